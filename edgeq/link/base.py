@@ -1,0 +1,21 @@
+"""A link carries bytes to and from a device; every wait has a deadline."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Link(Protocol):
+    """Opened by its constructor or factory, closed by `close`. Not thread-safe."""
+
+    name: str
+    """The address, for messages: `ssh://pi@host:22`."""
+
+    def send(self, data: bytes, timeout_s: float) -> None:
+        """Send all of `data`. `LinkTimeout` when no progress is made for `timeout_s`, `LinkError` when the link is gone."""
+
+    def receive(self, timeout_s: float) -> bytes:
+        """At least one byte. `LinkTimeout` when none comes in `timeout_s`, `LinkError` when the link is gone."""
+
+    def close(self) -> None:
+        """Free everything; never raises, may be called twice."""
