@@ -67,9 +67,8 @@ class Runtime:
 
 @dataclass(frozen=True)
 class Power:
-    """Tier 0 coefficients: board power in mW with a relative error in percent."""
+    """Tier 0 coefficients: board power under load in mW with a relative error in percent."""
 
-    idle_mw: float
     active_mw: float
     error_pct: float
     supply_v: float
@@ -213,7 +212,6 @@ def read_target(path: Path) -> TargetProfile:
 
 def _power(table: _Table) -> Power:
     power = Power(
-        idle_mw=table.number("idle_mw", 0, 1e7),
         active_mw=table.number("active_mw", 0, 1e7),
         error_pct=table.number("error_pct", 0, 1000),
         supply_v=table.number("supply_v", 0, 100),
