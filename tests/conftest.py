@@ -1,0 +1,23 @@
+"""Fixtures that every part of the tests may use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared_models() -> Path:
+    """Real models and labelled data; they are not part of the repository, so a user's clone skips what needs them."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "models"
+    if not folder.is_dir():
+        pytest.skip("the folder shared/models beside the checkout is absent")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """No test writes to the user's EDGEQ_HOME, except those that use its caches (emulators, wheels)."""
+    if "emulated" not in request.keywords:
+        monkeypatch.setenv("EDGEQ_HOME", str(tmp_path_factory.mktemp("home")))
