@@ -1,0 +1,87 @@
+"""The transfer engine against a device that loses, repeats and delays."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from edgeq.protocol.transfer import TransferStalled, Upload
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+class Receiver:
+    """The device's half: takes the chunk at the wanted offset, ignores any other, always answers what it wants."""
+
+    def __init__(self, have: bytes = b"") -> None:
+        self.data = bytearray(have)
+
+    def put(self, offset: int, chunk: bytes) -> int:
+        if offset == len(self.data):
+            self.data += chunk
+        return len(self.data)
+
+
+@given(
+    data=st.binary(min_size=1, max_size=3000),
+    chunk=st.integers(1, 700),
+    window=st.integers(1, 9),
+    loss=st.sampled_from([0.0, 0.05, 0.2]),
+    have=st.integers(0, 3000),
+    seed=st.integers(0, 1 << 30),
+)
+def test_every_blob_arrives_whole(data: bytes, chunk: int, window: int, loss: float, have: int, seed: int) -> None:
+    rng, receiver = random.Random(seed), Receiver(data[: min(have, len(data))])
+    upload = Upload(len(data), offset=len(receiver.data), chunk=chunk, window=window, tries=500)
+    answers: list[tuple[int, int]] = []
+    sequence = 0
+    for _ in range(200_000):
+        if upload.done:
+            break
+        due = upload.due()
+        if due:
+            upload.sent(sequence, *due)
+            for _ in range(1 + (rng.random() < loss)):
+                if rng.random() >= loss:
+                    wanted = receiver.put(due[0], data[due[0] : sum(due)])
+                    if rng.random() >= loss:
+                        answers.append((sequence, wanted))
+            sequence = (sequence + 1) % 256
+        elif answers:
+            upload.answered(*answers.pop(0))
+        else:
+            upload.expired()
+    assert upload.done
+    assert bytes(receiver.data) == data
+
+
+def test_a_full_window_waits() -> None:
+    upload = Upload(100, chunk=10, window=2)
+    for sequence in range(2):
+        due = upload.due()
+        assert due
+        upload.sent(sequence, *due)
+    assert upload.due() is None
+    upload.answered(0, 10)
+    assert upload.due() == (20, 10)
+
+
+def test_an_answer_that_goes_back_sends_again_from_there_and_late_answers_are_dropped() -> None:
+    upload = Upload(100, chunk=10, window=3)
+    for sequence in range(3):
+        upload.sent(sequence, *upload.due())  # type: ignore[misc]
+    upload.answered(0, 0)
+    assert upload.due() == (0, 10)
+    upload.answered(1, 0)
+    upload.answered(2, 0)
+    assert (upload.acked, upload.due()) == (0, (0, 10))
+
+
+def test_a_device_that_wants_the_impossible_is_an_error_and_no_progress_ends() -> None:
+    upload = Upload(10, chunk=10, window=1, tries=3)
+    upload.sent(0, 0, 10)
+    with pytest.raises(ValueError, match="offset 11"):
+        upload.answered(0, 11)
+    with pytest.raises(TransferStalled):
+        for _ in range(4):
+            upload.expired()
