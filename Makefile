@@ -1,0 +1,34 @@
+# Every target does its own set-up: see scripts/setup.sh.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench clean
+
+BIN := .venv/bin
+PYTEST_ARGS ?=
+
+help: ## say what there is
+	@sed -n 's/^\([a-z]*\):.*## /make \1 \t/p' $(MAKEFILE_LIST) | expand -t 14
+
+demo: ## train, build, deploy to an emulated Raspberry Pi, bench, report
+	@scripts/setup.sh demo
+	$(BIN)/edgeq demo
+
+test: ## run all tests
+	@scripts/setup.sh test
+	$(BIN)/python -m pytest -rs $(PYTEST_ARGS)
+
+check: ## lint, formatting and types
+	@scripts/setup.sh check
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: ## measure against the named peers; fails where a bar is missed
+	@scripts/setup.sh test
+	@for script in benchmarks/*.py; do \
+		echo "== $$script"; $(BIN)/python "$$script" || failed="$$failed $$script"; \
+	done; test -z "$$failed" || { echo "missed the bar:$$failed"; exit 1; }
+
+clean: ## remove what these targets made in this folder
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
