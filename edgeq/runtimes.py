@@ -21,6 +21,7 @@ from typing import Any
 
 from edgeq.errors import ArtifactError, DeviceError, UsageError
 from edgeq.paths import home
+from edgeq.protocol.status import Status
 from edgeq.units import format_bytes
 
 if sys.version_info >= (3, 11):
@@ -138,6 +139,7 @@ def pick(wheels: Sequence[Mapping[str, Any]], *, python: str, glibc: str) -> lis
             raise DeviceError(
                 f"{title} has wheels for Python {exist}; the device has {device_python}.",
                 f"Install Python {exist} on the device, or build for a runtime that has wheels for {device_python}.",
+                Status.MISMATCH,
             )
         fitting = [wheel for wheel in tagged if _version(wheel.glibc) <= has_glibc]
         if not fitting:
@@ -145,6 +147,7 @@ def pick(wheels: Sequence[Mapping[str, Any]], *, python: str, glibc: str) -> lis
             raise DeviceError(
                 f"{title} for Python {device_python} needs glibc {oldest} or newer; the device has {device_glibc}.",
                 "Upgrade the device's operating system, or build for an older runtime.",
+                Status.MISMATCH,
             )
         chosen.append(max(fitting, key=lambda wheel: (_version(wheel.glibc), wheel.file)))
     return chosen
@@ -259,6 +262,7 @@ def _device_version(what: str, said: str) -> tuple[int, int]:
         raise DeviceError(
             f"The device does not say which {what} it has (it says '{said}').",
             "The runtime's wheels need CPython and glibc: use for example Debian, Ubuntu or Raspberry Pi OS.",
+            Status.MISMATCH,
         )
     return int(match[1]), int(match[2])
 

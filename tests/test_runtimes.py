@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from edgeq import runtimes
 from edgeq.errors import ArtifactError, DeviceError, UsageError
 from edgeq.paths import home
+from edgeq.protocol.status import Status
 from edgeq.runtimes import Wheel, fetch, locked, parse_file, pick, read_wheel, wheels_for
 from edgeq.target import all_targets
 
@@ -115,6 +116,7 @@ def test_pick_says_what_is_missing_and_what_exists(python: str, glibc: str, mess
     with pytest.raises(DeviceError) as caught:
         pick(wheels_for(*LITERT, "aarch64"), python=python, glibc=glibc)
     assert caught.value.message == message
+    assert caught.value.status == Status.MISMATCH
     assert caught.value.hint
 
 
