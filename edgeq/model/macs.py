@@ -66,7 +66,7 @@ def _matrix_product(work: Work) -> int:
 
 
 def _sequence(work: Work) -> int:
-    """Data [batch, time, features] in either order of the first two; every matrix of the inputs is used at each step."""
+    """Data [batch, time, features], the first two in either order; every matrix is used at each step."""
     matrices = (shape for shape in work.inputs[1:] if len(shape) == 2)
     return math.prod(work.inputs[0][:2]) * sum(map(math.prod, matrices))
 

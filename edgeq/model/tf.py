@@ -1,0 +1,98 @@
+"""What edgeq uses of TensorFlow, and the only module that imports it. Runs in the conversion worker alone.
+
+The way: any front end gives a frozen graph (constants instead of variables, batch 1, inputs and outputs by the model's
+own names); that becomes one float `.tflite`, and every quantized variant starts from its bytes. Measured on TensorFlow
+2.21: quantizing a float `.tflite` gives the very tensors that a second conversion from Keras to int8 gives, for less.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.errors import ConvertError
+
+
+@dataclass(frozen=True)
+class FrozenGraph:
+    """A GraphDef without variables; `inputs` and `outputs` name its nodes in the model's order."""
+
+    graph: Any
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+def tensorflow() -> ModuleType:
+    """TensorFlow, imported at the first call."""
+    import tensorflow
+
+    module: ModuleType = tensorflow
+    return module
+
+
+def fixed_shape(name: str, sizes: Sequence[int | None]) -> list[int]:
+    """A shape with batch 1; `ConvertError` where any other axis has no fixed size."""
+    if any(size is None or size < 1 for size in sizes[1:]):
+        shown = ", ".join("?" if size is None or size < 1 else str(size) for size in sizes)
+        raise ConvertError(
+            f"The model's input '{name}' has the shape [{shown}]; every axis but the first must have a fixed size.",
+            "Give the Input layer a full shape and save the model again.",
+        )
+    return [1, *(int(size) for size in sizes[1:] if size is not None)]
+
+
+def freeze_function(function: Any, outputs: Sequence[str]) -> FrozenGraph:
+    """Freeze a concrete function; `outputs` are the names that its outputs shall have, in their order."""
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2_as_graph
+
+    frozen, graph = convert_variables_to_constants_v2_as_graph(function, lower_control_flow=False)
+    nodes = [tensor.name.partition(":")[0] for tensor in frozen.outputs]
+    taken = {node.name for node in graph.node}
+    names = []
+    for index, (source, wanted) in enumerate(zip(nodes, outputs, strict=True)):
+        name = wanted if wanted not in taken else f"{wanted}_output_{index}"
+        add_output(graph, f"{source}:{frozen.outputs[index].value_index}", name, frozen.outputs[index].dtype)
+        names.append(name)
+    return FrozenGraph(graph, tuple(tensor.name.partition(":")[0] for tensor in frozen.inputs), tuple(names))
+
+
+def add_output(graph: Any, source: str, name: str, dtype: Any) -> None:
+    """Add an Identity node `name` that reads the tensor `source`, so that the output carries a name people know."""
+    node = graph.node.add(op="Identity", name=name)
+    node.input.append(source.removesuffix(":0"))
+    node.attr["T"].type = dtype.as_datatype_enum
+
+
+def float_tflite(frozen: FrozenGraph) -> bytes:
+    """The float `.tflite` of a frozen graph."""
+    tf = tensorflow()
+    wrapped = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(frozen.graph, name=""), [])
+    tensors = wrapped.graph.get_tensor_by_name
+    function = wrapped.prune(
+        [tensors(f"{name}:0") for name in frozen.inputs], [tensors(f"{name}:0") for name in frozen.outputs]
+    )
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
+    converter.exclude_conversion_metadata = True
+    return bytes(converter.convert())
+
+
+def int8_tflite(model: bytes, samples: NDArray[Any], io: str) -> bytes:
+    """Quantize a float `.tflite` with one input to full int8, with ranges calibrated on `samples` (n, 1, ...).
+
+    `io` is "int8" or "float32": the type of inputs and outputs.
+    """
+    from tensorflow.lite.python.convert import deduplicate_readonly_buffers, mlir_quantize
+    from tensorflow.lite.python.optimize.calibrator import Calibrator, add_intermediate_tensors
+
+    def feed() -> Any:
+        return ([np.ascontiguousarray(sample, np.float32)] for sample in samples)
+
+    io_type = getattr(tensorflow(), io)
+    calibrated = Calibrator(add_intermediate_tensors(model)).calibrate(feed)
+    quantized = mlir_quantize(calibrated, input_data_type=io_type, output_data_type=io_type)
+    return bytes(deduplicate_readonly_buffers(quantized))
