@@ -79,7 +79,9 @@ class Interface:
         """`ArtifactError` where the document is newer or breaks the schema."""
         try:
             if data["schema"] > SCHEMA:
-                raise ArtifactError(f"The interface has schema {data['schema']}; this edgeq knows {SCHEMA}.", "Upgrade edgeq.")
+                raise ArtifactError(
+                    f"The interface has schema {data['schema']}; this edgeq knows {SCHEMA}.", "Upgrade edgeq."
+                )
             return cls(
                 tuple(_tensor(item) for item in data["inputs"]),
                 tuple(_tensor(item) for item in data["outputs"]),

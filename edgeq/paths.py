@@ -19,4 +19,4 @@ def shipped(name: str) -> Path:
     for candidate in (package / "_data" / name, package.parent / name):
         if candidate.is_dir():
             return candidate
-    raise UsageError(f"This installation of edgeq lacks its folder '{name}'.", "Reinstall edgeq: pip install --force-reinstall edgeq")
+    raise UsageError(f"This installation of edgeq lacks its folder '{name}'.", "Install edgeq again.")

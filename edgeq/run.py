@@ -63,7 +63,8 @@ class Run:
     """One bench of one release on one device.
 
     `device`: address, name, board, target, arch, cpu, os, python, runtime, runtime_version, emulated (bool), emulator.
-    `release`: name, digest, n, target, mode, model_bytes, macs, golden {vectors, tolerance, worst}, evaluation (or null; see `Bundle`).
+    `release`: name, digest, n, target, mode, model_bytes, macs, golden {vectors, tolerance, worst},
+    evaluation (or null; see docs/bundle.md).
     `environment`: readings before and after the bench, e.g. governor, cpu_hz, temperature_c, load_1m, throttled.
     """
 
@@ -105,7 +106,7 @@ def read_run(path: Path) -> Run:
     if not isinstance(data, dict) or data.get("kind") != "edgeq-run":
         raise ArtifactError(f"{path}: this is not a run.", "'edgeq bench' writes runs.")
     if data.get("schema", 0) > SCHEMA:
-        raise ArtifactError(f"{path}: schema {data['schema']} is newer than this edgeq knows ({SCHEMA}).", "Upgrade edgeq.")
+        raise ArtifactError(f"{path}: schema {data['schema']} is newer than this edgeq's ({SCHEMA}).", "Upgrade edgeq.")
     try:
         return Run(
             created=data["created"],

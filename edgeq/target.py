@@ -43,7 +43,7 @@ class Cpu:
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes. `ram_reserved_bytes` is what the system keeps for itself; `flash_bytes` is 0 where storage is a file system."""
+    """Bytes. `ram_reserved_bytes` is what the system keeps; `flash_bytes` is 0 where storage is a file system."""
 
     ram_bytes: int
     ram_reserved_bytes: int
@@ -108,7 +108,8 @@ class _Table:
 
     def fail(self, key: str, expected: str) -> TargetError:
         got = f"it says {self.data[key]!r}" if key in self.data else "it is missing"
-        return TargetError(f"{self.path}: '{self._where(key)}' must be {expected}; {got}.", "Compare with targets/rpi4.toml.")
+        where = f"{self.path}: '{self._where(key)}'"
+        return TargetError(f"{where} must be {expected}; {got}.", "Compare with targets/rpi4.toml.")
 
     def text(self, key: str, default: str | None = None, choices: tuple[str, ...] = ()) -> str:
         value = self._get(key, default)
@@ -164,7 +165,7 @@ def read_target(path: Path) -> TargetProfile:
         raise TargetError(f"{path}: cannot be read as TOML: {error}.", "Compare with targets/rpi4.toml.") from error
     top = _Table(path, "", data)
     if top.integer("schema", 1, 1_000_000) > SCHEMA:
-        raise TargetError(f"{path}: schema {data['schema']} is newer than this edgeq knows ({SCHEMA}).", "Upgrade edgeq.")
+        raise TargetError(f"{path}: schema {data['schema']} is newer than this edgeq's ({SCHEMA}).", "Upgrade edgeq.")
     if top.text("name") != path.stem:
         raise top.fail("name", f"the file's stem, '{path.stem}'")
     cpu, memory, runtime = top.table("cpu"), top.table("memory"), top.table("runtime")

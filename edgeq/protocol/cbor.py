@@ -1,4 +1,4 @@
-"""The subset of CBOR (RFC 8949) that SMP messages use: integers, byte and text strings, arrays, maps, floats, bool, null.
+"""The subset of CBOR (RFC 8949) that SMP messages use: integers, strings, arrays, maps, floats, bool, null.
 
 `dumps` writes definite lengths and shortest heads, and keeps the order of maps. `loads` also reads indefinite lengths,
 because zcbor (Zephyr, MCUboot) writes them. Tags, and the simple values beyond false, true and null, are refused.
@@ -17,7 +17,7 @@ class CborError(ValueError):
 
 
 def dumps(item: Any) -> bytes:
-    """Encode None, bool, int (64 bit), float (as float64), bytes-like, str, list, tuple or dict; TypeError otherwise."""
+    """Encode None, bool, int (64 bit), float (as float64), bytes-like, str, list, tuple, dict; else TypeError."""
     out: list[bytes] = []
     _encode(item, out, 0)
     return b"".join(out)

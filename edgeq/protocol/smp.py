@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
-from typing import Any, Dict, List  # noqa: UP035  (evaluated at run time by Python 3.9)
+from typing import Any
 
 from edgeq.protocol import cbor
 
@@ -36,7 +36,7 @@ class Message:
     group: int
     command: int
     sequence: int = 0
-    body: Dict[str, Any] = field(default_factory=dict)  # noqa: UP006
+    body: dict[str, Any] = field(default_factory=dict)
     version: int = 1
 
     def encode(self) -> bytes:
@@ -46,7 +46,7 @@ class Message:
             raise SmpError(f"a message of {len(body)} bytes is longer than {MAX_BODY}")
         return HEADER.pack(self.version << 3 | self.op, 0, len(body), self.group, self.sequence, self.command) + body
 
-    def answer(self, body: Dict[str, Any]) -> Message:  # noqa: UP006
+    def answer(self, body: dict[str, Any]) -> Message:
         """The answer to this request."""
         return Message(self.op + 1, self.group, self.command, self.sequence, body, self.version)
 
@@ -77,7 +77,7 @@ class StreamDecoder:
         self._buffer = bytearray()
         self._max = max_message
 
-    def feed(self, data: bytes) -> List[Message]:  # noqa: UP006
+    def feed(self, data: bytes) -> list[Message]:
         """Every message that `data` completes. `SmpError` means that the stream cannot be used any longer."""
         self._buffer += data
         messages, at = [], 0

@@ -1,4 +1,4 @@
-"""What a device answers when it says no; the numbers are those of `enum eq_status` in the firmware, without the sign."""
+"""What a device answers when it says no; numbers as in the firmware's `enum eq_status`, without the sign."""
 
 from __future__ import annotations
 

@@ -8,7 +8,6 @@ its sequence number; late and duplicate answers are dropped.
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Optional, Tuple  # noqa: UP035  (evaluated at run time by Python 3.9)
 
 
 class TransferStalled(Exception):
@@ -22,14 +21,14 @@ class Upload:
         self.size, self.acked, self._next = size, offset, offset
         self.chunk, self._window, self._tries = chunk, window, tries
         self._failures = 0
-        self._under_way: OrderedDict[int, Tuple[int, int]] = OrderedDict()  # noqa: UP006
+        self._under_way: OrderedDict[int, tuple[int, int]] = OrderedDict()
 
     @property
     def done(self) -> bool:
         """The device wants nothing more."""
         return self.acked >= self.size
 
-    def due(self) -> Optional[Tuple[int, int]]:  # noqa: UP006, UP045
+    def due(self) -> tuple[int, int] | None:
         """`(offset, length)` of the chunk to send now, or None while the window is full or nothing is left."""
         if len(self._under_way) >= self._window or self._next >= self.size:
             return None
@@ -41,7 +40,7 @@ class Upload:
         self._next = offset + length
 
     def answered(self, sequence: int, wanted: int) -> None:
-        """The device answered the chunk of `sequence`: it wants offset `wanted` next. `ValueError` if that is nonsense."""
+        """The answer to the chunk of `sequence`: offset `wanted` comes next. `ValueError` if that is nonsense."""
         chunk = self._under_way.pop(sequence, None)
         if chunk is None:
             return

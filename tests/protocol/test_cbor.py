@@ -7,9 +7,10 @@ from typing import Any
 
 import cbor2
 import pytest
-from edgeq.protocol import cbor
 from hypothesis import given
 from hypothesis import strategies as st
+
+from edgeq.protocol import cbor
 
 scalars = (
     st.none()
@@ -21,8 +22,10 @@ scalars = (
 )
 items = st.recursive(
     scalars,
-    lambda inner: st.lists(inner, max_size=30)
-    | st.dictionaries(st.text(max_size=8) | st.integers(-1000, 1000), inner, max_size=30),
+    lambda inner: (
+        st.lists(inner, max_size=30)
+        | st.dictionaries(st.text(max_size=8) | st.integers(-1000, 1000), inner, max_size=30)
+    ),
     max_leaves=20,
 )
 

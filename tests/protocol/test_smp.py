@@ -6,9 +6,10 @@ import pytest
 import smp.header
 import smp.image_management
 import smp.os_management
-from edgeq.protocol import smp as ours
 from hypothesis import given
 from hypothesis import strategies as st
+
+from edgeq.protocol import smp as ours
 
 bodies = st.dictionaries(st.text(max_size=6), st.integers(0, 1 << 40) | st.binary(max_size=200), max_size=5)
 messages = st.builds(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import random
 
 import pytest
-from edgeq.protocol.transfer import TransferStalled, Upload
 from hypothesis import given
 from hypothesis import strategies as st
+
+from edgeq.protocol.transfer import TransferStalled, Upload
 
 
 class Receiver:

@@ -1,0 +1,172 @@
+"""One connection: bytes of a stream in, answers out; the table of commands."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from edgeq.agent.errors import Refused
+from edgeq.agent.files import refusal
+from edgeq.agent.service import MAX_INVOKE_BYTES, PIECE_BYTES, Service
+from edgeq.protocol import contract, smp
+from edgeq.protocol.smp import Message
+from edgeq.protocol.status import Status
+
+BUF_SIZE = 60 << 10
+BUF_COUNT = 16
+
+
+class ResetRequested(Exception):
+    """The host asked the agent to end (and so to start anew at the next attach)."""
+
+
+class Connection:
+    """Holds what belongs to one host: the decoder, and input and output of its inference."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._decoder = smp.StreamDecoder(BUF_SIZE + 4096)
+        self._input = bytearray()
+        self._output = b""
+        self.reset = False
+
+    def feed(self, data: bytes) -> bytes:
+        """Answers to every message that `data` completes. `smp.SmpError`: the stream cannot be used any longer."""
+        return b"".join(self._answer(message).encode() for message in self._decoder.feed(data))
+
+    def _answer(self, message: Message) -> Message:
+        handler = _HANDLERS.get((message.op, message.group, message.command))
+        if handler is None:
+            return message.answer({"rc": smp.RC_UNSUPPORTED})
+        try:
+            return message.answer(handler(self, message.body))
+        except OSError as error:
+            refused = refusal(error)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            refused = Refused(Status.INVALID, f"the request is malformed: {error!r}"[:500])
+        except Refused as error:
+            refused = error
+        if message.group != smp.GROUP_EDGEQ:
+            return message.answer({"rc": smp.RC_INVALID if refused.status == Status.INVALID else smp.RC_UNKNOWN})
+        return message.answer(
+            {"err": {"group": smp.GROUP_EDGEQ, "rc": int(refused.status)}, "rsn": refused.reason[:500]}
+        )
+
+    # group 0
+
+    def echo(self, body: dict[str, Any]) -> dict[str, Any]:
+        return {"r": str(body["d"])}
+
+    def os_reset(self, _body: dict[str, Any]) -> dict[str, Any]:
+        self.reset = True
+        return {}
+
+    def params(self, _body: dict[str, Any]) -> dict[str, Any]:
+        return {"buf_size": BUF_SIZE, "buf_count": BUF_COUNT}
+
+    # group 1: the releases as stock tools know images
+
+    def image_state(self, _body: dict[str, Any]) -> dict[str, Any]:
+        state = self._service.store.state
+        images: list[dict[str, Any]] = []
+        for n, entry in sorted(state.releases.items()):
+            active = n == state.serving
+            image = {
+                "image": 0,
+                "slot": len(images),
+                "version": f"{n}.0.0",
+                "hash": bytes.fromhex(entry["sha"]),
+                "bootable": entry["state"] != "bad",
+                "pending": False,
+                "confirmed": entry["state"] == "confirmed",
+                "active": active,
+                "permanent": active and entry["state"] == "confirmed",
+            }
+            images.append(image)
+        return {"images": images}
+
+    # group 64
+
+    def describe(self, _body: dict[str, Any]) -> dict[str, Any]:
+        return self._service.describe()
+
+    def releases(self, _body: dict[str, Any]) -> dict[str, Any]:
+        return self._service.releases()
+
+    def member(self, body: dict[str, Any]) -> dict[str, Any]:
+        return self._service.member(body.get("n"), body["name"], _count(body["off"]))
+
+    def blob_have(self, body: dict[str, Any]) -> dict[str, Any]:
+        return self._service.have(body["sha"])
+
+    def blob_put(self, body: dict[str, Any]) -> dict[str, Any]:
+        return self._service.put(body["sha"], _count(body["off"]), _count(body["len"]), body["data"])
+
+    def stage(self, body: dict[str, Any]) -> dict[str, Any]:
+        return self._service.stage(body["sha"], body["wheels"])
+
+    def selftest(self, body: dict[str, Any]) -> dict[str, Any]:
+        return self._service.selftest(body.get("n"))
+
+    def activate(self, body: dict[str, Any]) -> dict[str, Any]:
+        return self._service.activate(_count(body["n"]))
+
+    def rollback(self, _body: dict[str, Any]) -> dict[str, Any]:
+        return self._service.rollback()
+
+    def bench(self, body: dict[str, Any]) -> dict[str, Any]:
+        return self._service.bench(_count(body["runs"]), _count(body["warmup"]), _count(body["threads"]))
+
+    def job(self, body: dict[str, Any]) -> dict[str, Any]:
+        return self._service.jobs.get(_count(body["job"])).poll(_count(body["from"]))
+
+    def invoke(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Collect input; the chunk that completes it runs the model."""
+        offset, length, data = _count(body["off"]), _count(body["len"]), body["data"]
+        if not 0 < length <= MAX_INVOKE_BYTES or offset + len(data) > length:
+            raise Refused(Status.INVALID, f"an input of {length} bytes; at most {MAX_INVOKE_BYTES} at once")
+        if offset == 0:
+            self._input.clear()
+        if offset != len(self._input):
+            return {"off": len(self._input)}
+        self._input += data
+        if len(self._input) < length:
+            return {"off": len(self._input)}
+        self._output = self._service.invoke(body.get("n"), bytes(self._input))
+        return {"off": length, "out": len(self._output)}
+
+    def output(self, body: dict[str, Any]) -> dict[str, Any]:
+        offset = _count(body["off"])
+        return {"len": len(self._output), "data": self._output[offset : offset + PIECE_BYTES]}
+
+    def sensors(self, _body: dict[str, Any]) -> dict[str, Any]:
+        return self._service.sensors()
+
+
+def _count(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"{value!r} is not a count")
+    return value
+
+
+_Handler = Callable[[Connection, "dict[str, Any]"], "dict[str, Any]"]
+_HANDLERS: dict[tuple[int, int, int], _Handler] = {
+    (smp.WRITE, smp.GROUP_OS, smp.OS_ECHO): Connection.echo,
+    (smp.READ, smp.GROUP_OS, smp.OS_ECHO): Connection.echo,
+    (smp.WRITE, smp.GROUP_OS, smp.OS_RESET): Connection.os_reset,
+    (smp.READ, smp.GROUP_OS, smp.OS_PARAMS): Connection.params,
+    (smp.READ, smp.GROUP_IMAGE, smp.IMAGE_STATE): Connection.image_state,
+    contract.DESCRIBE: Connection.describe,
+    contract.RELEASES: Connection.releases,
+    contract.MEMBER: Connection.member,
+    contract.BLOB_HAVE: Connection.blob_have,
+    contract.BLOB_PUT: Connection.blob_put,
+    contract.STAGE: Connection.stage,
+    contract.SELFTEST: Connection.selftest,
+    contract.ACTIVATE: Connection.activate,
+    contract.ROLLBACK: Connection.rollback,
+    contract.BENCH: Connection.bench,
+    contract.JOB: Connection.job,
+    contract.INVOKE: Connection.invoke,
+    contract.OUTPUT: Connection.output,
+    contract.SENSORS: Connection.sensors,
+}

@@ -1,0 +1,86 @@
+"""Work that takes longer than a request may: started by one request, watched by others."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, Callable
+
+from edgeq.agent.errors import Refused
+from edgeq.agent.files import refusal
+from edgeq.protocol.status import Status
+
+Note = Callable[[str], None]
+KEPT = 16
+POLL_SAMPLES = 4000
+
+
+class Job:
+    """`note` says what is being done; `samples` grow while it runs; `result` or `refused` at the end."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.text = ""
+        self.samples: list[int] = []
+        self.result: dict[str, Any] | None = None
+        self.refused: Refused | None = None
+        self.finished = threading.Event()
+
+    def note(self, text: str) -> None:
+        self.text = text
+
+    def poll(self, start: int) -> dict[str, Any]:
+        """State, text, and the samples from `start` on; the result once everything has been handed out."""
+        done = self.finished.is_set()
+        samples = self.samples[start : start + POLL_SAMPLES]
+        answer: dict[str, Any] = {"state": "running", "note": self.text, "samples": samples}
+        if not done or start + len(samples) < len(self.samples):
+            return answer
+        if self.refused is not None:
+            return {**answer, "state": "failed", "rc": int(self.refused.status), "rsn": self.refused.reason}
+        return {**answer, "state": "done", "result": self.result or {}}
+
+
+class Jobs:
+    """One job at a time: a second one is refused as long as the first runs."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._jobs: dict[int, Job] = {}
+        self._next = 1
+
+    @property
+    def busy(self) -> bool:
+        return any(not job.finished.is_set() for job in self._jobs.values())
+
+    def start(self, work: Callable[[Job], dict[str, Any]]) -> Job:
+        """Run `work` in a thread of its own."""
+        with self._lock:
+            if self.busy:
+                raise Refused(Status.BUSY, "the device is busy with another job; try again when it is done")
+            job = Job(self._next)
+            self._next += 1
+            self._jobs[job.number] = job
+            for number in sorted(self._jobs)[:-KEPT]:
+                del self._jobs[number]
+        threading.Thread(target=self._run, args=(job, work), name=f"job-{job.number}", daemon=True).start()
+        return job
+
+    def get(self, number: int) -> Job:
+        try:
+            return self._jobs[number]
+        except KeyError:
+            raise Refused(Status.NOT_FOUND, f"there is no job {number}") from None
+
+    @staticmethod
+    def _run(job: Job, work: Callable[[Job], dict[str, Any]]) -> None:
+        try:
+            job.result = work(job)
+        except Refused as refused:
+            job.refused = refused
+        except OSError as error:
+            job.refused = refusal(error)
+        except Exception as error:
+            # The daemon must outlive any mistake in one job; the host hears what it was.
+            job.refused = Refused(Status.UNKNOWN, f"{type(error).__name__}: {error}"[:500])
+        finally:
+            job.finished.set()

@@ -1,0 +1,111 @@
+"""The process in which a model runs, so that one that crashes, hangs or leaks cannot take the agent down.
+
+Reads requests from its standard input, answers on its standard output (`edgeq.agent.pipe`); everything that the runtime
+prints goes to standard error.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from edgeq.agent import pipe
+
+CHUNK = 64
+
+
+def main(runtime: str) -> None:
+    """Serve until the agent closes the pipe. `runtime` is a folder of unpacked wheels, or empty for the system's."""
+    answers = os.dup(1)
+    os.dup2(2, 1)
+    if runtime:
+        sys.path.insert(0, runtime)
+    worker = _Worker()
+    while True:
+        try:
+            request = pipe.receive(0)
+        except pipe.PipeClosed:
+            return
+        try:
+            for answer in getattr(worker, f"do_{request.pop('do')}")(**request):
+                pipe.send(answers, answer)
+        except Exception as error:
+            # Whatever the runtime throws is an answer: the agent tells it to the host.
+            pipe.send(answers, {"error": f"{type(error).__name__}: {error}"[:500]})
+
+
+class _Worker:
+    """One model, and what can be asked of it. Every method yields its answers; the last has no key `more`."""
+
+    def __init__(self) -> None:
+        self.model: Any = None
+
+    def do_load(self, path: str, threads: int, kernels: str) -> Any:
+        from edgeq.runtime import Model, available
+
+        found = available()
+        before = memory_bytes("VmRSS")
+        start = time.perf_counter_ns()
+        self.model = Model(Path(path), threads=threads, kernels=kernels)
+        init_ns = time.perf_counter_ns() - start
+        yield {
+            "init_ns": init_ns,
+            "rss_load": max(0, memory_bytes("VmRSS") - before),
+            "input_bytes": sum(tensor.size_bytes for tensor in self.model.inputs),
+            "runtime": " ".join(found) if found else "",
+        }
+
+    def do_invoke(self, data: bytes, sizes: list[int]) -> Any:
+        """`data` holds whole samples, each made of the inputs of `sizes` bytes in order."""
+        outputs: list[bytes] = []
+        for at in range(0, len(data), sum(sizes)):
+            outputs += self.model.invoke(split(data, at, sizes))
+        yield {"data": b"".join(outputs)}
+
+    def do_golden(self, vectors: str) -> Any:
+        """Run every golden vector; the outputs go back as they are, the agent compares."""
+        from edgeq.protocol import cbor
+
+        golden = cbor.loads(Path(vectors).read_bytes())
+        for inputs in golden["inputs"][:-1]:
+            yield {"outputs": self.model.invoke(inputs), "more": True}
+        yield {"outputs": self.model.invoke(golden["inputs"][-1])}
+
+    def do_bench(self, inputs: list[bytes], warmup: int, runs: int) -> Any:
+        model, clock = self.model, time.perf_counter_ns
+        model.load(inputs)
+        start = clock()
+        model.run()
+        yield {"first_ns": clock() - start, "more": True}
+        for name, count in (("warmup_ns", warmup), ("invoke_ns", runs)):
+            for done in range(0, count, CHUNK):
+                samples = []
+                for _ in range(min(CHUNK, count - done)):
+                    start = clock()
+                    model.run()
+                    samples.append(clock() - start)
+                yield {name: samples, "more": True}
+        yield {"rss_peak": memory_bytes("VmHWM")}
+
+
+def split(data: bytes, at: int, sizes: list[int]) -> list[bytes]:
+    """Cut one sample that begins at `at` into its tensors."""
+    pieces = []
+    for size in sizes:
+        pieces.append(data[at : at + size])
+        at += size
+    return pieces
+
+
+def memory_bytes(key: str) -> int:
+    """A line of /proc/self/status (VmRSS, VmHWM), in bytes; 0 where the kernel does not say."""
+    try:
+        for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
+            if line.startswith(key + ":"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError, IndexError):
+        pass
+    return 0

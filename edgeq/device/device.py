@@ -1,0 +1,195 @@
+"""The device contract, written once over a link: everything that deploy, run, bench and rollback ask of a device."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from edgeq.device.client import Client, device_error
+from edgeq.errors import LinkTimeout, ProtocolError
+from edgeq.interface import Interface
+from edgeq.link.base import Link
+from edgeq.protocol import contract, smp
+
+JOB_SILENCE_S = 180.0
+"""A job whose note and samples do not change for this long is given up."""
+MAX_MEMBER_BYTES = 1 << 20
+INVOKE_BYTES = 1 << 20
+
+Progress = Callable[[str], None]
+
+
+def silent(_text: str) -> None:
+    """The progress of those who want none."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """One release on a device. `serving` is true for the one that applications get."""
+
+    n: int
+    digest: str
+    name: str
+    state: str
+    serving: bool
+    previous: bool
+
+
+class Device:
+    """A device behind an open link; a context manager that closes it."""
+
+    def __init__(self, link: Link, address: str) -> None:
+        self.client, self.address = Client(link), address
+        self._facts: dict[str, Any] | None = None
+
+    def __enter__(self) -> Device:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.client.link.close()
+
+    def describe(self) -> dict[str, Any]:
+        """What the device says of itself (`firmware_stubs/PROTOCOL.md`, describe); asked once."""
+        if self._facts is None:
+            self._facts = self.client.request(contract.DESCRIBE, {})
+        return self._facts
+
+    def reset(self) -> None:
+        """End the agent (it starts anew at the next attach) or reset the microcontroller."""
+        self.client.request((smp.WRITE, smp.GROUP_OS, smp.OS_RESET), {})
+
+    def releases(self) -> list[Release]:
+        """Every release on the device, oldest first."""
+        answer = self.client.request(contract.RELEASES, {})
+        trial, current, previous = answer.get("trial"), answer.get("current"), answer.get("previous")
+        serving = current if trial is None else trial
+        return [
+            Release(
+                item["n"], item["sha"].hex(), item["name"], item["state"], item["n"] == serving, item["n"] == previous
+            )
+            for item in answer["releases"]
+        ]
+
+    def missing(self, digests: Sequence[str]) -> dict[str, int]:
+        """The blobs that the device lacks, with the offset from which it wants each."""
+        answer = self.client.request(contract.BLOB_HAVE, {"sha": [bytes.fromhex(digest) for digest in digests]})
+        return {item["sha"].hex(): int(item["off"]) for item in answer["missing"]}
+
+    def put(self, digest: str, data: Any, offset: int, progress: Callable[[int], None]) -> None:
+        """Send one blob, from `offset` on; the device checks its SHA-256."""
+        self.client.upload_answer(data, offset, contract.BLOB_PUT, {"sha": bytes.fromhex(digest)}, progress)
+
+    def stage(self, digest: str, wheels: Sequence[str], progress: Progress = silent) -> int:
+        """Install the bundle whose manifest has this digest; the answer is its number."""
+        body = {"sha": bytes.fromhex(digest), "wheels": [bytes.fromhex(wheel) for wheel in wheels]}
+        return int(self._job(contract.STAGE, body, progress)["n"])
+
+    def selftest(self, n: int | None = None, progress: Progress = silent) -> dict[str, Any]:
+        """Hash and run the golden vectors on the device: `vectors`, `worst`, `tolerance`, `runtime`."""
+        return self._job(contract.SELFTEST, _only(n=n), progress)
+
+    def activate(self, n: int, progress: Progress = silent) -> dict[str, Any]:
+        """Let release `n` serve on trial; the device confirms it or goes back by itself."""
+        return self._job(contract.ACTIVATE, {"n": n}, progress)
+
+    def rollback(self, progress: Progress = silent) -> int:
+        """Serve the previous release again; the answer is its number."""
+        return int(self._job(contract.ROLLBACK, {}, progress)["n"])
+
+    def manifest(self, n: int | None = None) -> dict[str, Any]:
+        """The manifest of release `n`, or of the one that serves, with its number as `n`."""
+        number, data = self._member("manifest.json", n)
+        return {**_document(data), "n": number}
+
+    def interface(self, n: int | None = None) -> Interface:
+        """The interface of release `n`, or of the one that serves."""
+        return Interface.from_json(_document(self._member("interface.json", n)[1]))
+
+    def _member(self, name: str, n: int | None) -> tuple[int, bytes]:
+        data = b""
+        while True:
+            answer = self.client.request(contract.MEMBER, {"name": name, "off": len(data), **_only(n=n)})
+            length, piece = int(answer["len"]), answer["data"]
+            data += piece
+            if length > MAX_MEMBER_BYTES or len(data) > length or (not piece and len(data) < length):
+                raise ProtocolError(f"{self.address} sends a damaged {name}.", "Deploy the bundle again.")
+            if len(data) == length:
+                return int(answer["n"]), data
+
+    def invoke(self, data: bytes, n: int | None = None) -> bytes:
+        """Whole samples of raw input tensors, interface order, in; raw output tensors, likewise, out."""
+        answer = self.client.upload_answer(data, 0, contract.INVOKE, _only(n=n), lambda _: None)
+        length, output = int(answer["out"]), b""
+        while len(output) < length:
+            piece = self.client.request(contract.OUTPUT, {"off": len(output)})["data"]
+            if not piece or len(output) + len(piece) > length:
+                raise ProtocolError(f"{self.address} sends a damaged output.", "Run the command again.")
+            output += piece
+        return output
+
+    def bench(self, runs: int, warmup: int, threads: int, progress: Progress = silent) -> dict[str, Any]:
+        """The device times itself: `init_ns`, `first_ns`, `warmup_ns`, `invoke_ns`, `rss_load`, `rss_peak` (bytes),
+        sensor readings `before` and `after`. `threads` 0 means what the bundle says."""
+        samples: list[int] = []
+        body = {"runs": runs, "warmup": warmup, "threads": threads}
+        result = self._job(contract.BENCH, body, progress, samples.extend)
+        return {**result, "invoke_ns": samples}
+
+    def sensors(self) -> dict[str, Any]:
+        """Readings of this moment."""
+        return self.client.request(contract.SENSORS, {})
+
+    def _job(
+        self,
+        command: tuple[int, int, int],
+        body: dict[str, Any],
+        progress: Progress,
+        samples: Callable[[Sequence[int]], None] = lambda _: None,
+    ) -> dict[str, Any]:
+        job, said = self.client.request(command, body)["job"], ""
+        for state in self._polls(job):
+            samples(state["samples"])
+            if state["state"] == "done":
+                result: dict[str, Any] = state["result"]
+                return result
+            if state["state"] == "failed":
+                raise device_error(self.address, state.get("rc"), state.get("rsn"))
+            if state["note"] != said:
+                said = state["note"]
+                progress(said)
+        raise AssertionError("polling ends only with a result")
+
+    def _polls(self, job: int) -> Iterator[Mapping[str, Any]]:
+        seen, last_note, changed, pause = 0, "", time.monotonic(), 0.01
+        while True:
+            state = self.client.request(contract.JOB, {"job": job, "from": seen})
+            seen += len(state["samples"])
+            if state["note"] != last_note or state["samples"]:
+                last_note, changed = state["note"], time.monotonic()
+            yield state
+            if time.monotonic() - changed > JOB_SILENCE_S:
+                raise LinkTimeout(
+                    f"{self.address} has made no progress for {JOB_SILENCE_S:g} s ({last_note or 'starting'}).",
+                    "Run the command again; 'edgeq releases' shows what serves now.",
+                )
+            if not state["samples"]:
+                time.sleep(pause)
+                # Polling costs the device time, so it becomes rarer as a job takes longer.
+                pause = min(pause * 1.5, 0.5)
+
+
+def _only(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _document(data: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(data)
+    except ValueError as error:
+        raise ProtocolError("The device sends a damaged document.", "Deploy the bundle again.") from error
+    if not isinstance(document, dict):
+        raise ProtocolError("The device sends a damaged document.", "Deploy the bundle again.")
+    return document

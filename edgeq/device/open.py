@@ -1,0 +1,63 @@
+"""From an address to a device: the one place that knows which link an address means."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from edgeq.device.agentfile import agent_bytes, agent_path, agent_sha
+from edgeq.device.device import Device, Progress, silent
+from edgeq.errors import UsageError
+from edgeq.link.base import Link
+from edgeq.link.local import LocalLink
+from edgeq.paths import home
+
+AskPassword = Callable[[str], str]
+
+
+def open_device(address: str, progress: Progress = silent, ask_password: AskPassword | None = None) -> Device:
+    """Open `local:`, `ssh://[user@]host[:port]` or `qemu:NAME`; the agent is brought up, and renewed if it differs."""
+    scheme, _, rest = address.partition(":")
+    openers: dict[str, Callable[[], Link]] = {
+        "local": lambda: _local(),
+        "ssh": lambda: _ssh(address, progress, ask_password),
+        "qemu": lambda: _qemu(rest, progress),
+    }
+    if scheme not in openers or (scheme == "local" and rest):
+        raise UsageError(
+            f"'{address}' is not a device address that this edgeq knows.",
+            "Give local:, ssh://user@host or qemu:rpi4, or a name from [devices] in edgeq.toml.",
+        )
+    device = Device(openers[scheme](), address)
+    try:
+        if device.describe().get("agent_sha") == agent_sha():
+            return device
+        # Another agent's daemon was still at work there: it ends, and ours starts.
+        device.reset()
+    except BaseException:
+        device.client.link.close()
+        raise
+    device.client.link.close()
+    return Device(openers[scheme](), address)
+
+
+def _local() -> Link:
+    store = home() / "local"
+    return LocalLink([sys.executable, str(agent_path()), "attach", str(store)])
+
+
+def _ssh(address: str, progress: Progress, ask_password: AskPassword | None) -> Link:
+    from edgeq.device.bringup import bring_up
+    from edgeq.link.ssh import SshSession
+
+    return bring_up(SshSession(address, ask_password=ask_password), agent_bytes(), progress=progress)
+
+
+def _qemu(name: str, progress: Progress) -> Link:
+    from edgeq import emulate
+    from edgeq.device.bringup import bring_up
+    from edgeq.link.ssh import SshSession
+
+    instance = emulate.start(name, progress=progress)
+    session = SshSession(instance.address, identity=instance.identity, known_hosts=instance.known_hosts)
+    return bring_up(session, agent_bytes(), progress=progress)
