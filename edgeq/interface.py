@@ -49,13 +49,13 @@ class Tensor:
         return int(np.prod(self.shape, dtype=np.int64)) * np.dtype(self.dtype).itemsize
 
     def samples(self, data: Array) -> Array:
-        """`data` as (n, *shape[1:]); accepts one sample without its batch dimension. `UsageError` where it cannot be."""
+        """`data` as (n, *shape[1:]); one sample may lack its batch dimension. `UsageError` where it cannot be."""
         want = self.shape[1:]
         if data.shape == want:
             data = data[None]
         if data.shape[1:] != want or not len(data):
             raise UsageError(
-                f"The model's input '{self.name}' wants samples of shape {list(want)}; the data has shape {list(data.shape)}.",
+                f"The model's input '{self.name}' wants shape {list(want)}; the data has {list(data.shape)}.",
                 "Give an array of shape [n, " + ", ".join(map(str, want)) + "].",
             )
         if not np.isfinite(data).all():

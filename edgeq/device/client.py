@@ -79,19 +79,11 @@ class Client:
         command: tuple[int, int, int],
         extra: dict[str, Any],
         progress: Callable[[int], None],
-    ) -> None:
-        """Send bytes-like `data` from `offset` on, many chunks under way at once; `progress` gets the bytes acknowledged."""
-        self.upload_answer(data, offset, command, extra, progress)
-
-    def upload_answer(
-        self,
-        data: Any,
-        offset: int,
-        command: tuple[int, int, int],
-        extra: dict[str, Any],
-        progress: Callable[[int], None],
     ) -> dict[str, Any]:
-        """As `upload`; the result is the device's answer to the last chunk."""
+        """Send bytes-like `data` from `offset` on, many chunks under way; the device's last answer is the result.
+
+        `progress` gets the number of bytes acknowledged.
+        """
         size, count = self.buffers
         view = memoryview(data)
         upload = Upload(len(view), offset=offset, chunk=size - CHUNK_OVERHEAD, window=max(1, count - 1))

@@ -80,7 +80,7 @@ class Device:
 
     def put(self, digest: str, data: Any, offset: int, progress: Callable[[int], None]) -> None:
         """Send one blob, from `offset` on; the device checks its SHA-256."""
-        self.client.upload_answer(data, offset, contract.BLOB_PUT, {"sha": bytes.fromhex(digest)}, progress)
+        self.client.upload(data, offset, contract.BLOB_PUT, {"sha": bytes.fromhex(digest)}, progress)
 
     def stage(self, digest: str, wheels: Sequence[str], progress: Progress = silent) -> int:
         """Install the bundle whose manifest has this digest; the answer is its number."""
@@ -121,7 +121,7 @@ class Device:
 
     def invoke(self, data: bytes, n: int | None = None) -> bytes:
         """Whole samples of raw input tensors, interface order, in; raw output tensors, likewise, out."""
-        answer = self.client.upload_answer(data, 0, contract.INVOKE, _only(n=n), lambda _: None)
+        answer = self.client.upload(data, 0, contract.INVOKE, _only(n=n), lambda _: None)
         length, output = int(answer["out"]), b""
         while len(output) < length:
             piece = self.client.request(contract.OUTPUT, {"off": len(output)})["data"]
