@@ -73,7 +73,7 @@ def _labels(data: Dataset, interface: Interface) -> NDArray[np.int64]:
         )
     if labels.max() >= classes:
         raise UsageError(
-            f"'{data.path}' has labels up to {labels.max()}; the model tells {classes} classes apart (0..{classes - 1}).",
+            f"'{data.path}' has labels up to {labels.max()}; the model knows {classes} classes (0..{classes - 1}).",
             "Number the labels as the model's outputs are numbered.",
         )
     return labels

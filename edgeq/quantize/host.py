@@ -7,7 +7,7 @@ from edgeq.errors import ConvertError, UsageError
 
 
 def host_model(model: bytes, kernels: str = "xnnpack") -> runtime.Model:
-    """Load a model of our own making, one thread. `UsageError` without a runtime, `ConvertError` where it is refused."""
+    """Load a model of our own making. `UsageError` without a runtime here, `ConvertError` where it is refused."""
     try:
         return runtime.Model(model, kernels=kernels)
     except runtime.RuntimeUnavailable as error:

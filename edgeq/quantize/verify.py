@@ -15,7 +15,7 @@ HINT = (
 def check_integer(model: ModelInfo, io: str = "int8") -> None:
     """`ConvertError` naming the first operator or tensor that is of a float type.
 
-    With `io` "float32" the inputs and outputs are float, with QUANTIZE and DEQUANTIZE directly behind them; nothing else.
+    With `io` "float32" inputs and outputs are float, with QUANTIZE and DEQUANTIZE directly behind them; no more.
     """
     for tensor in (*model.inputs, *model.outputs):
         if tensor.dtype != io:

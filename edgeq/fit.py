@@ -1,0 +1,96 @@
+"""Does a model fit a target, and why not: findings, each with a code, figures and advice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgeq.errors import FitError
+from edgeq.model.tflite import ModelInfo
+from edgeq.target import TargetProfile
+from edgeq.units import format_bytes
+
+SEVERITIES = ("error", "warning", "info")
+MODE = "static_wi8_ai8"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One answer about a model. `actual` and `limit` are in the unit that the message names, or None."""
+
+    code: str
+    severity: str
+    message: str
+    hint: str = ""
+    actual: float | None = None
+    limit: float | None = None
+
+
+def check(model: ModelInfo, target: TargetProfile, mode: str = MODE) -> list[Finding]:
+    """Everything to say about `model` on `target`, errors first; empty where it simply fits."""
+    if target.kind == "mcu":
+        return precheck(target, mode)
+    findings = [*precheck(target, mode), *_custom_operators(model, target), *_memory(model, target)]
+    return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
+
+
+def precheck(target: TargetProfile, mode: str = MODE) -> list[Finding]:
+    """What can be said before there is a model."""
+    return [_microcontroller(target)] if target.kind == "mcu" else _mode(target, mode)
+
+
+def require(findings: Sequence[Finding], target: TargetProfile) -> None:
+    """`FitError` with the first error among `findings`, carrying all of them; nothing where there is no error."""
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if errors:
+        more = f" ({len(errors) - 1} more)" if len(errors) > 1 else ""
+        raise FitError(f"The model does not fit {target.name}: {errors[0].message}{more}", errors[0].hint, findings)
+
+
+def _microcontroller(target: TargetProfile) -> Finding:
+    return Finding(
+        "mcu-not-supported",
+        "error",
+        f"{target.name} is a microcontroller, and this version of edgeq builds for Linux targets only.",
+        "Planning microcontrollers comes with the plan compiler; 'edgeq targets' lists the targets of kind linux.",
+    )
+
+
+def _mode(target: TargetProfile, mode: str) -> list[Finding]:
+    if mode in target.runtime.modes:
+        return []
+    allowed = ", ".join(target.runtime.modes)
+    return [Finding("mode", "error", f"{target.name} runs {allowed}, not {mode}.", f"Quantize as {allowed}.")]
+
+
+def _custom_operators(model: ModelInfo, target: TargetProfile) -> list[Finding]:
+    return [
+        Finding(
+            "custom-operator",
+            "error",
+            f"The operator {name.partition(':')[2] or name} is not part of {target.runtime.name}.",
+            "Replace the layer behind it with one that converts to builtin operators.",
+            count,
+            0,
+        )
+        for name, count in model.op_counts().items()
+        if name.startswith("CUSTOM")
+    ]
+
+
+def _memory(model: ModelInfo, target: TargetProfile) -> list[Finding]:
+    """At the least: the file, its weights once more as the runtime packs them, the tensors of the largest operator."""
+    needed, free = model.size_bytes + model.weights_bytes + model.largest_activations_bytes(), target.ram_free_bytes
+    if needed <= free // 2:
+        return []
+    severity, verb = ("error", "needs") if needed > free else ("warning", "may get tight: it needs")
+    return [
+        Finding(
+            "memory",
+            severity,
+            f"The model {verb} at least {format_bytes(needed)} of RAM; {target.name} has {format_bytes(free)} free.",
+            "Use a smaller model or input, or a profile that describes a board with more memory.",
+            needed,
+            free,
+        )
+    ]
