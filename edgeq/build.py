@@ -129,9 +129,10 @@ def _families(targets: Sequence[TargetProfile]) -> list[str]:
     return list(dict.fromkeys(target.runtime.kernels for target in targets))
 
 
-def _evaluate(parts: _Parts, targets: Sequence[TargetProfile], progress: Progress) -> dict[str, dict[str, Any] | None]:
+def _evaluate(
+    parts: _Parts, data: Dataset | None, targets: Sequence[TargetProfile], progress: Progress
+) -> dict[str, dict[str, Any] | None]:
     """The evaluation for each kernel family among the targets."""
-    data = parts.eval_data
     if data is None:
         return dict.fromkeys(_families(targets))
     progress(f"evaluating float and int8 on {len(data)} samples")

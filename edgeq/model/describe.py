@@ -44,8 +44,8 @@ def _tensor(tensor: TensorInfo) -> Tensor:
     fixed = bool(tensor.shape) and tensor.shape[0] == 1 and 0 not in tensor.shape
     if tensor.dtype not in DTYPES or len(tensor.scales) > 1 or not fixed:
         raise ConvertError(
-            f"The model's input or output '{tensor.name}' ({tensor.dtype}, shape {list(tensor.shape)}) cannot be offered "
-            "to applications.",
+            f"The model's input or output '{tensor.name}' ({tensor.dtype}, shape {list(tensor.shape)}) cannot be "
+            "offered to applications.",
             f"Inputs and outputs are of {', '.join(DTYPES)}, with one scale and a batch of 1.",
         )
     scale, zero_point = (tensor.scales[0], tensor.zero_points[0]) if tensor.scales else (0.0, 0)
