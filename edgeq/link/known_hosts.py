@@ -1,0 +1,237 @@
+"""known_hosts files: which keys a host may show, and remembering one that somebody compared.
+
+The format and the rules are OpenSSH's (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT"): lists of patterns, `[host]:port`,
+hashed names, `@revoked`. `@cert-authority` lines are skipped, for certificates are not used here. Nothing here opens
+a connection.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import fnmatch
+import hashlib
+import hmac
+import os
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeq import paths
+from edgeq.errors import LinkError, UsageError
+from edgeq.link.ssh_address import DEFAULT_PORT
+
+MAX_FILE_BYTES = 16 << 20
+
+
+@dataclass(frozen=True)
+class HostKey:
+    """What a host showed. `name` is what known_hosts files call the host: `host` or `[host]:port`."""
+
+    name: str
+    type: str
+    blob: bytes
+
+    @property
+    def fingerprint(self) -> str:
+        """As `ssh-keygen -lf` writes it: `SHA256:...`."""
+        return fingerprint(self.blob)
+
+    @property
+    def line(self) -> str:
+        """The line of a known_hosts file, without its newline."""
+        return f"{self.name} {self.type} {base64.b64encode(self.blob).decode()}"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of one file; `place` is `file:line`."""
+
+    marker: str
+    patterns: tuple[str, ...]
+    type: str
+    blob: bytes
+    place: str
+
+
+def fingerprint(blob: bytes) -> str:
+    """`SHA256:` and the unpadded base64 of the digest of a public key."""
+    return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
+
+
+def host_name(host: str, port: int) -> str:
+    """What known_hosts files call a host at a port."""
+    host = host.lower()
+    return host if port == DEFAULT_PORT else f"[{host}]:{port}"
+
+
+def own_file() -> Path:
+    """Where `edgeq trust` remembers keys."""
+    return paths.home() / "known_hosts"
+
+
+def system_files() -> tuple[Path, ...]:
+    """The machine's files, which OpenSSH reads too."""
+    return Path("/etc/ssh/ssh_known_hosts"), Path("/etc/ssh/ssh_known_hosts2")
+
+
+def user_files() -> tuple[Path, ...]:
+    """The user's files, unless UserKnownHostsFile names others."""
+    folder = Path.home() / ".ssh"
+    return folder / "known_hosts", folder / "known_hosts2"
+
+
+def read_known_hosts(files: Iterable[Path]) -> list[Entry]:
+    """Every usable line of those files that exist, in order; a line that cannot be read is skipped, as OpenSSH does."""
+    entries: list[Entry] = []
+    for path in files:
+        try:
+            with path.open("rb") as stream:
+                text = stream.read(MAX_FILE_BYTES).decode("utf-8", "replace")
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise UsageError(f"{path}: cannot be read: {error.strerror}.", "Host keys are looked up in it.") from error
+        parsed = (parse_line(line, f"{path}:{number}") for number, line in enumerate(text.split("\n"), 1))
+        entries += [entry for entry in parsed if entry]
+    return entries
+
+
+def parse_line(line: str, place: str) -> Entry | None:
+    """One line, or None for a comment or anything damaged."""
+    fields = line.split()
+    if not fields or fields[0].startswith("#"):
+        return None
+    marker = fields.pop(0) if fields[0].startswith("@") else ""
+    if len(fields) < 3:
+        return None
+    try:
+        blob = base64.b64decode(fields[2], validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    # The blob begins with its own type: a line whose two types differ is damaged.
+    kind = fields[1].encode("utf-8", "replace")
+    if not blob.startswith(len(kind).to_bytes(4, "big") + kind):
+        return None
+    return Entry(marker, tuple(fields[0].split(",")), fields[1], blob, place)
+
+
+def matches(patterns: Sequence[str], name: str) -> bool:
+    """Whether a list of patterns means `name`; a matching `!pattern` excludes it."""
+    found = False
+    for pattern in patterns:
+        if pattern.startswith("!"):
+            if _matches_one(pattern[1:], name):
+                return False
+        elif _matches_one(pattern, name):
+            found = True
+    return found
+
+
+def _matches_one(pattern: str, name: str) -> bool:
+    if pattern.startswith("|"):
+        return _matches_hash(pattern, name)
+    # OpenSSH knows '*' and '?' only; the brackets of [host]:port are literal.
+    return fnmatch.fnmatchcase(name.lower(), pattern.lower().replace("[", "[[]"))
+
+
+def _matches_hash(pattern: str, name: str) -> bool:
+    parts = pattern.split("|")
+    if len(parts) != 4 or parts[0] or parts[1] != "1":
+        return False
+    try:
+        salt, digest = base64.b64decode(parts[2], validate=True), base64.b64decode(parts[3], validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return hmac.compare_digest(hmac.new(salt, name.lower().encode(), hashlib.sha1).digest(), digest)
+
+
+def known_entries(entries: Iterable[Entry], name: str) -> list[Entry]:
+    """The plain entries (neither revoked nor an authority) of a host."""
+    return [entry for entry in entries if not entry.marker and matches(entry.patterns, name)]
+
+
+def known_types(entries: Sequence[Entry], name: str) -> list[str]:
+    """The key types known for a host, to be asked for first: a known key is then not beaten by an unknown one."""
+    found = known_entries(entries, name) or known_entries(entries, _without_port(name))
+    return list(dict.fromkeys(entry.type for entry in found))
+
+
+def _without_port(name: str) -> str:
+    return name[1:].partition("]:")[0] if name.startswith("[") else name
+
+
+def check(key: HostKey, entries: Sequence[Entry], shown: str) -> None:
+    """Return when `key` is known for its host, else raise a `LinkError`; `shown` is the address for the messages.
+
+    Revoked is fatal wherever it stands. A host that has entries but not this key has changed, whatever the key's type:
+    a stranger in the middle could otherwise turn "changed" into "unknown" by offering another type.
+    """
+    plain = _without_port(key.name)
+    for entry in entries:
+        if entry.marker != "@revoked" or entry.blob != key.blob:
+            continue
+        if matches(entry.patterns, key.name) or matches(entry.patterns, plain):
+            raise LinkError(
+                f"The host key of {shown} is revoked: {entry.place} says so ({key.fingerprint}).",
+                "Somebody else may be answering in its place. Ask whoever revoked the key; edgeq will not connect.",
+            )
+    known = known_entries(entries, key.name)
+    # A key known for the plain host serves every port of it, as in OpenSSH; a differing one there says nothing.
+    if any(entry.blob == key.blob for entry in known + known_entries(entries, plain)):
+        return
+    if known:
+        old = next((entry for entry in known if entry.type == key.type), known[0])
+        raise LinkError(
+            f"The host key of {shown} has changed: it shows {key.type} {key.fingerprint}, "
+            f"but {old.place} holds {old.type} {fingerprint(old.blob)}.",
+            "Somebody may be answering in its place. If the device was set up anew, compare the fingerprint on the "
+            f"device, delete that line and run 'edgeq trust {shown}'.",
+        )
+    raise LinkError(
+        f"The host key of {shown} is not known.",
+        f"Run 'edgeq trust {shown}' and compare the fingerprint {key.fingerprint} ({key.type}).",
+    )
+
+
+def remember(key: HostKey, *, replace: bool = False, path: Path | None = None) -> Path:
+    """Write `key` to `path` (edgeq's own known_hosts) and return that file, whole or not at all, mode 0600.
+
+    A different key for the same host is a `LinkError` unless `replace`, which removes it. Remembering twice changes
+    nothing.
+    """
+    path = path or own_file()
+    entries = known_entries(read_known_hosts([path]), key.name)
+    if any(entry.blob == key.blob for entry in entries) and not (replace and len(entries) > 1):
+        return path
+    if entries and not replace:
+        raise LinkError(
+            f"{entries[0].place} already holds a different key for {key.name}: {entries[0].type} "
+            f"{fingerprint(entries[0].blob)}.",
+            "If the device was set up anew, compare the new fingerprint on the device and replace the key explicitly.",
+        )
+    old = {int(entry.place.rpartition(":")[2]) for entry in entries}
+    lines = path.read_text(encoding="utf-8", errors="surrogateescape").split("\n") if path.exists() else []
+    kept = [line for number, line in enumerate(lines, 1) if number not in old and line.strip()]
+    _write_private(path, "\n".join([*kept, key.line]) + "\n")
+    return path
+
+
+def _write_private(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, part = tempfile.mkstemp(prefix=path.name, dir=path.parent)  # mode 0600
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+            Path(part).replace(path)
+        except BaseException:
+            Path(part).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise UsageError(
+            f"{path}: cannot be written: {error.strerror}.", "EDGEQ_HOME chooses another folder."
+        ) from error
