@@ -1,0 +1,75 @@
+"""What a command shows: results on stdout, progress on stderr, errors as one sentence and a hint.
+
+With `--json` stdout holds exactly one JSON document. `-q` silences progress, `-v` adds the traceback to an error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from edgeq.errors import EdgeqError
+
+
+@dataclass
+class Console:
+    """How this command talks; set from its options."""
+
+    as_json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+
+    def progress(self, text: str) -> None:
+        """One line for a stage that has begun, on stderr."""
+        if not self.quiet:
+            print(f"  {text}", file=sys.stderr, flush=True)
+
+    def result(self, document: Any, text: str) -> None:
+        """The command's result: `document` with --json, else `text`."""
+        print(json.dumps(document, indent=1, default=str) if self.as_json else text, flush=True)
+
+    def table(self, document: Any, head: Sequence[str], rows: Sequence[Sequence[Any]], empty: str) -> None:
+        """A result that is a table; `empty` is said where it has no rows."""
+        self.result(document, table(head, rows) if rows else empty)
+
+    def error(self, error: EdgeqError) -> int:
+        """Tell the error; the answer is the exit code."""
+        if self.verbose:
+            import traceback
+
+            traceback.print_exception(error, file=sys.stderr)
+        if self.as_json:
+            body = {"message": error.message, "hint": error.hint, "exit_code": error.exit_code}
+            findings = [vars(finding) for finding in getattr(error, "findings", ())]
+            print(
+                json.dumps({"error": {**body, **({"findings": findings} if findings else {})}}, indent=1, default=str)
+            )
+        red, off = ("\x1b[31m", "\x1b[0m") if colour() else ("", "")
+        print(f"{red}error:{off} {error.message}", file=sys.stderr)
+        if error.hint:
+            print(f"hint: {error.hint}", file=sys.stderr)
+        return error.exit_code
+
+
+def colour() -> bool:
+    """Whether stderr takes colour."""
+    return sys.stderr.isatty() and not os.environ.get("NO_COLOR") and not os.environ.get("EDGEQ_NO_COLOR")
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Plain columns; numbers are set right."""
+    cells = [[str(cell) for cell in row] for row in rows]
+    widths = [max(len(line[column]) for line in [list(head), *cells]) for column in range(len(head))]
+    right = [all(isinstance(row[column], (int, float)) for row in rows) for column in range(len(head))]
+    lines = [list(head), ["-" * width for width in widths], *cells]
+    return "\n".join(
+        "  ".join(_set(*field) for field in zip(line, widths, right, strict=True)).rstrip() for line in lines
+    )
+
+
+def _set(cell: str, width: int, right: bool) -> str:
+    return cell.rjust(width) if right else cell.ljust(width)

@@ -1,0 +1,112 @@
+"""The verb `deploy`: a bundle becomes the release that serves on a device, or everything stays as it was."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgeq.bundle import Bundle
+from edgeq.device.device import Device, Progress, silent
+from edgeq.errors import DeviceError
+from edgeq.protocol.status import Status
+from edgeq.runtimes import Wheel, fetch, pick
+from edgeq.units import format_bytes
+
+SPACE_MARGIN = 2.0
+"""Free space a deploy asks for, as a multiple of what it sends: the blobs, and what they unpack to."""
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What serves after a deploy. `changed` is false where it served already; `golden` is the device's self-test."""
+
+    n: int
+    digest: str
+    previous: int | None
+    changed: bool
+    sent_bytes: int
+    golden: dict[str, Any]
+
+
+def deploy(bundle: Bundle, device: Device, progress: Progress = silent) -> Deployed:
+    """Preflight, send what is missing, stage, self-test, activate; at any failure the previous release still serves."""
+    before = {release.n: release for release in device.releases()}
+    serving = next((release for release in before.values() if release.serving), None)
+    if serving and serving.digest == bundle.digest and serving.state == "confirmed":
+        return Deployed(serving.n, bundle.digest, None, False, device.client.sent_bytes, {})
+    wheels = preflight(bundle, device)
+    push(bundle, wheels, device, progress)
+    n = device.stage(bundle.digest, [wheel.sha256 for wheel in wheels], lambda note: progress(f"staging: {note}"))
+    device.selftest(n, lambda note: progress(f"self-test: {note}"))
+    golden = device.activate(n, lambda note: progress(f"activating: {note}"))
+    return Deployed(n, bundle.digest, serving.n if serving else None, True, device.client.sent_bytes, golden)
+
+
+def preflight(bundle: Bundle, device: Device) -> list[Wheel]:
+    """Refuse early what cannot work; the answer is the runtime wheels that this device needs (none if it has its own)."""
+    facts, runtime = device.describe(), bundle.manifest["runtime"]
+    if facts.get("arch") != bundle.manifest["arch"]:
+        raise DeviceError(
+            f"The bundle '{bundle.name}' is for {bundle.manifest['arch']}; {device.address} is {facts.get('arch')}.",
+            "Build for this device: 'edgeq targets' lists the profiles.",
+            Status.MISMATCH,
+        )
+    if facts.get("runtime") == {"name": runtime["name"], "version": runtime["version"]}:
+        return []
+    libc, _, glibc = str(facts.get("libc")).partition(" ")
+    if libc != "glibc":
+        raise DeviceError(
+            f"{device.address} has the C library '{facts.get('libc')}'; {runtime['name']} needs glibc.",
+            f"Install {runtime['name']} {runtime['version']} on the device yourself.",
+            Status.MISMATCH,
+        )
+    return pick(runtime["wheels"], python=str(facts.get("python")), glibc=glibc)
+
+
+def push(bundle: Bundle, wheels: list[Wheel], device: Device, progress: Progress) -> None:
+    """Send the blobs that the device lacks, each resumed where an earlier try ended."""
+    sizes = {entry["sha256"]: int(entry["size"]) for entry in bundle.manifest["files"].values()}
+    sizes |= {wheel.sha256: wheel.size for wheel in wheels}
+    sources: dict[str, Callable[[], Path]] = {
+        **{entry["sha256"]: _file(bundle.folder / name) for name, entry in bundle.manifest["files"].items()},
+        bundle.digest: _file(bundle.folder / "manifest.json"),
+        **{wheel.sha256: _wheel(wheel, progress) for wheel in wheels},
+    }
+    missing = device.missing(list(sources))
+    need = int(SPACE_MARGIN * sum(sizes.get(digest, 0) - offset for digest, offset in missing.items()))
+    free = int(device.describe().get("free_bytes", 0))
+    if need > free:
+        raise DeviceError(
+            f"The deploy needs {format_bytes(need)} on {device.address}; {format_bytes(free)} are free.",
+            "Free some space on the device, then run the command again.",
+            Status.NO_SPACE,
+        )
+    for digest, offset in missing.items():
+        path = sources[digest]()
+        device.put(digest, path.read_bytes(), offset, _Meter(path.name, path.stat().st_size, progress))
+
+
+class _Meter:
+    """One line at the start of a larger file, and one every two seconds."""
+
+    def __init__(self, name: str, size: int, progress: Progress) -> None:
+        self._name, self._size, self._progress = name, size, progress
+        self._next = time.monotonic() + 2
+        if size > 1 << 20:
+            progress(f"sending {name} ({format_bytes(size)})")
+
+    def __call__(self, acknowledged: int) -> None:
+        if time.monotonic() > self._next:
+            self._next += 2
+            self._progress(f"sending {self._name}: {100 * acknowledged // self._size} %")
+
+
+def _file(path: Path) -> Callable[[], Path]:
+    return lambda: path
+
+
+def _wheel(wheel: Wheel, progress: Progress) -> Callable[[], Path]:
+    return lambda: fetch(wheel, progress=progress)

@@ -1,0 +1,120 @@
+"""What the verbs' results look like: for each a JSON document and a text. Only the command line imports this."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgeq.units import format_bytes, format_percent, format_seconds
+
+if TYPE_CHECKING:
+    from edgeq.build import Built
+    from edgeq.deploy import Deployed
+    from edgeq.emulate import Instance
+    from edgeq.infer import Array
+    from edgeq.interface import Interface
+    from edgeq.run import Run
+
+Told = tuple[Any, str]
+TOP = 3
+
+
+def tell_built(built: Sequence[Built]) -> Told:
+    """The bundles of one build."""
+    return {"bundles": [_built_document(item) for item in built]}, "\n\n".join(_built_text(item) for item in built)
+
+
+def _built_document(item: Built) -> dict[str, Any]:
+    manifest = item.bundle.manifest
+    return {
+        "folder": str(item.bundle.folder),
+        "digest": item.bundle.digest,
+        **{key: manifest[key] for key in ("name", "target", "arch", "mode", "model", "golden", "evaluation")},
+        "model_bytes": manifest["files"]["model.tflite"]["size"],
+        "findings": [asdict(finding) for finding in item.findings],
+    }
+
+
+def _built_text(item: Built) -> str:
+    manifest = item.bundle.manifest
+    size, macs = manifest["files"]["model.tflite"]["size"], manifest["model"]["macs"]
+    golden = manifest["golden"]
+    lines = [
+        f"{item.bundle.folder}  ({item.bundle.digest[:12]})",
+        f"  model    {manifest['mode']}, {format_bytes(size)}, {macs:,} MACs",
+        f"  golden   {golden['vectors']} vectors, {golden['kernels']} kernels, tolerance {golden['tolerance']} output step(s)",
+    ]
+    if manifest["evaluation"]:
+        lines += _evaluation_lines(manifest["evaluation"])
+    lines += [f"  {finding.severity:8} {finding.message}" for finding in item.findings]
+    return "\n".join(lines)
+
+
+def _evaluation_lines(told: Mapping[str, Any]) -> list[str]:
+    interval = f"{100 * told['drop_low']:+.2f} .. {100 * told['drop_high']:+.2f}"
+    return [
+        f"  accuracy float {format_percent(told['float_accuracy'])}, int8 {format_percent(told['accuracy'])} "
+        f"on the same {told['samples']} samples ({told['evaluated_on']})",
+        f"  loss     {100 * told['drop']:.2f} points ({told['confidence']:.0%} paired interval {interval}), "
+        f"agreement {format_percent(told['agreement'])}",
+    ]
+
+
+def tell_deployed(done: Deployed, name: str, address: str) -> Told:
+    """What serves after a deploy."""
+    document = {"device": address, "name": name, **asdict(done)}
+    serves = f"{name} ({done.digest[:12]}) serves on {address} as release {done.n}"
+    if not done.changed:
+        return document, f"{serves} already; nothing was changed."
+    golden = done.golden
+    before = f"; release {done.previous} is kept for rollback" if done.previous else ""
+    return document, (
+        f"{serves}{before}.\nGolden vectors: {golden['vectors']} match on the device, worst difference {golden['worst']:g} "
+        f"of {golden['tolerance']} output step(s), {golden['runtime']}. Sent {format_bytes(done.sent_bytes)}."
+    )
+
+
+def tell_outputs(outputs: Sequence[Array], interface: Interface, path: Path | None) -> Told:
+    """The first outputs, with labels where there are any."""
+    document = {
+        "samples": len(outputs[0]),
+        "outputs": [{"name": tensor.name, "shape": list(value.shape)} for tensor, value in _named(outputs, interface)],
+        **({"file": str(path)} if path else {"values": [value.tolist() for value in outputs]}),
+    }
+    scores = outputs[-1].reshape(len(outputs[-1]), -1)
+    labels = interface.labels
+    lines = []
+    for index, row in enumerate(scores[:10]):
+        order = row.argsort()[::-1][:TOP]
+        named = ", ".join(f"{labels[i] if i < len(labels) else i} {row[i]:.4g}" for i in order)
+        lines.append(f"  sample {index}: {named}")
+    more = f"\n  ... and {len(scores) - 10} more" if len(scores) > 10 else ""
+    where = f"{len(scores)} samples" + (f", written to {path}" if path else "")
+    return document, "\n".join([f"{where}; highest outputs:", *lines]) + more
+
+
+def _named(outputs: Sequence[Array], interface: Interface) -> list[tuple[Any, Array]]:
+    return list(zip(interface.outputs, outputs, strict=True))
+
+
+def tell_run(run: Run, path: Path) -> Told:
+    """The headline of one run; the report tells the rest."""
+    from edgeq.stats import summarize
+
+    series = run.one("invoke")
+    assert series is not None
+    found = summarize(series.values)
+    figures = ", ".join(f"{name} {format_seconds(getattr(found, name) / 1e9)}" for name in ("p50", "p90", "p99"))
+    lines = [
+        f"{run.release['name']} on {run.device['name']}: {figures} per inference ({series.how}), {found.n} runs",
+        *(f"  {issue.severity}: {issue.message}" for issue in run.issues),
+        f"Run: {path}  ({run.verdict})",
+    ]
+    return {"file": str(path), **run.to_json()}, "\n".join(lines)
+
+
+def instance_document(instance: Instance) -> dict[str, Any]:
+    """One emulated board."""
+    return {key: str(value) if isinstance(value, Path) else value for key, value in asdict(instance).items()}
