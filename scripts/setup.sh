@@ -50,6 +50,7 @@ need() { # need required|optional PACKAGE: unless one of the commands that follo
 
 venv_ready() { [ -x .venv/bin/python ] && .venv/bin/python -c 'import pip' 2>/dev/null; }
 if ! venv_ready && ! find_python venv >/dev/null; then
+    [ -z "${PYTHON:-}" ] || find_python >/dev/null || die "PYTHON=$PYTHON is not a Python from 3.10 to 3.13 that runs here"
     # Of a Python beside the system's own, the matching package is called python3.12-venv.
     if python=$(find_python) && [ "$(basename "$python")" != python3 ]; then
         required+=("$(basename "$python")-venv")
@@ -97,7 +98,7 @@ if [ ${#missing[@]} -gt 0 ]; then
     line="apt-get update && apt-get install -y --no-install-recommends ${missing[*]}"
     if ! have apt-get; then
         [ ${#required[@]} = 0 ] || die "this is not Debian or Ubuntu; install what these packages hold: ${required[*]}"
-        say "going on without ${optional[*]}; what needs them is skipped"
+        say "going on without ${optional[*]}: what needs one of them is skipped"
     elif can_be_root; then
         say "installing ${missing[*]}"
         apt update || { show_log; die "apt-get update failed"; }
@@ -112,7 +113,8 @@ if [ ${#missing[@]} -gt 0 ]; then
         printf '%s\n' "$line" >&2
         exit 1
     else
-        say "going on without ${optional[*]}; what needs them is skipped. To have them, run as root: $line"
+        say "going on without ${optional[*]}: what needs one of them is skipped. To have them, run as root:"
+        printf '%s\n' "$line" >&2
     fi
 fi
 

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # A module imports from its own row and the rows above it, never from one below.
 LAYERS = (
-    ("edgeq", "edgeq.errors", "edgeq.units", "edgeq.paths"),
+    ("edgeq", "edgeq.errors", "edgeq.units", "edgeq.paths", "edgeq.console"),
     (
         *("edgeq.target", "edgeq.dataset", "edgeq.interface", "edgeq.preprocess", "edgeq.model", "edgeq.run"),
         *("edgeq.runtime", "edgeq.runtimes", "edgeq.protocol", "edgeq.inventory", "edgeq.project"),
@@ -32,8 +32,9 @@ LAYERS = (
     ("edgeq.device", "edgeq.probe", "edgeq.emulate"),
     ("edgeq.report", "edgeq.compare"),
     ("edgeq.render",),
-    ("edgeq.build", "edgeq.deploy", "edgeq.bench", "edgeq.monitor", "edgeq.init", "edgeq.doctor", "edgeq.demo"),
-    ("edgeq.cli", "edgeq.__main__"),
+    ("edgeq.build", "edgeq.deploy", "edgeq.infer", "edgeq.bench", "edgeq.monitor", "edgeq.init", "edgeq.doctor"),
+    ("edgeq.demo",),
+    ("edgeq.cli", "edgeq.telling", "edgeq.__main__"),
 )
 
 # Some modules may import less than their row allows.
@@ -48,7 +49,8 @@ ONLY = {
 
 # Heavy libraries: imported inside functions only, in at most one module, which lies in one of these.
 HEAVY = {
-    ("tensorflow", "keras", "tf_keras"): ("edgeq.quantize", "edgeq.model"),
+    ("tensorflow",): ("edgeq.quantize", "edgeq.model"),
+    ("keras", "tf_keras"): ("edgeq.quantize", "edgeq.model"),
     ("paramiko",): ("edgeq.link",),
     ("serial",): ("edgeq.link",),
     ("ai_edge_litert", "tflite_runtime"): ("edgeq.runtime",),
