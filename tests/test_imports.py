@@ -32,7 +32,10 @@ LAYERS = (
     ("edgeq.device", "edgeq.probe", "edgeq.emulate"),
     ("edgeq.report", "edgeq.compare"),
     ("edgeq.render",),
-    ("edgeq.build", "edgeq.deploy", "edgeq.infer", "edgeq.bench", "edgeq.monitor", "edgeq.init", "edgeq.doctor"),
+    (
+        *("edgeq.build", "edgeq.deploy", "edgeq.infer", "edgeq.bench", "edgeq.monitor", "edgeq.doctor"),
+        *("edgeq.init", "edgeq.init_worker"),
+    ),
     ("edgeq.demo",),
     ("edgeq.cli", "edgeq.telling", "edgeq.__main__"),
 )
@@ -54,7 +57,7 @@ HEAVY = {
     ("paramiko",): ("edgeq.link",),
     ("serial",): ("edgeq.link",),
     ("ai_edge_litert", "tflite_runtime"): ("edgeq.runtime",),
-    ("sklearn",): ("edgeq.demo", "edgeq.init"),
+    ("sklearn",): ("edgeq.demo", "edgeq.init", "edgeq.init_worker"),
 }
 LAZY_ON_DEVICE = {"numpy", "ai_edge_litert", "tflite_runtime"}
 
