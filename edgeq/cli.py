@@ -1,4 +1,4 @@
-"""The command line: what may be said, with which defaults. Each command is a few calls to a verb; all work is elsewhere.
+"""The command line: what may be said, with which defaults. Each command is a few calls to a verb.
 
 `edgeq --help` must not wait for TensorFlow, paramiko or numpy, so every import beyond typer stands in its command.
 """
@@ -10,7 +10,7 @@ import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, Optional
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -55,11 +55,11 @@ def command(parent: typer.Typer, name: str | None = None) -> Callable[[Callable[
                 setattr(console, key, given.pop(key))
             function(**given)
 
-        own = inspect.signature(function)
+        own = inspect.signature(function, eval_str=True)
         kind = inspect.Parameter.KEYWORD_ONLY
         common = [inspect.Parameter(key, kind, default=False, annotation=hint) for key, hint in _COMMON.items()]
         started.__signature__ = own.replace(parameters=[*own.parameters.values(), *common])  # type: ignore[attr-defined]
-        started.__annotations__ = {**function.__annotations__, **_COMMON}
+        started.__annotations__ = {name: each.annotation for name, each in started.__signature__.parameters.items()}  # type: ignore[attr-defined]
         parent.command(name)(started)
         return function
 
@@ -67,12 +67,11 @@ def command(parent: typer.Typer, name: str | None = None) -> Callable[[Callable[
 
 
 DeviceArgument = Annotated[
-    Optional[str],  # noqa: UP045  (typer evaluates it)
+    str | None,
     typer.Argument(
         metavar="[DEVICE]", help="A name from edgeq.toml, or local:, ssh://user@host, qemu:rpi4.", show_default=False
     ),
 ]
-Optional_ = Optional
 
 
 @app.callback()
@@ -95,7 +94,8 @@ def init(
     from edgeq.init import init_project
 
     project = init_project(folder, console.progress)
-    text = f"{folder} holds a project. Next:\n  cd {folder}\n  edgeq build --target rpi4\n  edgeq deploy\n  edgeq bench\n  edgeq report"
+    steps = ("cd " + str(folder), "edgeq build --target rpi4", "edgeq deploy", "edgeq bench", "edgeq report")
+    text = "\n  ".join((f"{folder} holds a project. Next:", *steps))
     console.result({"project": str(folder), "model": str(project.model)}, text)
 
 
@@ -105,7 +105,7 @@ def demo(
         "edgeq-demo"
     ),
 ) -> None:
-    """The whole line on real data: train, build, deploy to an emulated Raspberry Pi 4 and to this machine, bench, report.
+    """The whole line on real data: train, build, deploy to an emulated Raspberry Pi 4 and to this machine, bench.
 
     Example: edgeq demo
     """
@@ -117,9 +117,7 @@ def demo(
 
 @command(app)
 def targets(
-    name: Annotated[
-        Optional_[str], typer.Argument(help="One target; all of them if left out.", show_default=False)
-    ] = None,
+    name: Annotated[str | None, typer.Argument(help="One target; all of them if left out.", show_default=False)] = None,
 ) -> None:
     """List the target profiles, or show one with its sources.
 
@@ -142,15 +140,15 @@ def targets(
 @command(app)
 def build(
     model: Annotated[
-        Optional_[Path], typer.Argument(help=".keras, .h5 or a SavedModel folder.", show_default=False)
+        Path | None, typer.Argument(help=".keras, .h5 or a SavedModel folder.", show_default=False)
     ] = None,
-    target: Annotated[Optional_[list[str]], typer.Option("--target", "-t", help="May be given several times.")] = None,
-    data: Annotated[Optional_[Path], typer.Option(help="Representative samples, .npz or .npy.")] = None,
-    eval_data: Annotated[Optional_[Path], typer.Option("--eval", help="Labelled samples, .npz with x and y.")] = None,
-    labels: Annotated[Optional_[Path], typer.Option(help="Names of the classes, one a line.")] = None,
+    target: Annotated[list[str] | None, typer.Option("--target", "-t", help="May be given several times.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Representative samples, .npz or .npy.")] = None,
+    eval_data: Annotated[Path | None, typer.Option("--eval", help="Labelled samples, .npz with x and y.")] = None,
+    labels: Annotated[Path | None, typer.Option(help="Names of the classes, one a line.")] = None,
     io: Annotated[str, typer.Option(help="Type of inputs and outputs: int8 or float32.")] = "int8",
-    samples: Annotated[Optional_[int], typer.Option(help="Calibration samples to use.", min=1)] = None,
-    out: Annotated[Optional_[Path], typer.Option("--output-dir", "-o", help="Where bundles go.")] = None,
+    samples: Annotated[int | None, typer.Option(help="Calibration samples to use.", min=1)] = None,
+    out: Annotated[Path | None, typer.Option("--output-dir", "-o", help="Where bundles go.")] = None,
 ) -> None:
     """Convert a model to full int8, check it against a target, evaluate it and write a bundle.
 
@@ -180,8 +178,8 @@ def build(
 
 @command(app)
 def deploy(
-    bundle: Annotated[Optional_[Path], typer.Argument(help="A bundle folder.", show_default=False)] = None,
-    to: Annotated[Optional_[str], typer.Option("--to", help="The device: a name or an address.")] = None,
+    bundle: Annotated[Path | None, typer.Argument(help="A bundle folder.", show_default=False)] = None,
+    to: Annotated[str | None, typer.Option("--to", help="The device: a name or an address.")] = None,
 ) -> None:
     """Send a bundle to a device, verify it there, test it on its golden vectors, then let it serve.
 
@@ -203,7 +201,7 @@ def deploy(
 def run(
     device: DeviceArgument = None,
     inputs: Annotated[list[Path], typer.Option("--input", "-i", help="Samples, .npy or .npz; once per input.")] = [],  # noqa: B006
-    output: Annotated[Optional_[Path], typer.Option("--output", "-o", help="Where outputs go, .npy or .npz.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where outputs go, .npy or .npz.")] = None,
     raw: Annotated[bool, typer.Option("--raw", help="The model's own integers in and out.")] = False,
 ) -> None:
     """One inference per sample on the device, real values in and out.
@@ -261,10 +259,8 @@ def bench(
     runs: Annotated[int, typer.Option(help="Steady-state inferences.", min=1, max=1_000_000)] = 200,
     warmup: Annotated[int, typer.Option(help="Inferences before them.", min=0, max=1_000_000)] = 20,
     threads: Annotated[int, typer.Option(help="0: what the bundle says.", min=0, max=1024)] = 0,
-    probe: Annotated[
-        Optional_[list[str]], typer.Option(help="t0: or replay:FILE.csv; may be given several times.")
-    ] = None,
-    output: Annotated[Optional_[Path], typer.Option("--output", "-o", help="Where the run goes (run.json).")] = None,
+    probe: Annotated[list[str] | None, typer.Option(help="t0: or replay:FILE.csv; may be given several times.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where the run goes (run.json).")] = None,
 ) -> None:
     """Measure the serving release: the device times itself, every sample is kept.
 
@@ -288,9 +284,9 @@ def bench(
 @command(app)
 def report(
     runs: Annotated[
-        Optional_[list[Path]], typer.Argument(metavar="[RUN]...", help="run.json files.", show_default=False)
+        list[Path] | None, typer.Argument(metavar="[RUN]...", help="run.json files.", show_default=False)
     ] = None,
-    output: Annotated[Optional_[Path], typer.Option("--output", "-o", help="report.html, .md, .json or .txt.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="report.html, .md, .json or .txt.")] = None,
 ) -> None:
     """Tell runs as a report: on the terminal, and as HTML, Markdown or JSON.
 
@@ -311,7 +307,7 @@ def report(
 @command(app)
 def trust(
     host: Annotated[str, typer.Argument(help="ssh://[user@]host[:port], or just the host.")],
-    fingerprint: Annotated[Optional_[str], typer.Option(help="Accept exactly this one (SHA256:...), unasked.")] = None,
+    fingerprint: Annotated[str | None, typer.Option(help="Accept exactly this one (SHA256:...), unasked.")] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Replace a key that was trusted before.")] = False,
 ) -> None:
     """Show a host's key and, once you have compared it, trust it.
@@ -340,7 +336,7 @@ def trust(
 def emulate_start(
     name: Annotated[str, typer.Argument(help="The board, for example rpi4.")],
     recipe: Annotated[
-        Optional_[str], typer.Option(help="namespaces, proot or system; chosen by probing otherwise.")
+        str | None, typer.Option(help="namespaces, proot or system; chosen by probing otherwise.")
     ] = None,
 ) -> None:
     """Start an emulated board, if it does not run already.
@@ -385,7 +381,7 @@ def emulate_list() -> None:
         document,
         ("board", "recipe", "address", "pid"),
         rows,
-        "No emulated board runs; 'edgeq emulate start rpi4' starts one.",
+        "None runs; 'edgeq emulate start rpi4' starts one.",
     )
 
 

@@ -46,7 +46,7 @@ def deploy(bundle: Bundle, device: Device, progress: Progress = silent) -> Deplo
 
 
 def preflight(bundle: Bundle, device: Device) -> list[Wheel]:
-    """Refuse early what cannot work; the answer is the runtime wheels that this device needs (none if it has its own)."""
+    """Refuse early what cannot work; the answer is the runtime wheels that this device needs (none if it has them)."""
     facts, runtime = device.describe(), bundle.manifest["runtime"]
     if facts.get("arch") != bundle.manifest["arch"]:
         raise DeviceError(

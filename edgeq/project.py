@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 import re
 import sys
 from collections.abc import Mapping
@@ -120,7 +119,7 @@ def read_project(path: Path) -> Project:
     texts = {
         key: _text(path, f"project.{key}", table[key]) for key in _PROJECT_KEYS if key in table and key != "targets"
     }
-    files = {key: root / texts[key] for key in ("model", "data", "eval", "labels") if key in texts}
+    files = {key: root / Path(texts[key]).expanduser() for key in ("model", "data", "eval", "labels") if key in texts}
     targets = table.get("targets", [])
     if not isinstance(targets, list) or not all(isinstance(target, str) for target in targets):
         raise UsageError(f"{path}: 'project.targets' must be a list of texts.", 'For example: targets = ["rpi4"]')
@@ -129,8 +128,8 @@ def read_project(path: Path) -> Project:
         name=texts.get("name", ""),
         targets=tuple(targets),
         device=texts.get("device", ""),
-        out=root / texts.get("out", "build"),
-        runs=root / texts.get("runs", "runs"),
+        out=root / Path(texts.get("out", "build")).expanduser(),
+        runs=root / Path(texts.get("runs", "runs")).expanduser(),
         devices=devices,
         **files,
     )
@@ -156,7 +155,7 @@ def _table(path: Path, key: str, value: Any) -> dict[str, Any]:
 def _text(path: Path, key: str, value: Any) -> str:
     if not isinstance(value, str):
         raise UsageError(f"{path}: '{key}' must be a text; it says {value!r}.", "Put it in quotes.")
-    return os.path.expanduser(value)
+    return value
 
 
 def _known(path: Path, prefix: str, table: Mapping[str, Any], keys: tuple[str, ...]) -> None:

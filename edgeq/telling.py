@@ -44,7 +44,7 @@ def _built_text(item: Built) -> str:
     lines = [
         f"{item.bundle.folder}  ({item.bundle.digest[:12]})",
         f"  model    {manifest['mode']}, {format_bytes(size)}, {macs:,} MACs",
-        f"  golden   {golden['vectors']} vectors, {golden['kernels']} kernels, tolerance {golden['tolerance']} output step(s)",
+        f"  golden   {golden['vectors']} vectors, {golden['kernels']} kernels, tolerance {golden['tolerance']} step(s)",
     ]
     if manifest["evaluation"]:
         lines += _evaluation_lines(manifest["evaluation"])
@@ -71,8 +71,8 @@ def tell_deployed(done: Deployed, name: str, address: str) -> Told:
     golden = done.golden
     before = f"; release {done.previous} is kept for rollback" if done.previous else ""
     return document, (
-        f"{serves}{before}.\nGolden vectors: {golden['vectors']} match on the device, worst difference {golden['worst']:g} "
-        f"of {golden['tolerance']} output step(s), {golden['runtime']}. Sent {format_bytes(done.sent_bytes)}."
+        f"{serves}{before}.\nGolden vectors: {golden['vectors']} match on the device, off by at most {golden['worst']:g} "
+        f"output step(s), tolerance {golden['tolerance']}; {golden['runtime']}. Sent {format_bytes(done.sent_bytes)}."
     )
 
 

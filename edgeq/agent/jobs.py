@@ -36,7 +36,7 @@ class Job:
         if not done or start + len(samples) < len(self.samples):
             return answer
         if self.refused is not None:
-            return {**answer, "state": "failed", "rc": int(self.refused.status), "rsn": self.refused.reason}
+            return {**answer, "state": "failed", "status": int(self.refused.status), "reason": self.refused.reason}
         return {**answer, "state": "done", "result": self.result or {}}
 
 

@@ -156,7 +156,7 @@ class Device:
                 result: dict[str, Any] = state["result"]
                 return result
             if state["state"] == "failed":
-                raise device_error(self.address, state.get("rc"), state.get("rsn"))
+                raise device_error(self.address, state.get("status"), state.get("reason"))
             if state["note"] != said:
                 said = state["note"]
                 progress(said)

@@ -1,0 +1,171 @@
+"""The store keeps what it acknowledged, refuses what it should, and heals what was damaged."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from bundles import make_bundle
+
+from edgeq.agent.errors import Refused
+from edgeq.agent.store import Store
+from edgeq.agent.transaction import difference, limit, revert, stage
+from edgeq.bundle import Bundle
+from edgeq.protocol.status import Status
+
+
+def sha(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def fill(store: Store, bundle: Bundle) -> None:
+    for name in (*bundle.files, "manifest.json"):
+        data = bundle.path(name).read_bytes()
+        store.put(sha(data), 0, len(data), data)
+
+
+def silent(_text: str) -> None:
+    pass
+
+
+def test_a_blob_arrives_in_chunks_and_only_in_order(tmp_path: Path) -> None:
+    store, data = Store(tmp_path), b"0123456789"
+    assert store.wanted(sha(data)) == 0
+    assert store.put(sha(data), 0, 10, data[:4]) == 4
+    assert store.put(sha(data), 7, 10, data[7:]) == 4
+    assert store.put(sha(data), 0, 10, data[:4]) == 4
+    store.close_part()
+    reopened = Store(tmp_path)
+    assert reopened.wanted(sha(data)) == 4
+    assert reopened.put(sha(data), 4, 10, data[4:]) == 10
+    assert reopened.wanted(sha(data)) is None
+    assert reopened.put(sha(data), 0, 10, data[:4]) == 10
+    assert reopened.blob(sha(data)).read_bytes() == data
+
+
+def test_a_blob_with_other_bytes_is_dropped(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with pytest.raises(Refused) as no:
+        store.put(sha(b"right"), 0, 5, b"wrong")
+    assert no.value.status == Status.DIGEST
+    assert store.wanted(sha(b"right")) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "offset", "length", "data"),
+    [("../../etc/passwd", 0, 3, b"abc"), ("A" * 64, 0, 3, b"abc"), ("a" * 64, 2, 3, b"abc"), ("a" * 64, 0, 0, b"")],
+)
+def test_nonsense_is_refused(tmp_path: Path, name: str, offset: int, length: int, data: bytes) -> None:
+    with pytest.raises(Refused) as no:
+        Store(tmp_path).put(name, offset, length, data)
+    assert no.value.status == Status.INVALID
+
+
+def test_a_full_disk_is_told_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(tmp_path)
+    monkeypatch.setattr("edgeq.agent.store.MARGIN_BYTES", 1 << 60)
+    with pytest.raises(Refused) as no:
+        store.put("a" * 64, 0, 100, b"a")
+    assert no.value.status == Status.NO_SPACE
+    assert list((tmp_path / "incoming").iterdir()) == []
+
+
+def test_staging_the_same_bundle_twice_is_one_release(tmp_path: Path) -> None:
+    store, bundle = Store(tmp_path / "store"), make_bundle(tmp_path / "bundle")
+    fill(store, bundle)
+    assert (
+        stage(store, bundle.digest, [], silent)
+        == stage(store, bundle.digest, [], silent)
+        == {"n": 1, "state": "staged"}
+    )
+    assert json.loads((tmp_path / "store/releases/1/interface.json").read_text())["labels"] == ["left", "right", "none"]
+
+
+def test_a_damaged_blob_is_found_and_dropped(tmp_path: Path) -> None:
+    store, bundle = Store(tmp_path / "store"), make_bundle(tmp_path / "bundle")
+    fill(store, bundle)
+    model = store.blob(bundle.files["model.tflite"][0])
+    model.write_bytes(b"\0" + model.read_bytes()[1:])
+    with pytest.raises(Refused) as no:
+        stage(store, bundle.digest, [], silent)
+    assert no.value.status == Status.DIGEST
+    assert store.wanted(bundle.files["model.tflite"][0]) == 0
+    fill(store, bundle)
+    assert stage(store, bundle.digest, [], silent)["n"] == 1
+
+
+def test_an_unfinished_trial_ends_with_the_next_start(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    for name in ("one", "two"):
+        bundle = make_bundle(tmp_path / name, name=name)
+        fill(store, bundle)
+        stage(store, bundle.digest, [], silent)
+    store.state.current, store.state.trial = 1, 2
+    store.state.releases[1]["state"], store.state.releases[2]["state"] = "confirmed", "trial"
+    store.save()
+    assert (tmp_path / "store/current").resolve().name == "2"
+    restarted = Store(tmp_path / "store")
+    revert(restarted, lambda: None)
+    assert (restarted.state.serving, restarted.state.releases[2]["state"]) == (1, "bad")
+    assert (tmp_path / "store/current").resolve().name == "1"
+
+
+def test_what_a_crash_left_half_done_is_put_away(tmp_path: Path) -> None:
+    store, bundle = Store(tmp_path / "store"), make_bundle(tmp_path / "bundle")
+    fill(store, bundle)
+    stage(store, bundle.digest, [], silent)
+    for left in ("releases/2.part", "releases/9", "runtimes/abc.part"):
+        (tmp_path / "store" / left).mkdir()
+    Store(tmp_path / "store").recover()
+    assert [path.name for path in (tmp_path / "store/releases").iterdir()] == ["1"]
+    assert list((tmp_path / "store/runtimes").iterdir()) == []
+
+
+def test_old_releases_and_their_blobs_go(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    for index in range(8):
+        bundle = make_bundle(tmp_path / f"bundle-{index}", name=f"m{index}")
+        fill(store, bundle)
+        n = stage(store, bundle.digest, [], silent)["n"]
+        if index == 0:
+            store.state.current = n
+    assert sorted(store.state.releases) == [1, 4, 5, 6, 7, 8]
+    assert len(list((tmp_path / "store/blobs").iterdir())) == 3 + 6
+    store.check_release(1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"schema": 2}, {"kind": "other"}, {"files": {"../x": {"sha256": "a" * 64}}}, {"files": {"release.json": {"sha256": "a" * 64}}},
+     {"files": {"a": {"sha256": "../x"}}}, {"files": 3}, {"runtime": {}}],
+    ids=str,
+)  # fmt: skip
+def test_hostile_manifests_are_refused(tmp_path: Path, change: dict[str, object]) -> None:
+    store, bundle = Store(tmp_path / "store"), make_bundle(tmp_path / "bundle")
+    data = json.dumps({**bundle.manifest, **change}).encode()
+    store.put(sha(data), 0, len(data), data)
+    with pytest.raises(Refused) as no:
+        stage(store, sha(data), [], silent)
+    assert no.value.status in (Status.INVALID, Status.NEWER)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "got", "want", "off"),
+    [
+        ("int8", b"\x7f\x00", b"\x80\x00", 255),
+        ("uint8", b"\xff", b"\x00", 255),
+        ("int16", b"\x00\x01", b"\x00\x00", 256),
+        ("float32", b"\x00\x00\xc0\x7f", b"\x00\x00\x00\x00", float("inf")),
+        ("float32", b"\x00\x00\x80\x3f", b"\x00\x00\x00\x00", 1.0),
+        ("int8", b"\x00", b"\x00\x00", float("inf")),
+        ("int8", b"", b"", 0),
+    ],
+)
+def test_difference_of_tensors(dtype: str, got: bytes, want: bytes, off: float) -> None:
+    assert difference(dtype, got, want) == off
+
+
+def test_the_tolerance_is_in_steps() -> None:
+    assert (limit("int8", 2), limit("float32", 1)) == (2, 1e-3)

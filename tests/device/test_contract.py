@@ -1,0 +1,189 @@
+"""The device contract: the same body over every link - in this process, a child process, SSH, an emulated Pi."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bundles import LABELS, make_bundle, tiny
+
+from edgeq.agent.connection import Connection
+from edgeq.agent.service import Service
+from edgeq.bundle import Bundle
+from edgeq.deploy import deploy
+from edgeq.device.device import Device
+from edgeq.device.open import open_device
+from edgeq.errors import DeviceError, UsageError
+from edgeq.infer import infer
+from edgeq.link.memory import MemoryLink
+from edgeq.protocol.status import Status
+from edgeq.runtimes import wheels_for
+
+Open = Callable[[], Device]
+MakeBundle = Callable[..., Bundle]
+
+
+@pytest.fixture(
+    params=[
+        "memory:",
+        "local:",
+        "ssh:",
+        pytest.param("qemu:rpi4", marks=[pytest.mark.emulated, pytest.mark.xdist_group("rpi4")]),
+    ]
+)
+def open_it(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
+    """Opens the device of one link, with an empty store; every call is a new connection to the same store."""
+    yield from {"memory:": _memory, "local:": _local, "ssh:": _ssh, "qemu:rpi4": _qemu}[request.param](
+        request, tmp_path
+    )
+
+
+def _memory(_request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
+    service = Service(tmp_path / "store")
+    yield lambda: Device(MemoryLink(Connection(service).feed), "memory:")
+    service.close()
+
+
+def _local(_request: pytest.FixtureRequest, _tmp_path: Path) -> Iterator[Open]:
+    yield lambda: open_device("local:")
+    with open_device("local:") as device:
+        device.reset()
+
+
+def _ssh(request: pytest.FixtureRequest, _tmp_path: Path) -> Iterator[Open]:
+    address = request.getfixturevalue("loopback_ssh")
+    yield lambda: open_device(address)
+    with open_device(address) as device:
+        device.reset()
+
+
+def _qemu(_request: pytest.FixtureRequest, _tmp_path: Path) -> Iterator[Open]:
+    from edgeq import emulate
+
+    name = next((recipe for recipe in emulate.probe("rpi4") if recipe.ok), None)
+    if name is None:
+        pytest.skip("this machine allows no recipe for an emulated Pi: " + emulate.probe("rpi4")[0].why)
+    emulate.stop("rpi4", instance="rpi4-contract")
+    emulate.start("rpi4", instance="rpi4-contract", reset=True)
+    yield lambda: open_device("qemu:rpi4-contract")
+    emulate.stop("rpi4", instance="rpi4-contract")
+
+
+@pytest.fixture
+def bundle(open_it: Open, tmp_path: Path) -> MakeBundle:
+    """Makes bundles for the device behind the link."""
+    with open_it() as device:
+        arch = device.describe()["arch"]
+    wheels = wheels_for("ai-edge-litert", "2.3.0", arch) if arch != platform.machine() else []
+
+    def make(name: str = "tiny", **spoilt: object) -> Bundle:
+        return make_bundle(tmp_path / f"bundle-{name}", **{"name": name, "arch": arch, "wheels": wheels, **spoilt})  # type: ignore[arg-type]
+
+    return make
+
+
+def test_from_empty_to_serving_and_back(open_it: Open, bundle: MakeBundle) -> None:
+    first, second = bundle("first"), bundle("second")
+    with open_it() as device:
+        assert device.releases() == []
+        with pytest.raises(DeviceError, match="no release is active") as no:
+            device.invoke(b"x")
+        assert no.value.status == Status.STATE
+        with pytest.raises(DeviceError) as no:
+            device.rollback()
+        assert no.value.status == Status.STATE
+
+        done = deploy(first, device)
+        assert done.changed
+        assert done.golden["vectors"] == 4
+        again = deploy(first, device)
+        assert (again.changed, again.n) == (False, done.n)
+
+        third = deploy(second, device)
+        assert third.previous == done.n
+        assert [(item.name, item.state, item.serving, item.previous) for item in device.releases()] == [
+            ("first", "confirmed", False, True),
+            ("second", "confirmed", True, False),
+        ]
+        assert device.rollback() == done.n
+        assert device.manifest()["name"] == "first"
+    with open_it() as device:
+        assert [item.serving for item in device.releases()] == [True, False]
+        assert device.interface().labels == LABELS
+
+
+def test_inference_quantizes_by_the_interface(open_it: Open, bundle: MakeBundle) -> None:
+    _, interface, (inputs, outputs) = tiny()
+    tensor = interface.inputs[0]
+    raw = np.frombuffer(b"".join(sample[0] for sample in inputs), np.int8).reshape(-1, *tensor.shape[1:])
+    expected = np.frombuffer(b"".join(sample[0] for sample in outputs), np.int8).reshape(len(raw), -1)
+    with open_it() as device:
+        deploy(bundle(), device)
+        got = infer(device, [raw], raw=True)[0]
+        assert np.abs(got.astype(int) - expected).max() <= 1
+        real = infer(device, [tensor.dequantize(raw)])[0]
+        np.testing.assert_array_equal(real, interface.outputs[0].dequantize(got))
+        many = infer(device, [np.repeat(raw, 50, 0)], raw=True)[0]
+        np.testing.assert_array_equal(many, np.repeat(got, 50, 0))
+        with pytest.raises(UsageError, match="wants shape"):
+            infer(device, [raw[:, :4]])
+        with pytest.raises(DeviceError, match="not whole samples"):
+            device.invoke(b"12345")
+
+
+def test_a_bench_keeps_every_sample(open_it: Open, bundle: MakeBundle) -> None:
+    with open_it() as device:
+        deploy(bundle(), device)
+        answer = device.bench(runs=100, warmup=7, threads=1)
+    assert (len(answer["invoke_ns"]), len(answer["warmup_ns"])) == (100, 7)
+    assert all(sample > 0 for sample in (*answer["invoke_ns"], answer["init_ns"], answer["first_ns"]))
+    assert answer["rss_peak"] > answer["rss_load"] >= 0
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "status"),
+    [
+        ({"outputs": lambda data: bytes(255 - byte for byte in data)}, Status.SELFTEST),
+        ({"outputs": lambda data: data[:-1]}, Status.SELFTEST),
+        ({"model": b"not a model at all, but long enough to be tried"}, Status.RUNTIME),
+    ],
+    ids=["wrong outputs", "short outputs", "no model"],
+)
+def test_a_bad_bundle_never_serves(
+    open_it: Open, bundle: MakeBundle, spoilt: dict[str, object], status: Status
+) -> None:
+    with open_it() as device:
+        good = deploy(bundle("good"), device)
+        for _ in range(2):
+            with pytest.raises(DeviceError) as no:
+                deploy(bundle("bad", **spoilt), device)
+            assert no.value.status == status
+        assert next(item for item in device.releases() if item.serving).n == good.n
+        assert device.selftest()["vectors"] == 4
+
+
+def test_the_wrong_architecture_is_refused_before_anything_is_sent(open_it: Open, bundle: MakeBundle) -> None:
+    with open_it() as device:
+        with pytest.raises(DeviceError, match="is for riscv64") as no:
+            deploy(bundle(arch="riscv64"), device)
+        assert no.value.status == Status.MISMATCH
+        assert device.releases() == []
+
+
+def test_an_interrupted_upload_is_resumed(open_it: Open, bundle: MakeBundle) -> None:
+    content = bundle()
+    sha, size = content.files["model.tflite"]
+    data = content.path("model.tflite").read_bytes()
+    with open_it() as device:
+        device.client.request((2, 64, 2), {"sha": bytes.fromhex(sha), "off": 0, "len": size, "data": data[:1000]})
+    with open_it() as device:
+        assert device.missing([sha]) == {sha: 1000}
+        device.put(sha, data, 1000, lambda _: None)
+        assert device.missing([sha]) == {}
+        with pytest.raises(DeviceError) as no:
+            device.put("0" * 64, b"something else", 0, lambda _: None)
+        assert no.value.status == Status.DIGEST
+        assert device.missing(["0" * 64]) == {"0" * 64: 0}
