@@ -63,7 +63,7 @@ class Connection:
             below = self._via.open_channel("direct-tcpip", (target.host, target.port), ("127.0.0.1", 0))
         elif target.proxy_command:
             self._proxy = ssh_wire.ProxyProcess(target.proxy_command, self.shown)
-            return Wire(self._proxy.sock, self.timeout_s, self._proxy.close)
+            below = self._proxy.sock
         else:
             below = ssh_wire.connect_tcp(target.host, target.port, deadline, self.shown)
         return Wire(below, self.timeout_s)
@@ -146,9 +146,9 @@ class Connection:
                 self.transport.packetizer.complete_handshake()
         if wire is not None:
             wire.close()
-        elif self._proxy:
-            self._proxy.close()
         if self.transport is not None and self.transport.ident is not None:
             self.transport.join(CLOSE_S)
+        if self._proxy:
+            self._proxy.close()
         if self._via:
             self._via.close()

@@ -1,4 +1,4 @@
-"""A real OpenSSH server for the tests: a loopback port, its own host keys, one authorised key, everything in one folder."""
+"""A real OpenSSH server for the tests: a loopback port, its own host keys, one authorised key, all in one folder."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def free_port() -> int:
 
 
 class Sshd:
-    """Runs until closed. `env` is what its sessions get; `host_keys` are the types it shows; `extra` are config lines."""
+    """Runs until closed. `env` is for its sessions, `host_keys` are types of keys, `extra` lines of config."""
 
     def __init__(
         self,

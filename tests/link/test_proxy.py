@@ -1,0 +1,135 @@
+"""The misbehaving proxy misbehaves exactly as told."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from edgeq.link.proxy import Faults, Proxy
+
+
+@pytest.fixture
+def echo() -> Iterator[int]:
+    """The port of a server that sends back what it gets."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve(sock: socket.socket) -> None:
+        with sock:
+            try:
+                while data := sock.recv(65536):
+                    sock.sendall(data)
+            except OSError:
+                pass
+
+    def accept() -> None:
+        while True:
+            try:
+                sock, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=serve, args=(sock,), daemon=True).start()
+
+    thread = threading.Thread(target=accept, daemon=True)
+    thread.start()
+    yield listener.getsockname()[1]
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    thread.join(2)
+
+
+def connect(proxy: Proxy) -> socket.socket:
+    sock = socket.create_connection(("127.0.0.1", proxy.port), timeout=5)
+    sock.settimeout(2)
+    return sock
+
+
+def take(sock: socket.socket, count: int) -> bytes:
+    got = b""
+    while len(got) < count and (piece := sock.recv(65536)):
+        got += piece
+    return got
+
+
+def test_forwards_everything(echo: int) -> None:
+    data = bytes(range(256)) * 4000
+    with Proxy("127.0.0.1", echo) as proxy, connect(proxy) as sock:
+        sender = threading.Thread(target=sock.sendall, args=(data,))
+        sender.start()
+        assert take(sock, len(data)) == data
+        sender.join()
+
+
+@pytest.mark.parametrize("at", [1, 100, 70_000])
+def test_closes_after_the_nth_byte(echo: int, at: int) -> None:
+    with Proxy("127.0.0.1", echo, down=Faults(close_at=at)) as proxy, connect(proxy) as sock:
+        sock.sendall(b"x" * 100_000)
+        got = b""
+        with contextlib.suppress(ConnectionResetError):
+            got = take(sock, 100_000)
+        assert len(got) <= at
+        assert at > 100 or len(got) == at
+
+
+def test_resets_at_a_byte_and_at_once(echo: int) -> None:
+    with Proxy("127.0.0.1", echo, up=Faults(reset_at=10)) as proxy, connect(proxy) as sock:
+        sock.sendall(b"x" * 11)
+        with pytest.raises(ConnectionResetError):
+            while sock.recv(100):
+                pass
+    with Proxy("127.0.0.1", echo) as proxy, connect(proxy) as sock:
+        sock.sendall(b"x")
+        assert take(sock, 1) == b"x"
+        proxy.reset()
+        with pytest.raises(ConnectionResetError):
+            sock.recv(1)
+
+
+def test_freezes_and_thaws(echo: int) -> None:
+    with Proxy("127.0.0.1", echo) as proxy, connect(proxy) as sock:
+        sock.sendall(b"a")
+        assert take(sock, 1) == b"a"
+        proxy.freeze()
+        sock.sendall(b"b")
+        sock.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            sock.recv(1)
+        proxy.thaw()
+        sock.settimeout(2)
+        assert take(sock, 1) == b"b"
+        proxy.drop()
+        assert sock.recv(1) == b""
+
+
+def test_freezes_at_a_byte(echo: int) -> None:
+    with Proxy("127.0.0.1", echo, down=Faults(freeze_at=5)) as proxy, connect(proxy) as sock:
+        sock.sendall(b"0123456789")
+        sock.settimeout(0.5)
+        assert take(sock, 5) == b"01234"
+        with pytest.raises(TimeoutError):
+            sock.recv(1)
+
+
+def test_limits_the_rate(echo: int) -> None:
+    with Proxy("127.0.0.1", echo, up=Faults(bytes_per_s=20_000)) as proxy, connect(proxy) as sock:
+        started = time.monotonic()
+        sock.sendall(b"x" * 10_000)
+        assert len(take(sock, 10_000)) == 10_000
+        assert 0.4 < time.monotonic() - started < 3
+
+
+def test_nobody_behind_it() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    with Proxy("127.0.0.1", port) as proxy, connect(proxy) as sock:
+        assert sock.recv(1) == b""
+
+
+def test_close_twice(echo: int) -> None:
+    proxy = Proxy("127.0.0.1", echo)
+    proxy.close()
+    proxy.close()
