@@ -100,11 +100,9 @@ def fit_samples(x: Array, name: str, shape: tuple[int, ...]) -> Array:
 
 def _load(path: Path) -> tuple[Array, Array | None]:
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded, None
-        with loaded:
-            return _choose(path, loaded)
+        with path.open("rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            return (loaded, None) if isinstance(loaded, np.ndarray) else _choose(path, loaded)
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UsageError(

@@ -90,7 +90,9 @@ def freeze_model(model: Any) -> FrozenGraph:
     specs = [
         tf.TensorSpec(fixed_shape(_name(tensor), tensor.shape), tensor.dtype, name=_name(tensor)) for tensor in inputs
     ]
-    structure = getattr(model, "_inputs_struct", None) or (list(specs) if len(specs) > 1 else specs[0])
+    structure = getattr(model, "_inputs_struct", None)
+    if structure is None:
+        structure = list(specs) if len(specs) > 1 else specs[0]
 
     @tf.function(input_signature=specs)  # type: ignore[untyped-decorator]
     def infer(*tensors: Any) -> Any:

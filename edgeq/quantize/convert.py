@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 import edgeq
 from edgeq import errors
 from edgeq.errors import ConvertError, EdgeqError, UsageError
+from edgeq.model.tflite import read_model
 from edgeq.paths import home
 
 Progress = Callable[[str], None]
@@ -171,13 +172,20 @@ def _failure(folder: Path, code: int, stage: str) -> EdgeqError:
         memory = "The system may have run out of memory. " if name == "SIGKILL" else ""
         return ConvertError(
             f"The conversion crashed ({name}) while {stage}.",
-            f"{memory}Some layers crash TensorFlow's quantizer; replace them. What it said is in {log}.",
+            f"{memory}{_crash_hint(folder)} What it said is in {log}.",
         )
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     return ConvertError(
         f"The conversion failed while {stage}: {lines[-1].strip() if lines else f'exit code {code}'}",
         f"What it said is in {log}.",
     )
+
+
+def _crash_hint(folder: Path) -> str:
+    path = folder / "float.tflite"
+    if path.is_file() and "WHILE" in read_model(path.read_bytes()).op_counts():
+        return "The model has a loop, as LSTM and GRU layers make it: give the layer unroll=True, or use another."
+    return "Some layers crash TensorFlow's quantizer: replace them one by one."
 
 
 def _keep_log(log: Path) -> Path:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -84,6 +85,10 @@ def _samples(folder: Path, float_model: bytes) -> np.ndarray[tuple[int, ...], np
 def _describe(error: Exception) -> dict[str, str]:
     if isinstance(error, EdgeqError):
         return {"kind": type(error).__name__, "message": error.message, "hint": error.hint}
+    unknown = sorted(set(re.findall(r"'([\w.]+)' op is neither a custom op nor a flex op", str(error))))
+    if unknown:
+        message = f"The model uses {', '.join(unknown)}, which .tflite has no operator for."
+        return {"kind": "ConvertError", "message": message, "hint": "Replace the layer that uses it."}
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     plain = [line for line in lines if not line.endswith(":")]
     reason = next((line for line in plain if "error:" in line.lower()), plain[0] if plain else type(error).__name__)

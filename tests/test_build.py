@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import filecmp
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tinymodel
+
+from edgeq.build import build
+from edgeq.bundle import read_bundle
+from edgeq.errors import FitError, UsageError
+from edgeq.protocol import cbor
+from edgeq.target import load_target
+
+
+def test_one_conversion_makes_a_bundle_for_each_target(tmp_path: Path) -> None:
+    stages: list[str] = []
+    data = tinymodel.data_file()
+    targets = [load_target("rpi4"), load_target("linux-x86_64")]
+    built = build(
+        tinymodel.models() / "tiny.keras",
+        targets,
+        data,
+        eval_data=data,
+        labels=["a", "b", "c"],
+        out=tmp_path,
+        progress=stages.append,
+    )
+    assert sum("quantizing" in stage for stage in stages) == 1
+    assert [item.bundle.folder.name for item in built] == ["tiny-rpi4", "tiny-linux-x86_64"]
+    for item, target in zip(built, targets, strict=True):
+        bundle = read_bundle(item.bundle.folder)
+        manifest = bundle.manifest
+        assert (bundle.target, manifest["arch"]) == (target.name, target.cpu.arch)
+        assert manifest["evaluation"] == item.evaluation and item.evaluation is not None
+        assert item.evaluation["samples"] == 40
+        assert manifest["calibration"]["samples"] == 40
+        assert manifest["golden"]["vectors"] == 8
+        assert manifest["runtime"]["wheels"]
+        assert manifest["model"]["macs"] == item.model.macs() > 0
+        interface = bundle.interface()
+        assert interface.labels == ("a", "b", "c")
+        assert (interface.inputs[0].name, interface.inputs[0].dtype) == ("image", "int8")
+        golden = cbor.loads(bundle.path("golden.cbor").read_bytes())
+        assert {len(vector[0]) for vector in golden["inputs"]} == {interface.inputs[0].size_bytes}
+
+
+def test_two_builds_are_byte_identical_and_without_labels_nothing_is_evaluated(tmp_path: Path) -> None:
+    folders = []
+    for name in ("one", "two"):
+        (built,) = build(
+            tinymodel.models() / "tiny.keras",
+            [load_target("rpi4")],
+            tinymodel.data_file(),
+            out=tmp_path / name,
+            samples=20,
+        )
+        assert built.evaluation is None and built.bundle.manifest["evaluation"] is None
+        assert built.bundle.manifest["calibration"]["samples"] == 20
+        folders.append(built.bundle.folder)
+    names = sorted(path.name for path in folders[0].iterdir())
+    assert filecmp.cmpfiles(*folders, names, shallow=False) == (names, [], [])
+    assert str(tmp_path) not in (folders[0] / "manifest.json").read_text(encoding="utf-8")
+
+
+def test_the_name_can_be_given_and_floats_kept(tmp_path: Path) -> None:
+    (built,) = build(
+        tinymodel.models() / "tiny.keras",
+        [load_target("pc")],
+        tinymodel.data_file(),
+        io="float32",
+        name="my model/2",
+        out=tmp_path,
+    )
+    assert built.bundle.folder == tmp_path / "my-model-2-linux-x86_64"
+    interface = built.bundle.interface()
+    assert [tensor.dtype for tensor in (*interface.inputs, *interface.outputs)] == ["float32", "float32"]
+
+
+def test_mistakes_are_told_before_the_conversion(tmp_path: Path) -> None:
+    model, data, pi = tinymodel.models() / "tiny.keras", tinymodel.data_file(), load_target("rpi4")
+
+    def never(stage: str) -> None:
+        raise AssertionError(f"the conversion began: {stage}")
+
+    with pytest.raises(UsageError, match="no target"):
+        build(model, [], data, out=tmp_path, progress=never)
+    with pytest.raises(FitError, match="Linux targets only"):
+        build(model, [load_target("mps2-an386")], data, out=tmp_path, progress=never)
+    with pytest.raises(UsageError, match="does not exist"):
+        build(model, [pi], tmp_path / "none.npz", out=tmp_path, progress=never)
+    with pytest.raises(UsageError, match="cannot be read"):
+        build(model, [pi], data, labels=tmp_path / "none.txt", out=tmp_path, progress=never)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_number_of_labels_must_fit(tmp_path: Path) -> None:
+    labels = tmp_path / "labels.txt"
+    labels.write_text("yes\nno\n\n")
+    with pytest.raises(UsageError, match="There are 2 labels; the model's output 'class' has 3 values"):
+        build(
+            tinymodel.models() / "tiny.keras",
+            [load_target("pc")],
+            tinymodel.data_file(),
+            labels=labels,
+            out=tmp_path / "o",
+        )
+    assert not (tmp_path / "o").exists()
+
+
+def test_the_caller_never_imports_tensorflow() -> None:
+    code = "import sys, edgeq.build; assert not {'tensorflow', 'keras', 'ai_edge_litert', 'h5py'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.slow
+def test_images_keep_their_accuracy(shared_models: Path, tmp_path: Path) -> None:
+    """CIFAR-10 ResNet-8 for the Raspberry Pi: int8 agrees with float on at least 97 % of the labelled samples."""
+    (built,) = build(
+        shared_models / "ic_resnet8.h5",
+        [load_target("rpi4")],
+        shared_models / "cifar10_jpg_cal1000.npz",
+        eval_data=shared_models / "ic01_raw200.npz",
+        out=tmp_path,
+    )
+    assert built.model.macs() == 12_501_632
+    assert built.evaluation is not None
+    assert built.evaluation["float_accuracy"] == pytest.approx(0.855, abs=0.006)
+    assert built.evaluation["agreement"] >= 0.97
+    assert built.evaluation["drop_low"] <= 0 <= built.evaluation["drop_high"]
+    manifest = json.loads((built.bundle.folder / "manifest.json").read_text(encoding="utf-8"))
+    assert set(manifest["model"]["ops"]) == {"ADD", "AVERAGE_POOL_2D", "CONV_2D", "FULLY_CONNECTED", "SOFTMAX"}

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import tinymodel
+
+from edgeq.errors import FitError
+from edgeq.fit import check, require
+from edgeq.model.tflite import ModelInfo, Operator, read_model
+from edgeq.target import TargetProfile, load_target
+
+
+@pytest.fixture
+def pi() -> TargetProfile:
+    return load_target("rpi4")
+
+
+@pytest.fixture
+def model() -> ModelInfo:
+    return read_model(tinymodel.converted().model)
+
+
+def _with_memory(target: TargetProfile, free: int) -> TargetProfile:
+    return replace(target, memory=replace(target.memory, ram_bytes=free + 10, ram_reserved_bytes=10))
+
+
+def test_a_small_model_fits_without_a_word(model: ModelInfo, pi: TargetProfile) -> None:
+    assert check(model, pi) == []
+    require([], pi)
+
+
+def test_memory_is_held_against_what_is_free(model: ModelInfo, pi: TargetProfile) -> None:
+    (error,) = check(model, _with_memory(pi, 2_000))
+    assert (error.code, error.severity, error.limit) == ("memory", "error", 2_000)
+    assert error.actual is not None and error.actual > model.size_bytes + model.weights_bytes
+    assert "KiB of RAM; rpi4 has 2.0 KiB free" in error.message
+    (warning,) = check(model, _with_memory(pi, int(error.actual * 1.5)))
+    assert warning.severity == "warning"
+    require([warning], pi)
+
+
+def test_the_mode_must_be_one_of_the_target(model: ModelInfo, pi: TargetProfile) -> None:
+    (finding,) = check(model, replace(pi, runtime=replace(pi.runtime, modes=("float16",))))
+    assert finding.code == "mode"
+
+
+def test_custom_operators_are_named_and_refused(model: ModelInfo, pi: TargetProfile) -> None:
+    graph = model.subgraphs[0]
+    custom = replace(graph, operators=(*graph.operators, Operator("CUSTOM", "CUSTOM:FlexErf", (), ())))
+    findings = check(replace(model, subgraphs=(custom,)), pi)
+    with pytest.raises(FitError, match="does not fit rpi4: The operator FlexErf") as caught:
+        require(findings, pi)
+    assert caught.value.findings == tuple(findings)
+
+
+def test_microcontrollers_are_refused_with_the_reason(model: ModelInfo) -> None:
+    target = load_target("mps2-an386")
+    (finding,) = check(model, target)
+    assert finding.code == "mcu-not-supported" and "Linux targets only" in finding.message
+    with pytest.raises(FitError):
+        require([finding], target)
