@@ -76,18 +76,18 @@ class Project:
 
     def run_path(self, created: str, device: str) -> Path:
         """Where a run goes that nobody gave a place: one file per bench, sorted by time."""
-        stem = f"{created.replace(':', '')}-{re.sub(r'[^A-Za-z0-9._-]+', '-', device).strip('-')}"
-        path, number = self.runs / f"{stem}.json", 1
+        stamp, device = re.sub(r"[-:]", "", created), re.sub(r"[^A-Za-z0-9._-]+", "-", device).strip("-")
+        path, number = self.runs / f"{stamp}-{device}.json", 1
         while path.exists():
             number += 1
-            path = self.runs / f"{stem}-{number}.json"
+            path = self.runs / f"{stamp}.{number}-{device}.json"
         return path
 
     def latest_runs(self) -> list[Path]:
         """The newest run of every device, for a report that nobody gave any runs."""
         newest: dict[str, Path] = {}
         for path in sorted(self.runs.glob("*.json")):
-            newest[re.sub(r"-\d+$", "", path.stem.partition("Z-")[2])] = path
+            newest[path.stem.partition("-")[2]] = path
         if not newest:
             raise UsageError(f"There are no runs in {self.runs}.", "Run 'edgeq bench' first, or name run.json files.")
         return sorted(newest.values())
