@@ -347,7 +347,7 @@ def emulate_start(
     from edgeq.telling import instance_document
 
     instance = emulate.start(name, recipe=recipe, progress=console.progress)
-    text = f"{instance.address}, recipe {instance.recipe}: {instance.why}\nUse it as qemu:{name}, or: ssh -i {instance.identity}"
+    text = f"{instance.address}, recipe {instance.recipe}: {instance.why}\nUse it as qemu:{name}."
     console.result(instance_document(instance), text)
 
 

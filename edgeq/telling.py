@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from edgeq.build import Built
     from edgeq.deploy import Deployed
     from edgeq.emulate import Instance
-    from edgeq.infer import Array
-    from edgeq.interface import Interface
+    from edgeq.interface import Array, Interface
     from edgeq.run import Run
 
 Told = tuple[Any, str]
@@ -71,8 +70,8 @@ def tell_deployed(done: Deployed, name: str, address: str) -> Told:
     golden = done.golden
     before = f"; release {done.previous} is kept for rollback" if done.previous else ""
     return document, (
-        f"{serves}{before}.\nGolden vectors: {golden['vectors']} match on the device, off by at most {golden['worst']:g} "
-        f"output step(s), tolerance {golden['tolerance']}; {golden['runtime']}. Sent {format_bytes(done.sent_bytes)}."
+        f"{serves}{before}.\nGolden vectors: {golden['vectors']} match on the device, off by {golden['worst']:g} "
+        f"output step(s), tolerance {golden['tolerance']}; {golden['runtime']}.\nSent {format_bytes(done.sent_bytes)}."
     )
 
 

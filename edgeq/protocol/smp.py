@@ -57,8 +57,7 @@ def decode(data: Any) -> Message:
     if len(view) < HEADER.size:
         raise SmpError("the message is shorter than its header")
     first, _flags, length, group, sequence, command = HEADER.unpack_from(view)
-    if first & 7 > WRITE_ANSWER or first >> 3 & 3 > 1:
-        raise SmpError(f"0x{first:02x} is not the first byte of a message")
+    _check_first(first)
     if length != len(view) - HEADER.size:
         raise SmpError(f"the header promises {length} bytes, {len(view) - HEADER.size} follow")
     try:
@@ -68,6 +67,11 @@ def decode(data: Any) -> Message:
     if not isinstance(body, dict):
         raise SmpError("the body is not a map")
     return Message(first & 7, group, command, sequence, body, first >> 3 & 3)
+
+
+def _check_first(first: int) -> None:
+    if first >> 5 or first & 7 > WRITE_ANSWER or first >> 3 & 3 > 1:
+        raise SmpError(f"0x{first:02x} is not the first byte of a message")
 
 
 class StreamDecoder:
@@ -83,6 +87,7 @@ class StreamDecoder:
         messages, at = [], 0
         with memoryview(self._buffer) as view:
             while len(view) - at >= HEADER.size:
+                _check_first(view[at])
                 end = at + HEADER.size + int.from_bytes(view[at + 2 : at + 4], "big")
                 if end - at > self._max:
                     raise SmpError(f"a message of {end - at} bytes is longer than {self._max}")

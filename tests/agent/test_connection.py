@@ -1,0 +1,122 @@
+"""One connection: stock tools read its answers, and whatever bytes come, it answers or ends, but never falls over."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import smp.image_management
+import smp.os_management
+from bundles import make_bundle
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from edgeq.agent.connection import Connection
+from edgeq.agent.service import Service
+from edgeq.deploy import deploy
+from edgeq.device.device import Device
+from edgeq.link.memory import MemoryLink
+from edgeq.protocol import smp as ours
+from edgeq.protocol.status import Status
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    service = Service(tmp_path / "store")
+    yield service
+    service.close()
+
+
+def ask(connection: Connection, op: int, group: int, command: int, body: dict[str, Any]) -> ours.Message:
+    (answer,) = ours.StreamDecoder().feed(connection.feed(ours.Message(op, group, command, 7, body).encode()))
+    assert (answer.op, answer.group, answer.command, answer.sequence) == (op + 1, group, command, 7)
+    return answer
+
+
+def test_stock_echo_and_parameters(service: Service) -> None:
+    connection = Connection(service)
+    echo = connection.feed(smp.os_management.EchoWriteRequest(d="hello").BYTES)
+    assert smp.os_management.EchoWriteResponse.loads(echo).r == "hello"
+    params = connection.feed(smp.os_management.MCUMgrParametersReadRequest().BYTES)
+    assert smp.os_management.MCUMgrParametersReadResponse.loads(params).buf_size >= 32 << 10
+
+
+def test_stock_tools_see_releases_as_images(service: Service, tmp_path: Path) -> None:
+    connection = Connection(service)
+    with Device(MemoryLink(connection.feed), "memory:") as device:
+        for name in ("one", "two"):
+            deploy(make_bundle(tmp_path / name, name=name), device)
+    answer = connection.feed(smp.image_management.ImageStatesReadRequest().BYTES)
+    images = smp.image_management.ImageStatesReadResponse.loads(answer).images
+    assert [(image.slot, image.version, image.active, image.confirmed) for image in images] == [
+        (0, "1.0.0", False, True),
+        (1, "2.0.0", True, True),
+    ]
+
+
+def test_reset_ends_the_agent_after_its_answer(service: Service) -> None:
+    connection = Connection(service)
+    assert ask(connection, ours.WRITE, 0, 5, {}).body == {}
+    assert connection.reset
+
+
+def test_what_nobody_answers_is_told_in_smp_s_own_words(service: Service) -> None:
+    assert ask(Connection(service), ours.READ, 64, 200, {}).body == {"rc": ours.RC_UNSUPPORTED}
+    assert ask(Connection(service), ours.READ, 9, 0, {}).body == {"rc": ours.RC_UNSUPPORTED}
+    assert ask(Connection(service), ours.WRITE, 0, 0, {}).body == {"rc": ours.RC_INVALID}
+
+
+@pytest.mark.parametrize(
+    ("op", "command", "body", "status"),
+    [
+        (0, 1, {}, Status.INVALID),
+        (0, 1, {"sha": ["text"]}, Status.INVALID),
+        (0, 1, {"sha": [b"short"]}, Status.INVALID),
+        (2, 2, {"sha": b"a" * 32, "off": -1, "len": 3, "data": b"abc"}, Status.INVALID),
+        (2, 2, {"sha": b"a" * 32, "off": 0, "len": 3, "data": b"abcd"}, Status.INVALID),
+        (2, 3, {"sha": b"a" * 32}, Status.INVALID),
+        (2, 6, {"n": True}, Status.INVALID),
+        (0, 9, {"name": "../../etc/passwd", "off": 0}, Status.NOT_FOUND),
+        (0, 9, {"name": "manifest.json", "off": 0}, Status.STATE),
+        (2, 10, {"off": 0, "len": 1 << 40, "data": b"x"}, Status.INVALID),
+        (2, 12, {"runs": 0, "warmup": 0, "threads": 0}, Status.INVALID),
+        (0, 13, {"job": 99, "from": 0}, Status.NOT_FOUND),
+    ],
+)  # fmt: skip
+def test_bad_requests_are_refused_by_number(
+    service: Service, op: int, command: int, body: dict[str, Any], status: Status
+) -> None:
+    told = ask(Connection(service), op, 64, command, body).body
+    assert told["err"] == {"group": 64, "rc": status}
+    assert told["rsn"]
+
+
+def test_jobs_that_fail_say_why(service: Service) -> None:
+    job = ask(Connection(service), ours.WRITE, 64, 3, {"sha": b"a" * 32, "wheels": []}).body["job"]
+    assert service.jobs.get(job).finished.wait(10)
+    told = ask(Connection(service), ours.READ, 64, 13, {"job": job, "from": 0}).body
+    assert (told["state"], told["status"]) == ("failed", Status.NOT_FOUND)
+
+
+bodies = st.recursive(
+    st.none() | st.booleans() | st.integers(-(1 << 40), 1 << 40) | st.binary(max_size=40) | st.text(max_size=10),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+KEYS = st.sampled_from(["sha", "off", "len", "data", "n", "name", "runs", "warmup", "threads", "job", "from", "wheels"])
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(op=st.sampled_from([0, 2]), command=st.integers(0, 20), body=st.dictionaries(KEYS, bodies, max_size=5))
+def test_any_request_is_answered(service: Service, op: int, command: int, body: dict[str, Any]) -> None:
+    assert ask(Connection(service), op, 64, command, body).sequence == 7
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.binary(max_size=200))
+def test_any_bytes_are_answered_or_end_the_stream(service: Service, data: bytes) -> None:
+    with contextlib.suppress(ours.SmpError):
+        Connection(service).feed(data)
