@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from edgeq.device.agentfile import agent_bytes, agent_path, agent_sha
 from edgeq.device.device import Device, Progress, silent
@@ -19,8 +20,8 @@ def open_device(address: str, progress: Progress = silent, ask_password: AskPass
     """Open `local:`, `ssh://[user@]host[:port]` or `qemu:NAME`; the agent is brought up, and renewed if it differs."""
     scheme, _, rest = address.partition(":")
     openers: dict[str, Callable[[], Link]] = {
-        "local": lambda: _local(),
-        "ssh": lambda: _ssh(address, progress, ask_password),
+        "local": _local,
+        "ssh": lambda: _ssh(address, progress, ask_password=ask_password),
         "qemu": lambda: _qemu(rest, progress),
     }
     if scheme not in openers or (scheme == "local" and rest):
@@ -46,18 +47,39 @@ def _local() -> Link:
     return LocalLink([sys.executable, str(agent_path()), "attach", str(store)])
 
 
-def _ssh(address: str, progress: Progress, ask_password: AskPassword | None) -> Link:
+def _ssh(
+    address: str,
+    progress: Progress,
+    *,
+    identity: Path | None = None,
+    known_hosts: Path | None = None,
+    ask_password: AskPassword | None = None,
+) -> Link:
     from edgeq.device.bringup import bring_up
     from edgeq.link.ssh import SshSession
 
-    return bring_up(SshSession(address, ask_password=ask_password), agent_bytes(), progress=progress)
+    session = SshSession(address, identity=identity, known_hosts=known_hosts, ask_password=ask_password)
+    try:
+        return _OwningLink(bring_up(session, agent_bytes(), progress=progress), session.close)
+    except BaseException:
+        session.close()
+        raise
 
 
 def _qemu(name: str, progress: Progress) -> Link:
     from edgeq import emulate
-    from edgeq.device.bringup import bring_up
-    from edgeq.link.ssh import SshSession
 
-    instance = emulate.start(name, progress=progress)
-    session = SshSession(instance.address, identity=instance.identity, known_hosts=instance.known_hosts)
-    return bring_up(session, agent_bytes(), progress=progress)
+    found = emulate.start(name, progress=progress)
+    return _ssh(found.address, progress, identity=found.identity, known_hosts=found.known_hosts)
+
+
+class _OwningLink:
+    """A link whose end is the end of the session that carries it."""
+
+    def __init__(self, link: Link, close_session: Callable[[], None]) -> None:
+        self.name, self.send, self.receive = link.name, link.send, link.receive
+        self._close_link, self._close_session = link.close, close_session
+
+    def close(self) -> None:
+        self._close_link()
+        self._close_session()
