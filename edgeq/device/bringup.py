@@ -44,7 +44,7 @@ PROBE = (
     """echo "python=$(command -v python3 > /dev/null && python3 -c 'import sys; print(*sys.version_info[:2])' 2>&1"""
     """ | tail -n 1)"; """
     'echo "dir=$d"; '
-    'echo "refusal=$( { mkdir -p "$d" && touch "$d/.probe" && rm "$d/.probe"; } 2>&1 | tail -n 1)"; '
+    'echo "refusal=$( { mkdir -p "$d" && touch "$d/.probe.$$" && rm "$d/.probe.$$"; } 2>&1 | tail -n 1)"; '
     'echo "df=$(df -Pk "$d" 2>&1 | tail -n 1)"'
 )
 

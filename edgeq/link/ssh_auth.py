@@ -12,14 +12,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edgeq.errors import LinkError, LinkTimeout
+from edgeq.errors import LinkError
 from edgeq.link import ssh_paramiko
 from edgeq.link.ssh_config import SshTarget
-from edgeq.link.ssh_wire import Deadline, in_time
+from edgeq.link.ssh_wire import Deadline
 
 PASSWORD_VARIABLE = "EDGEQ_SSH_PASSWORD"  # noqa: S105 - the name of a variable
 ASKED_TIMES = 3
-AGENT_S = 5.0
 MAX_KEY_BYTES = 1 << 16
 
 
@@ -104,7 +103,7 @@ class _Keys:
 
     def __init__(self, target: SshTarget) -> None:
         self._target = target
-        self._agent = _agent(target.shown)
+        self._agent = ssh_paramiko.agent(os.environ.get("SSH_AUTH_SOCK", ""))
 
     def offered(self, ask: Callable[[str], str] | None, skipped: list[str]) -> Iterator[tuple[str, Any]]:
         """Agent keys that are also named as files, key files, other agent keys, files with a passphrase.
@@ -146,15 +145,6 @@ def public_blob(path: Path) -> bytes:
             return base64.b64decode(stream.read(MAX_KEY_BYTES).split()[1])
     except (OSError, IndexError, binascii.Error):
         return b""
-
-
-def _agent(shown: str) -> Any:
-    """The user's key agent, or None; one that hangs or answers nonsense is passed over."""
-    if not os.environ.get("SSH_AUTH_SOCK"):
-        return None
-    with contextlib.suppress(LinkTimeout, OSError, ssh_paramiko.library().SSHException):
-        return in_time(ssh_paramiko.library().Agent, Deadline(AGENT_S), shown, "the key agent was asked")
-    return None
 
 
 def _with_password(attempt: _Attempt, password: str | None, ask: Callable[[str], str] | None) -> bool:

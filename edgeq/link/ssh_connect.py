@@ -109,10 +109,11 @@ class Connection:
         with ssh_paramiko.translating(self.shown):
             ssh_auth.sign_in(self.transport, self.target, password, self._ask, self.timeout_s)
 
-    def open_channel(self, kind: str, *where: Any) -> Any:
+    def open_channel(self, kind: str, *where: Any, timeout_s: float | None = None) -> Any:
         """A channel, opened in time."""
-        with self.bounded(self.timeout_s, "opening a channel"):
-            return self.transport.open_channel(kind, *where, timeout=self.timeout_s + 1)
+        limit_s = self.timeout_s if timeout_s is None else min(timeout_s, self.timeout_s)
+        with self.bounded(limit_s, "opening a channel"):
+            return self.transport.open_channel(kind, *where, timeout=limit_s + 1)
 
     @contextlib.contextmanager
     def bounded(self, timeout_s: float, doing: str) -> Iterator[None]:

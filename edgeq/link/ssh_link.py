@@ -47,7 +47,7 @@ def remote_command(argv: Sequence[str]) -> bytes:
 def start_channel(connection: Connection, argv: Sequence[str], timeout_s: float) -> Any:
     """A channel in which `argv` runs, without a terminal, so that bytes pass unchanged."""
     command = remote_command(argv)
-    channel = connection.open_channel("session")
+    channel = connection.open_channel("session", timeout_s=timeout_s)
     with connection.bounded(timeout_s, "starting a program"):
         channel.exec_command(command)
     return channel

@@ -7,6 +7,8 @@ file is at fault); a test walks `paramiko.ssh_exception` and holds the table to 
 from __future__ import annotations
 
 import logging
+import socket
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +32,10 @@ CIPHERS = (
     "aes256-ctr",
 )
 """Fastest first, as measured: one pass of AES-GCM instead of AES-CTR and HMAC. CBC modes are left out."""
+
+AGENT_LIST_S = 5.0
+AGENT_SIGN_S = 120.0
+"""Signing may wait for a touch or a confirmation."""
 
 KEY_ALGORITHMS = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
 """A key type names its signature algorithm, except RSA."""
@@ -126,6 +132,26 @@ def transport(wire: Any, known_types: list[str], timeout_s: float) -> Any:
         name for kind in known_types for name in KEY_ALGORITHMS.get(kind, (kind,)) if name in options.key_types
     ]
     options.key_types = tuple(dict.fromkeys([*preferred, *options.key_types]))
+    return made
+
+
+def agent(path: str) -> Any:
+    """The key agent at a socket, or None; one that is absent, hangs or answers nonsense is passed over.
+
+    paramiko's own constructor waits for ever and leaves its socket open when it fails.
+    """
+    paramiko = library()
+    made: Any = paramiko.Agent.__new__(paramiko.Agent)
+    paramiko.agent.AgentSSH.__init__(made)
+    sock = socket.socket(socket.AF_UNIX)
+    try:
+        sock.settimeout(AGENT_LIST_S)
+        sock.connect(path)
+        made._connect(sock)
+        sock.settimeout(AGENT_SIGN_S)
+    except (OSError, struct.error, paramiko.SSHException):
+        sock.close()
+        return None
     return made
 
 
