@@ -73,7 +73,9 @@ def build(
     names, dataset, labelled = read_labels(labels), read_dataset(data), _labelled(eval_data)
     chosen = subsample(dataset.x, samples)
     converted = convert(model, chosen, io=io, progress=progress)
-    parts = _examine(_title(name or model.resolve().stem), converted, io, names, dataset, chosen)
+    parts = _examine(
+        _title(name or (model if model.name else model.resolve()).stem), converted, io, names, dataset, chosen
+    )
     findings = [_fit(parts.info, target) for target in targets]
     evaluations = _evaluate(parts, labelled, targets, progress)
     golden = _golden(parts, targets, progress)

@@ -41,7 +41,8 @@ def _load_keras2(path: Path, first: Exception) -> Any:
                 return keras.models.load_model(copy, compile=False)
             except Exception as error:
                 first = error
-    if importlib.util.find_spec("tf_keras") is None:
+    # tf_keras runs the code that a Lambda layer carries, without asking; Keras 3 has just refused to.
+    if "lambda" in str(first).lower() or importlib.util.find_spec("tf_keras") is None:
         raise _unreadable(path, first) from first
     import tf_keras
 

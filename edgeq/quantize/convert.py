@@ -53,15 +53,21 @@ def convert(
     `UsageError` for what the caller can correct, `ConvertError` in one sentence for what went wrong in the worker.
     """
     _check(model, io)
-    with tempfile.TemporaryDirectory(prefix="edgeq-convert-") as name:
-        folder = Path(name)
-        np.save(folder / "samples.npy", samples, allow_pickle=False)
-        (folder / "job.json").write_text(json.dumps({"model": str(model.resolve()), "io": io}), encoding="utf-8")
-        stages = _Stages(progress)
-        code = _run(folder, stages, timeout_s)
-        if code != 0:
-            raise _failure(folder, code, stages.last)
-        return Converted((folder / "float.tflite").read_bytes(), (folder / "model.tflite").read_bytes())
+    try:
+        with tempfile.TemporaryDirectory(prefix="edgeq-convert-") as name:
+            folder = Path(name)
+            np.save(folder / "samples.npy", samples, allow_pickle=False)
+            (folder / "job.json").write_text(json.dumps({"model": str(model.resolve()), "io": io}), encoding="utf-8")
+            stages = _Stages(progress)
+            code = _run(folder, stages, timeout_s)
+            if code != 0:
+                raise _failure(folder, code, stages.last)
+            return Converted((folder / "float.tflite").read_bytes(), (folder / "model.tflite").read_bytes())
+    except OSError as error:
+        raise ConvertError(
+            f"The conversion cannot use the folder for temporary files ({tempfile.gettempdir()}): {error.strerror}.",
+            "Free some space there, or set TMPDIR to another folder.",
+        ) from error
 
 
 def _check(model: Path, io: str) -> None:
@@ -166,18 +172,17 @@ def _failure(folder: Path, code: int, stage: str) -> EdgeqError:
     if (folder / "error.json").is_file():
         told = json.loads((folder / "error.json").read_text(encoding="utf-8"))
         kind: type[EdgeqError] = getattr(errors, told["kind"], ConvertError)
-        return kind(told["message"], told["hint"] or f"What TensorFlow said is in {log}.")
+        return kind(told["message"], told["hint"] or _see(log))
     if code < 0:
         name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
         memory = "The system may have run out of memory. " if name == "SIGKILL" else ""
         return ConvertError(
-            f"The conversion crashed ({name}) while {stage}.",
-            f"{memory}{_crash_hint(folder)} What it said is in {log}.",
+            f"The conversion crashed ({name}) while {stage}.", f"{memory}{_crash_hint(folder)} {_see(log)}"
         )
-    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    lines = (folder / "log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
     return ConvertError(
         f"The conversion failed while {stage}: {lines[-1].strip() if lines else f'exit code {code}'}",
-        f"What it said is in {log}.",
+        _see(log),
     )
 
 
@@ -188,8 +193,16 @@ def _crash_hint(folder: Path) -> str:
     return "Some layers crash TensorFlow's quantizer: replace them one by one."
 
 
-def _keep_log(log: Path) -> Path:
+def _keep_log(log: Path) -> Path | None:
+    """Where the log can be read from now on; None where it cannot be kept."""
     kept = home() / "logs" / "convert.log"
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    kept.write_bytes(log.read_bytes())
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_bytes(log.read_bytes())
+    except OSError:
+        return None
     return kept
+
+
+def _see(log: Path | None) -> str:
+    return f"What TensorFlow said is in {log}." if log else ""

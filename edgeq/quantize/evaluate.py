@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edgeq.dataset import Dataset, fit_samples
 from edgeq.errors import UsageError
 from edgeq.interface import Interface
-from edgeq.quantize.host import host_model
+from edgeq.quantize.host import invoke_all
 from edgeq.stats import paired_difference
 
 CONFIDENCE = 0.95
@@ -31,8 +31,8 @@ def predict(variant: Variant, x: NDArray[Any], kernels: str = "xnnpack") -> NDAr
     """The last output for every sample of `x` (n, ...), as real values (n, m)."""
     source, result = variant.interface.inputs[0], variant.interface.outputs[-1]
     raw = source.quantize(fit_samples(x, source.name, source.shape))
-    model = host_model(variant.model, kernels)
-    outputs = b"".join(model.invoke([sample.tobytes()])[-1] for sample in raw)
+    runs = invoke_all(variant.model, kernels, ([sample.tobytes()] for sample in raw))
+    outputs = b"".join(results[-1] for results in runs)
     return result.dequantize(np.frombuffer(outputs, result.dtype).reshape(len(raw), -1))
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edgeq.dataset import fit_samples
 from edgeq.interface import Interface
 from edgeq.protocol import cbor
-from edgeq.quantize.host import host_model
+from edgeq.quantize.host import invoke_all
 
 COUNT = 8
 
@@ -35,6 +35,5 @@ def make_golden(model: bytes, interface: Interface, x: NDArray[Any], kernels: st
     tensor = interface.inputs[0]
     places = np.unique(np.linspace(0, len(x) - 1, count).round().astype(int))
     raw = tensor.quantize(fit_samples(x[places], tensor.name, tensor.shape))
-    inputs = tuple((sample.tobytes(),) for sample in raw)
-    runner = host_model(model, kernels)
-    return Golden(inputs, tuple(tuple(runner.invoke(item)) for item in inputs))
+    inputs = [[sample.tobytes()] for sample in raw]
+    return Golden(tuple(map(tuple, inputs)), tuple(map(tuple, invoke_all(model, kernels, inputs))))

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from edgeq import runtime
 from edgeq.errors import ConvertError, UsageError
 
 
-def host_model(model: bytes, kernels: str = "xnnpack") -> runtime.Model:
-    """Load a model of our own making. `UsageError` without a runtime here, `ConvertError` where it is refused."""
+def invoke_all(model: bytes, kernels: str, inputs: Iterable[list[bytes]]) -> Iterator[list[bytes]]:
+    """The outputs for each of `inputs`, as raw bytes, from one load of a model of our own making, with one thread.
+
+    `UsageError` without a runtime on this machine, `ConvertError` where it refuses the model.
+    """
     try:
-        return runtime.Model(model, kernels=kernels)
+        runner = runtime.Model(model, kernels=kernels)
+        for item in inputs:
+            yield runner.invoke(item)
     except runtime.RuntimeUnavailable as error:
-        raise UsageError(
-            f"Golden vectors need a runtime on this machine. {error}", "pip install 'edgeq[runtime]'"
-        ) from error
+        raise UsageError(f"The model must run on this machine too. {error}", "pip install 'edgeq[runtime]'") from error
     except RuntimeError as error:
         raise ConvertError(
-            f"{str(error).rstrip('.')}.", "The converter made something that the runtime does not run; tell us."
+            f"The converted model does not run here: {' '.join(str(error).split())}",
+            "Some layer converts to something that the runtime does not run: replace the layers one by one.",
         ) from error
 
 

@@ -78,6 +78,11 @@ def _samples(folder: Path, float_model: bytes) -> np.ndarray[tuple[int, ...], np
             f"The model has {len(inputs)} inputs ({names}); this version of edgeq builds models with one input.",
             "Merge the inputs into one, for example with Concatenate behind one Input layer.",
         )
+    if inputs[0].dtype != "float32":
+        raise ConvertError(
+            f"The model's input '{inputs[0].name}' is {inputs[0].dtype}; edgeq quantizes models with a float32 input.",
+            "Save the model before it was quantized, with a float32 input.",
+        )
     fitted = fit_samples(np.load(folder / "samples.npy", allow_pickle=False), inputs[0].name, inputs[0].shape)
     return fitted[:, None]
 

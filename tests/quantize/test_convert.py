@@ -160,3 +160,20 @@ def test_models_of_keras_2_convert(shared_models: Path, model: str, data: str, d
     assert info.macs() == 2_656_768
     assert info.outputs[0].shape == (1, digits)
     assert hashlib.sha256(both.model).digest() == hashlib.sha256(convert(shared_models / model, x[:50]).model).digest()
+
+
+def test_a_model_that_is_quantized_already_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "model.tflite"
+    path.write_bytes(tinymodel.converted().model)
+    with pytest.raises(ConvertError, match="'image' is int8; edgeq quantizes models with a float32 input"):
+        convert(path, tinymodel.samples())
+
+
+def test_a_folder_for_temporary_files_that_cannot_be_used_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module.np, "save", full)
+    with pytest.raises(ConvertError, match="No space left on device") as caught:
+        convert(tinymodel.models() / "tiny.keras", tinymodel.samples())
+    assert "TMPDIR" in caught.value.hint
