@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import select
 import shlex
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -77,6 +77,27 @@ def close_channel(connection: Connection, channel: Any) -> None:
         channel.close()
 
 
+class _Wake:
+    """Wakes when either output of a channel has bytes or ends.
+
+    The channel's own `fileno` would do, but paramiko may write to its pipe after that was closed, which kills the
+    connection or worse: the number may be another file by then.
+    """
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def set(self) -> None:
+        self._event.set()
+
+    def clear(self) -> None:
+        """Nothing: what one output clears would be lost for the other."""
+
+    def wait(self, timeout_s: float) -> None:
+        self._event.wait(timeout_s)
+        self._event.clear()
+
+
 class _Exchange:
     """Input and both outputs of one command, kept moving together so that none waits for another."""
 
@@ -110,13 +131,14 @@ class _Exchange:
             self._channel.shutdown_write()
 
     def finish(self) -> Completed:
-        ready = select.poll()
-        ready.register(self._channel.fileno(), select.POLLIN)
+        wake = _Wake()
+        self._channel.in_buffer.set_event(wake)
+        self._channel.in_stderr_buffer.set_event(wake)
         ended = False
         while not ended:
             ended = self._channel.eof_received or self._channel.closed
             if not self._drain() and not ended:
-                ready.poll(self._wait_on() * 1000)
+                wake.wait(self._wait_on())
         while not self._channel.status_event.wait(self._wait_on()):
             continue
         if not self._connection.transport.is_active() and self._channel.exit_status < 0:

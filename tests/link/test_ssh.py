@@ -82,6 +82,14 @@ def test_run_has_a_deadline_and_a_bound(session: SshSession) -> None:
     assert session.run(slow, timeout_s=0.9).stdout == b"1\n2\n3\n4\n"
 
 
+def test_a_session_survives_floods_that_are_cut_off(session: SshSession) -> None:
+    """Closing a channel while the other side sends must not reach the connection's own socket."""
+    for _ in range(40):
+        with pytest.raises(LinkError, match="more than"):
+            session.run(["cat", "/dev/zero"], max_output_bytes=1 << 19)
+        assert session.run(["echo", "alive"]).stdout == b"alive\n"
+
+
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.text(st.characters(blacklist_characters="\0", blacklist_categories=["Cs"])), min_size=1, max_size=4))
 def test_arguments_arrive_verbatim(session: SshSession, argv: list[str]) -> None:
