@@ -1,0 +1,94 @@
+"""Each code of the registry: a run that has it, and the verdict that follows."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from edgeq.probe.validity import CHECKS, judge
+from edgeq.run import Plan, Run, Series
+
+STEADY = tuple(1e6 + 1e3 * (index * 7 % 11) for index in range(60))
+
+
+def make(values: tuple[float, ...] = STEADY, how: str = "measured", **environment: Any) -> Run:
+    return Run(
+        created="2026-11-21T00:00:00Z",
+        edgeq="0.1.0",
+        device={"emulated": how == "emulated", "emulator": "qemu", "cores": 2},
+        release={"golden": {"vectors": 4, "tolerance": 1, "worst": 1}},
+        plan=Plan(60, 5, 1),
+        environment=environment,
+        series=(Series("invoke", "ns", how, values),),
+    )
+
+
+def codes(run: Run) -> list[str]:
+    return [issue.code for issue in judge(run)[1]]
+
+
+def test_a_clean_run_is_valid() -> None:
+    assert judge(make(before={"governor": "performance", "load_1m": 0.9}, after={"throttled": "throttled=0x0"})) == (
+        "valid",
+        (),
+    )
+
+
+def test_an_emulated_run_is_valid_with_a_remark_and_no_timing_advice() -> None:
+    verdict, issues = judge(make((9e6, *STEADY), how="emulated", before={"governor": "powersave", "load_1m": 9}))
+    assert verdict == "valid"
+    assert [(issue.code, issue.severity) for issue in issues] == [("emulated", "info")]
+    assert "not the hardware's" in issues[0].message
+
+
+@pytest.mark.parametrize(
+    ("run", "code", "verdict"),
+    [
+        (make(()), "no_samples", "invalid"),
+        (replace(make(), series=()), "no_samples", "invalid"),
+        (make((0.0,) * 60), "clock_suspect", "invalid"),
+        (make((*STEADY, -5.0)), "clock_suspect", "invalid"),
+        (make((5e5,) * 60), "clock_frozen", "degraded"),
+        (make(STEADY[:29]), "too_few_runs", "degraded"),
+        (make(tuple(value * (1 + index / 200) for index, value in enumerate(STEADY))), "drifting", "degraded"),
+        (make(after={"throttled": "throttled=0x50000"}), "throttled", "degraded"),
+        (make(before={"load_1m": 1.1}), "other_load", "degraded"),
+        (make((9e6, *STEADY)), "first_outlier", "valid"),
+        (make((*STEADY, *(9e6,) * 5)), "many_outliers", "valid"),
+        (make(before={"governor": "ondemand"}), "governor_not_performance", "valid"),
+        (replace(make(), release={"golden": {"vectors": 4, "tolerance": 1, "worst": 2}}), "golden_failed", "invalid"),
+        (
+            replace(make(), release={"golden": {"vectors": 4, "tolerance": 1, "worst": None}}),
+            "golden_missing",
+            "degraded",
+        ),
+        (replace(make(), release={"golden": None}), "golden_missing", "degraded"),
+    ],
+)
+def test_each_code_and_its_verdict(run: Run, code: str, verdict: str) -> None:
+    assert code in codes(run)
+    assert judge(run)[0] == verdict
+
+
+def test_power_from_elsewhere_and_below_idle_is_told() -> None:
+    base = make()
+    power = Series("power", "mw", "measured", (1.0, 2.0), source="meter's recording a.csv")
+    energy = Series("energy", "uj", "measured", (-3.0,))
+    assert codes(replace(base, series=(*base.series, power))) == ["replayed_power"]
+    assert codes(replace(base, series=(*base.series, energy))) == ["energy_below_idle"]
+
+
+def test_no_issue_code_twice_and_each_is_advice() -> None:
+    assert len({check.code for check in CHECKS}) == len(CHECKS)
+    for check in CHECKS:
+        assert re.fullmatch(r"[a-z_]+", check.code)
+        assert check.severity in ("info", "degraded", "invalid")
+        assert check.hint.endswith(".")
+
+
+def test_an_empty_run_is_judged_not_crashed() -> None:
+    run = Run("", "", {}, {}, Plan(0, 0, 1), {}, ())
+    assert judge(run)[0] == "invalid"
