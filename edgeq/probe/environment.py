@@ -18,18 +18,8 @@ THROTTLE_BITS = {
 """Bits of `vcgencmd get_throttled` (Raspberry Pi documentation, 'vcgencmd')."""
 
 
-def parse_throttled(text: str | int) -> int | None:
-    """`throttled=0x50005`, `0x50005` or a number -> the bits; None where it is none of them."""
-    if isinstance(text, int):
-        return text
-    try:
-        return int(text.strip().rpartition("=")[2], 0)
-    except ValueError:
-        return None
-
-
 def throttle_words(bits: int) -> tuple[str, ...]:
-    """The set bits in words."""
+    """The set bits in words; the device's agent reads the bits."""
     return tuple(words for bit, words in THROTTLE_BITS.items() if bits >> bit & 1)
 
 

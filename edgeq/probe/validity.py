@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edgeq.probe.environment import parse_throttled, reading, throttle_words
+from edgeq.probe.environment import reading, throttle_words
 from edgeq.run import VERDICTS, Issue, Run
 from edgeq.stats import outliers, summarize
 
@@ -114,10 +114,9 @@ def _governor(run: Run) -> str:
 
 
 def _throttled(run: Run) -> str:
-    found = {
-        when: parse_throttled(reading(run.environment, when, "throttled") or 0) or 0 for when in ("before", "after")
-    }
-    words = throttle_words(found["before"] | found["after"])
+    bits = [reading(run.environment, when, "throttled") for when in ("before", "after")]
+    before, after = (value if isinstance(value, int) else 0 for value in bits)
+    words = throttle_words(before | after)
     return f"The device reports: {', '.join(words)}." if words else ""
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeq.errors import UsageError
-from edgeq.probe.power.energy import derive_energy, energy_per_inference, gated_energy
+from edgeq.probe.power.energy import energy_series, energy_per_inference, gated_energy
 from edgeq.run import Series
 
 
@@ -58,7 +58,7 @@ def test_uncertainty_covers_inexact_edges_and_noisy_idle() -> None:
     for _ in range(300):
         busy = (t > 1) & (t < 2)
         p = np.where(busy, 300.0, 100.0 + random.normal(0, 5, t.size))
-        edges = (1, 2) + random.uniform(-0.005, 0.005, 2)
+        edges = np.array([1.0, 2.0]) + random.uniform(-0.005, 0.005, 2)
         each, uncertainty = energy_per_inference(power(t, p), [tuple(edges)], 1)
         errors.append((each - 200_000) / uncertainty)
     assert 0.5 < np.std(errors) < 1.2
@@ -86,14 +86,14 @@ def invoke(how: str) -> Series:
 
 
 def test_energy_from_the_profile_needs_measured_latency() -> None:
-    (energy,) = derive_energy([T0, invoke("measured")])
+    (energy,) = energy_series([T0, invoke("measured")])
     assert energy.values == (pytest.approx(3000 * 0.002 * 1000),)
     assert (energy.how, energy.unit, energy.error_pct) == ("estimated", "uj", 50.0)
-    assert derive_energy([T0, invoke("emulated")]) == []
-    assert derive_energy([T0]) == []
-    assert derive_energy([invoke("measured")]) == []
+    assert energy_series([T0, invoke("emulated")]) == []
+    assert energy_series([T0]) == []
+    assert energy_series([invoke("measured")]) == []
 
 
 def test_a_meters_energy_is_not_replaced() -> None:
     metered = Series("energy", "uj", "measured", (5.0,))
-    assert derive_energy([T0, invoke("measured"), metered]) == []
+    assert energy_series([T0, invoke("measured"), metered]) == []

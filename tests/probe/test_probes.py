@@ -9,7 +9,7 @@ import pytest
 
 from edgeq.errors import ProtocolError, UsageError
 from edgeq.probe import PROBES, open_probe
-from edgeq.probe.environment import parse_throttled, reading, throttle_words
+from edgeq.probe.environment import reading, throttle_words
 from edgeq.probe.latency import latency_series
 from edgeq.probe.memory import memory_series
 from edgeq.target import load_target
@@ -132,9 +132,6 @@ def test_a_bench_answer_of_something_else_is_a_protocol_error(value: object) -> 
 
 
 def test_throttle_bits_in_words() -> None:
-    assert parse_throttled("throttled=0x50005") == 0x50005
-    assert parse_throttled("0x0\n") == 0
-    assert parse_throttled("VCHI initialization failed") is None
     assert throttle_words(0x50005) == (
         "under-voltage now",
         "throttled now",

@@ -92,7 +92,7 @@ def _integral(t: Floats, p: Floats, start: float, end: float) -> float:
     return float(np.sum((powers[1:] + powers[:-1]) / 2 * np.diff(times)))
 
 
-def derive_energy(series: Iterable[Series]) -> list[Series]:
+def energy_series(series: Iterable[Series]) -> list[Series]:
     """Energy per inference from modelled power and *measured* latency, as a list of one series or none.
 
     Never from an emulated latency, which says nothing about the hardware, and not where a meter already gave it.
