@@ -1,0 +1,28 @@
+"""What a recipe hands to the supervisor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Seat:
+    """Where one start happens: the instance's folder, the rootfs, the port on 127.0.0.1, the marker of its processes."""
+
+    folder: Path
+    rootfs: Path
+    port: int
+    cookie: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`powerdown` is a line for the command's standard input that ends it in order within `grace_s`; "" kills at once."""
+
+    command: tuple[str, ...]
+    emulated: str
+    """First line of the guest's /etc/edgeq-emulated."""
+    banner_timeout_s: float
+    powerdown: str = ""
+    grace_s: float = 0.0

@@ -1,0 +1,102 @@
+"""Recipe A: the arm64 userland under qemu-user, in namespaces of its own. Starts in a fraction of a second."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgeq.emulate.board import HOSTNAME, write_board
+from edgeq.emulate.plan import Plan, Seat
+from edgeq.emulate.sshd import FOLDER, MARKER, PATH, QEMU_CPU, sshd_command
+from edgeq.emulate.tiny import STATUS, linux_program
+
+SCRIPT = Path(__file__).with_name("namespaces.py")
+INSTALL_QEMU_USER = "apt-get install -y qemu-user-static"
+DRY_RUN_TIMEOUT_S = 20.0
+
+
+def qemu_user() -> str:
+    """The host's qemu-user for aarch64, '' if there is none. Only a static one works where the guest's files hide the host's."""
+    return shutil.which("qemu-aarch64-static") or shutil.which("qemu-aarch64") or ""
+
+
+def maps_all_ids() -> bool:
+    """True where this process is root over the ids 0..65535, so that the guest can have root, sshd and pi."""
+    if os.geteuid() != 0:
+        return False
+    lines = [line.split() for line in Path("/proc/self/uid_map").read_text(encoding="ascii").splitlines()]
+    return any(int(first) == 0 and int(count) >= 65536 for first, _, count in lines)
+
+
+def try_namespaces() -> tuple[str, str]:
+    """('own' or 'host', why) with the binfmt_misc registration that works here, or ('', why not): found by a dry run."""
+    emulator = qemu_user()
+    if not emulator:
+        return "", f"qemu-aarch64-static is not installed ({INSTALL_QEMU_USER})"
+    with tempfile.TemporaryDirectory(prefix="edgeq-dry-run-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        root = _dry_root(folder)
+        reason = _dry_run(folder, root, emulator)
+        if not reason:
+            return "own", "user, mount and pid namespaces with a binfmt_misc of their own work here"
+        if not _dry_run(folder, root, ""):
+            return "host", "user, mount and pid namespaces work here, and arm64 programs are registered in the host's binfmt_misc"
+    return "", reason
+
+
+def _dry_root(folder: Path) -> Path:
+    root = folder / "root"
+    for name in ("dev", "proc", "run", "tmp", "etc"):
+        (root / name).mkdir(parents=True)
+    write_board(root)
+    program = root / "program"
+    program.write_bytes(linux_program())
+    program.chmod(0o755)
+    return root
+
+
+def _dry_run(folder: Path, root: Path, emulator: str) -> str:
+    """'' when the tiny program ran in the namespaces, else what failed."""
+    spec = write_spec(folder / "spec.json", root, [], emulator, ["/program"], "")
+    command = [sys.executable, "-I", "-S", str(SCRIPT), str(spec)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=DRY_RUN_TIMEOUT_S, stdin=subprocess.DEVNULL)
+    except subprocess.TimeoutExpired:
+        return f"a dry run did not end within {DRY_RUN_TIMEOUT_S:.0f} s"
+    if done.returncode == STATUS:
+        return ""
+    lines = [line.removeprefix("edgeq: ") for line in done.stderr.splitlines() if line.strip()]
+    return lines[-1] if lines else f"a dry run ended with status {done.returncode}"
+
+
+def write_spec(
+    path: Path, root: Path, binds: Sequence[tuple[Path, str]], emulator: str, command: Sequence[str], cookie: str
+) -> Path:
+    """Write the document that namespaces.py reads."""
+    spec = {
+        "rootfs": str(root),
+        "binds": [[str(source), target] for source, target in binds],
+        "emulator": emulator,
+        "all_ids": maps_all_ids(),
+        "hostname": HOSTNAME,
+        "command": list(command),
+        "environment": {"QEMU_CPU": QEMU_CPU, "PATH": f"/usr/sbin:/sbin:{PATH}", "HOME": "/root", MARKER: cookie},
+    }
+    path.write_text(json.dumps(spec, indent=1), encoding="utf-8")
+    return path
+
+
+def plan_namespaces(seat: Seat, binfmt: str) -> Plan:
+    """`binfmt` is what `try_namespaces` found: 'own' or 'host'."""
+    binds = [(seat.folder / "etc", FOLDER), (seat.folder / "home", "/home")]
+    emulator = qemu_user() if binfmt == "own" else ""
+    spec = write_spec(seat.folder / "spec.json", seat.rootfs, binds, emulator, sshd_command(seat.port), seat.cookie)
+    command = (sys.executable, "-I", "-S", str(SCRIPT), str(spec))
+    return Plan(command, "qemu-user namespaces", banner_timeout_s=30.0)

@@ -1,0 +1,69 @@
+"""Recipe A': the arm64 userland under qemu-user and proot, which needs neither namespaces nor binfmt_misc.
+
+proot is no sandbox: what runs in the guest runs as the user who started it, and can reach the host's files.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from edgeq.emulate.plan import Plan, Seat
+from edgeq.emulate.recipe_namespaces import DRY_RUN_TIMEOUT_S, qemu_user
+from edgeq.emulate.rootfs import UID
+from edgeq.emulate.sshd import FOLDER, MARKER, PATH, QEMU_CPU, sshd_command
+from edgeq.emulate.tiny import STATUS, linux_program
+from edgeq.errors import UsageError
+
+
+def try_proot() -> tuple[bool, str]:
+    """Whether proot works here, from a dry run, and why."""
+    missing = [package for package, found in (("proot", shutil.which("proot")), ("qemu-user-static", qemu_user())) if not found]
+    if missing:
+        return False, f"{' and '.join(missing)} not installed (apt-get install -y {' '.join(missing)})"
+    with tempfile.TemporaryDirectory(prefix="edgeq-dry-run-") as name:
+        program = Path(name) / "program"
+        program.write_bytes(linux_program())
+        program.chmod(0o755)
+        command = [*_proot(Path(name)), "/program"]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=DRY_RUN_TIMEOUT_S, stdin=subprocess.DEVNULL)
+        except subprocess.TimeoutExpired:
+            return False, f"a dry run of proot did not end within {DRY_RUN_TIMEOUT_S:.0f} s"
+    if done.returncode != STATUS:
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        return False, f"a dry run of proot failed: {lines[0] if lines else f'status {done.returncode}'}"
+    return True, "proot works here"
+
+
+def _proot(root: Path) -> list[str]:
+    emulator = f"{qemu_user()} -cpu {QEMU_CPU}"
+    return ["proot", "--kill-on-exit", "-q", emulator, "-r", str(root), "-i", f"{UID}:{UID}", "-w", "/"]
+
+
+def plan_proot(seat: Seat) -> Plan:
+    """The guest's one user is pi, whoever starts it."""
+    scratch = seat.folder / "scratch"
+    for name in ("tmp", "run", "shm"):
+        shutil.rmtree(scratch / name, ignore_errors=True)
+        (scratch / name).mkdir(parents=True)
+    binds = [
+        ("/dev", "/dev"),
+        (scratch / "shm", "/dev/shm"),  # noqa: S108 - a path in the guest
+        ("/proc", "/proc"),
+        (seat.rootfs / "usr/share/edgeq/cpuinfo", "/proc/cpuinfo"),
+        (seat.rootfs / "sys/firmware/devicetree/base", "/proc/device-tree"),
+        (seat.folder / "etc", FOLDER),
+        (seat.folder / "home", "/home"),
+        (scratch / "tmp", "/tmp"),  # noqa: S108 - a path in the guest
+        (scratch / "run", "/run"),
+    ]
+    if ":" in str(seat.folder) + str(seat.rootfs):
+        raise UsageError(f"proot cannot use the folder {seat.folder}: it has a colon in its name.", "Set EDGEQ_HOME to another folder.")
+    options = [word for source, target in binds for word in ("-b", f"{source}:{target}")]
+    environment = (("QEMU_CPU", QEMU_CPU), ("PATH", f"/usr/sbin:/sbin:{PATH}"), ("HOME", "/home/pi"), (MARKER, seat.cookie))
+    cleared = ["env", "-i", "TMPDIR=/tmp", "LC_ALL=C.UTF-8", f"PROOT_TMP_DIR={scratch}"]
+    command = [*cleared, *(f"{name}={value}" for name, value in environment), *_proot(seat.rootfs), *options]
+    return Plan((*command, *sshd_command(seat.port)), "qemu-user proot", banner_timeout_s=60.0)

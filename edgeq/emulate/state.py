@@ -1,0 +1,125 @@
+"""Instances of emulated devices and what is written down about them, under `EDGEQ_HOME/emulators/<key>/`.
+
+    lock         held by whoever starts or stops this instance
+    state.json   the running instance; replaced whole, removed by stop
+    log          of the emulator and the guest's sshd, begun anew at every start
+    identity     private key that logs in, with identity.pub; known_hosts beside it
+    etc/         laid over /etc/edgeq in the guest: sshd_config, host keys, authorized_keys, emulated
+    home/        laid over /home in the guest; survives stop (recipe system keeps home.ext4 instead)
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeq.emulate.process import ProcessId, alive
+from edgeq.errors import UsageError
+from edgeq.paths import home
+
+NAMES = ("rpi4",)
+RECIPES = ("namespaces", "proot", "system")
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A running emulated device. `address` is of the form ssh://pi@127.0.0.1:PORT; `known_hosts` and `identity` are files for ssh."""
+
+    name: str
+    recipe: str
+    why: str
+    address: str
+    known_hosts: Path
+    identity: Path
+    pid: int
+    key: str
+    """What tells apart instances of one name; the name itself unless another was given to `start`."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """An instance, the identity of its supervisor, and the marker that its processes carry."""
+
+    instance: Instance
+    process: ProcessId
+    cookie: str
+    port: int
+
+
+def check_name(name: str) -> None:
+    """`UsageError` with near names unless an emulated device is called `name`."""
+    if name not in NAMES:
+        near = difflib.get_close_matches(name.lower(), NAMES, 1, 0.4)
+        hint = f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(NAMES)}."
+        raise UsageError(f"There is no emulated device '{name}'.", hint)
+
+
+def check_key(key: str) -> str:
+    """`key`, if it can name a folder."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", key):
+        raise UsageError(f"'{key}' cannot name an instance.", "Use letters, digits, dot, dash and underscore; at most 64.")
+    return key
+
+
+def folder_of(key: str) -> Path:
+    """Everything of one instance."""
+    return home() / "emulators" / key
+
+
+def running(key: str) -> Record | None:
+    """The record of an instance that lives, or None."""
+    record = read_record(folder_of(key))
+    return record if record and alive(record.process) else None
+
+
+def read_record(folder: Path) -> Record | None:
+    """What was last started in `folder`, alive or not; None where nothing was, or where the file is damaged."""
+    try:
+        data = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        process = ProcessId(int(data["pid"]), int(data["start_ticks"]), str(data["boot_id"]))
+        texts = {name: str(data[name]) for name in ("name", "recipe", "why", "address")}
+        files = {"known_hosts": folder / "known_hosts", "identity": folder / "identity"}
+        instance = Instance(**texts, **files, pid=process.pid, key=folder.name)
+        return Record(instance, process, str(data["cookie"]), int(data["port"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def write_record(folder: Path, record: Record) -> None:
+    """Replace state.json whole."""
+    instance = record.instance
+    data = {
+        "name": instance.name,
+        "recipe": instance.recipe,
+        "why": instance.why,
+        "address": instance.address,
+        "pid": record.process.pid,
+        "start_ticks": record.process.start_ticks,
+        "boot_id": record.process.boot_id,
+        "cookie": record.cookie,
+        "port": record.port,
+    }
+    write_whole(folder / "state.json", json.dumps(data, indent=1) + "\n")
+
+
+def write_whole(path: Path, text: str, mode: int = 0o644) -> None:
+    """Write a small file by rename, so that a reader sees the old text or the new one."""
+    part = path.with_name(f".{path.name}.part")
+    part.unlink(missing_ok=True)
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    part.chmod(mode)
+    part.replace(path)
+
+
+def all_running() -> list[Record]:
+    """Every instance that lives, by key."""
+    folder = home() / "emulators"
+    keys = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    return [record for key in keys if (record := running(key))]
