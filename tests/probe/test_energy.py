@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeq.errors import UsageError
-from edgeq.probe.power.energy import energy_series, energy_per_inference, gated_energy
+from edgeq.probe.power.energy import energy_per_inference, energy_series, gated_energy
 from edgeq.run import Series
 
 
