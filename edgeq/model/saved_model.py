@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.errors import ConvertError
-from edgeq.model.tf import FrozenGraph, fixed_shape, freeze_function, tensorflow
+from edgeq.model.tf import FrozenGraph, fixed_shape, freeze_function, freeze_session, tensorflow
 
 SIGNATURE = "serving_default"
 
@@ -31,7 +31,7 @@ def _read_graph(folder: Path) -> FrozenGraph:
         meta = tf.compat.v1.saved_model.load(session, ["serve"], str(folder))
         signature = _signature(folder, meta.signature_def)
         inputs, outputs = sorted(signature.inputs.items()), sorted(signature.outputs.items())
-        frozen = _frozen_graph(session, graph, [info.name for _, info in outputs])
+        frozen = freeze_session(session, graph, [info.name for _, info in outputs])
     return _with_batch_one(frozen, inputs, outputs)
 
 
@@ -59,13 +59,6 @@ def _signature(folder: Path, signatures: Any) -> Any:
         f"The SavedModel '{folder.name}' has no signature '{SIGNATURE}' (it has: {known}).",
         "Export it with Keras's model.export(folder), or with signatures={'serving_default': ...}.",
     )
-
-
-def _frozen_graph(session: Any, graph: Any, outputs: list[str]) -> Any:
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_from_session_graph
-
-    nodes = [name.partition(":")[0] for name in outputs]
-    return convert_variables_to_constants_from_session_graph(session, graph.as_graph_def(), nodes)
 
 
 def _with_batch_one(graph: Any, inputs: list[tuple[str, Any]], outputs: list[tuple[str, Any]]) -> FrozenGraph:

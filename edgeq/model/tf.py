@@ -61,6 +61,14 @@ def freeze_function(function: Any, outputs: Sequence[str]) -> FrozenGraph:
     return FrozenGraph(graph, tuple(tensor.name.partition(":")[0] for tensor in frozen.inputs), tuple(names))
 
 
+def freeze_session(session: Any, graph: Any, outputs: Sequence[str]) -> Any:
+    """The graph of a TF 1 session with its variables as constants; `outputs` are tensor names (`node:0`)."""
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_from_session_graph
+
+    nodes = [name.partition(":")[0] for name in outputs]
+    return convert_variables_to_constants_from_session_graph(session, graph.as_graph_def(), nodes)
+
+
 def add_output(graph: Any, source: str, name: str, dtype: Any) -> None:
     """Add an Identity node `name` that reads the tensor `source`, so that the output carries a name people know."""
     node = graph.node.add(op="Identity", name=name)
