@@ -15,7 +15,7 @@ demo: ## train, build, deploy to an emulated Raspberry Pi, bench, report
 
 test: ## run all tests
 	@scripts/setup.sh test
-	$(BIN)/python -m pytest -rs $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -rfEs $(PYTEST_ARGS)
 
 check: ## lint, formatting and types
 	@scripts/setup.sh check
