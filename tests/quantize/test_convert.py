@@ -13,6 +13,7 @@ import tinymodel
 from edgeq.errors import ConvertError, UsageError
 from edgeq.model.tflite import read_model
 from edgeq.quantize import convert as module
+from edgeq.quantize import process
 from edgeq.quantize.convert import convert
 from edgeq.quantize.verify import check_integer
 
@@ -84,7 +85,7 @@ def test_a_crash_of_the_converter_becomes_an_error() -> None:
     except ConvertError as error:
         assert "crashed (SIG" in error.message and "quantizing" in error.message
         assert "unroll=True" in error.hint
-        log = Path(os.environ["EDGEQ_HOME"]) / "logs" / "convert.log"
+        log = Path(os.environ["EDGEQ_HOME"]) / "logs" / "conversion.log"
         assert str(log) in error.hint and log.is_file()
 
 
@@ -93,7 +94,7 @@ def _python_instead(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, body: str) 
     script = tmp_path / "python"
     script.write_text(f"#!{sys.executable}\nimport os, signal, sys, time\nstatus = int(sys.argv[-1])\n{body}\n")
     script.chmod(0o755)
-    monkeypatch.setattr(module.sys, "executable", str(script))
+    monkeypatch.setattr(process.sys, "executable", str(script))
 
 
 def test_a_signal_is_named_with_its_stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
