@@ -13,6 +13,7 @@ demo: ## train, build, deploy to an emulated Raspberry Pi, bench, report
 	@scripts/setup.sh demo
 	$(BIN)/edgeq demo
 
+# One process: a second one saves a fifth of the time and disturbs the tests that hold deadlines.
 test: ## run all tests
 	@scripts/setup.sh test
 	$(BIN)/python -m pytest -rfEs $(PYTEST_ARGS)
