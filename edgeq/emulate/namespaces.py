@@ -4,7 +4,7 @@ A script of its own (`python -I -S namespaces.py SPEC.json`); standard library o
 privilege beyond what the kernel gives everybody. The spec says:
 
     rootfs    folder that becomes /, read only
-    binds     [[source, path in the root file system], ...]: laid over it, writable
+    binds     [[source, path in the root file system, writable], ...]: laid over it
     emulator  qemu-aarch64-static, registered in a binfmt_misc of this user namespace; "" uses the host's registration
     all_ids   true maps the ids 0..65535 to themselves (needs root); false maps the caller's only, as uid 1000
     command, environment
@@ -67,8 +67,8 @@ def _guarded(body: Callable[[], None]) -> None:
     """Run `body` in a forked child, which never returns from here."""
     try:
         body()
-    except StepFailed as error:
-        _failed(error)
+    except Exception as error:
+        _failed(error if isinstance(error, StepFailed) else StepFailed(f"set up the guest: {error!r}"))
     finally:
         os._exit(FAILED)
 
@@ -113,6 +113,18 @@ def _mount(what: str, source: str | None, target: str, kind: str | None, flags: 
     _check(f"mount {what}", _libc.mount(*encoded, ctypes.c_ulong(flags), data.encode() or None))
 
 
+def _bind(source: str, target: str, writable: bool) -> None:
+    _mount(target, source, target, None, MS_BIND)
+    if not writable:
+        _make_read_only(target)
+
+
+def _make_read_only(target: str) -> None:
+    """Flags that the host set on this file system are locked in a user namespace, and so have to stay."""
+    locked = os.statvfs(target).f_flag & (MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    _mount(f"{target} read only", None, target, None, MS_REMOUNT | MS_BIND | MS_RDONLY | locked)
+
+
 def _die_with_parent() -> None:
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
@@ -126,13 +138,13 @@ def _become(spec: dict[str, Any]) -> None:
     _mount("/proc", "proc", f"{root}/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     if spec["emulator"]:
         _register(f"{root}/proc/sys/fs/binfmt_misc", spec["emulator"])
-    _mount("the Pi's /proc/cpuinfo", f"{root}/usr/share/edgeq/cpuinfo", f"{root}/proc/cpuinfo", None, MS_BIND)
+    _bind(f"{root}/usr/share/edgeq/cpuinfo", f"{root}/proc/cpuinfo", writable=False)
     _make_dev(f"{root}/dev", spec["all_ids"])
     _mount("/run", "tmpfs", f"{root}/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
     Path(root, "run/sshd").mkdir(mode=0o755)
     _mount("/tmp", "tmpfs", f"{root}/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")
-    for source, target in spec["binds"]:
-        _mount(target, source, f"{root}{target}", None, MS_BIND)
+    for source, target, writable in spec["binds"]:
+        _bind(source, f"{root}{target}", writable)
     _pivot(root)
     _check("name the host", _libc.sethostname(spec["hostname"].encode(), len(spec["hostname"])))
     if not spec["all_ids"]:
@@ -171,22 +183,22 @@ def _make_dev(dev: str, all_ids: bool) -> None:
 
 
 def _pivot(root: str) -> None:
-    """Make `root` the root, detach everything else, and take write access from it; flags the host set are locked and stay."""
+    """Make `root` the root, detach everything else, and take write access from it."""
     os.chdir(root)
     _check("pivot into the root file system", _libc.syscall(PIVOT_ROOT[os.uname().machine], b".", b"."))
     _check("detach the host's file systems", _libc.umount2(b".", MNT_DETACH))
     os.chdir("/")
-    locked = os.statvfs("/").f_flag & (MS_NOSUID | MS_NODEV | MS_NOEXEC)
-    _mount("the root read only", None, "/", None, MS_REMOUNT | MS_BIND | MS_RDONLY | locked)
+    _make_read_only("/")
 
 
 def _as_guest_user() -> None:
     """A second user namespace in which the caller's one id is the guest's user, without capabilities after the exec."""
     _check("make a second user namespace", _libc.unshare(CLONE_NEWUSER))
     try:
-        Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
-        Path("/proc/self/uid_map").write_text(f"{GUEST_UID} 0 1", encoding="ascii")
-        Path("/proc/self/gid_map").write_text(f"{GUEST_UID} 0 1", encoding="ascii")
+        # Bytes, not text: the host's Python library is out of sight here, so no codec can be loaded any more.
+        Path("/proc/self/setgroups").write_bytes(b"deny")
+        Path("/proc/self/uid_map").write_bytes(b"%d 0 1" % GUEST_UID)
+        Path("/proc/self/gid_map").write_bytes(b"%d 0 1" % GUEST_UID)
     except OSError as error:
         raise StepFailed(f"map the guest's user id: {error.strerror}") from error
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from edgeq.emulate.board import HOSTNAME, write_board
 from edgeq.emulate.plan import Plan, Seat
+from edgeq.emulate.rootfs import GROUP_WITHOUT_TTY
 from edgeq.emulate.sshd import FOLDER, MARKER, PATH, QEMU_CPU, sshd_command
 from edgeq.emulate.tiny import STATUS, linux_program
 
@@ -77,12 +78,12 @@ def _dry_run(folder: Path, root: Path, emulator: str) -> str:
 
 
 def write_spec(
-    path: Path, root: Path, binds: Sequence[tuple[Path, str]], emulator: str, command: Sequence[str], cookie: str
+    path: Path, root: Path, binds: Sequence[tuple[Path, str, bool]], emulator: str, command: Sequence[str], cookie: str
 ) -> Path:
     """Write the document that namespaces.py reads."""
     spec = {
         "rootfs": str(root),
-        "binds": [[str(source), target] for source, target in binds],
+        "binds": [[str(source), *rest] for source, *rest in binds],
         "emulator": emulator,
         "all_ids": maps_all_ids(),
         "hostname": HOSTNAME,
@@ -95,7 +96,9 @@ def write_spec(
 
 def plan_namespaces(seat: Seat, binfmt: str) -> Plan:
     """`binfmt` is what `try_namespaces` found: 'own' or 'host'."""
-    binds = [(seat.folder / "etc", FOLDER), (seat.folder / "home", "/home")]
+    binds = [(seat.folder / "etc", FOLDER, False), (seat.folder / "home", "/home", True)]
+    if not maps_all_ids():
+        binds.append((seat.rootfs / GROUP_WITHOUT_TTY, "/etc/group", False))
     emulator = qemu_user() if binfmt == "own" else ""
     spec = write_spec(seat.folder / "spec.json", seat.rootfs, binds, emulator, sshd_command(seat.port), seat.cookie)
     command = (sys.executable, "-I", "-S", str(SCRIPT), str(spec))

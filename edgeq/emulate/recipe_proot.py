@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
 from edgeq.emulate.plan import Plan, Seat
 from edgeq.emulate.recipe_namespaces import DRY_RUN_TIMEOUT_S, qemu_user
-from edgeq.emulate.rootfs import UID
+from edgeq.emulate.rootfs import GROUP_WITHOUT_TTY, UID
 from edgeq.emulate.sshd import FOLDER, MARKER, PATH, QEMU_CPU, sshd_command
 from edgeq.emulate.tiny import STATUS, linux_program
 from edgeq.errors import UsageError
@@ -40,7 +41,17 @@ def try_proot() -> tuple[bool, str]:
 
 def _proot(root: Path) -> list[str]:
     emulator = f"{qemu_user()} -cpu {QEMU_CPU}"
-    return ["proot", "--kill-on-exit", "-q", emulator, "-r", str(root), "-i", f"{UID}:{UID}", "-w", "/"]
+    older = [sys.executable, "-I", "-S", str(Path(__file__).with_name("older_kernel.py"))]
+    return [*older, "proot", "-q", emulator, "-r", str(root), "-i", f"{UID}:{UID}", "-w", "/"]
+
+
+def _terminals_belong_to_tty() -> bool:
+    """Whether the host gives new terminals to the group tty (5), as sshd wants it where there is such a group."""
+    for line in Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace").splitlines():
+        _, target, kind, options, *_ = line.split()
+        if target == "/dev/pts" and kind == "devpts":
+            return "gid=5" in options.split(",")
+    return False
 
 
 def plan_proot(seat: Seat) -> Plan:
@@ -60,6 +71,8 @@ def plan_proot(seat: Seat) -> Plan:
         (scratch / "tmp", "/tmp"),  # noqa: S108 - a path in the guest
         (scratch / "run", "/run"),
     ]
+    if not _terminals_belong_to_tty():
+        binds.append((seat.rootfs / GROUP_WITHOUT_TTY, "/etc/group"))
     if ":" in str(seat.folder) + str(seat.rootfs):
         raise UsageError(f"proot cannot use the folder {seat.folder}: it has a colon in its name.", "Set EDGEQ_HOME to another folder.")
     options = [word for source, target in binds for word in ("-b", f"{source}:{target}")]

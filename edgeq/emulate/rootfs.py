@@ -21,12 +21,12 @@ from edgeq.emulate.lock import locked
 from edgeq.errors import UsageError
 from edgeq.paths import home
 
-FORMAT = 1
+FORMAT = 3
 """Raise it when the way of building changes: old caches are then left alone and a new one is made."""
 
 PACKAGES = (
     "openssh-server openssh-sftp-server python3 libstdc++6 base-files base-passwd bash coreutils dash diffutils findutils "
-    "grep gzip hostname login mawk ncurses-base procps sed tar util-linux"
+    "grep gzip hostname login mawk mount ncurses-base procps sed tar util-linux"
 ).split()
 OPTIONAL = ("usr-is-merged",)
 """Asked for where the distribution has them; usr-is-merged spares Debian the whole of perl."""
@@ -34,6 +34,9 @@ OPTIONAL = ("usr-is-merged",)
 BUILD_TIMEOUT_S = 1200.0
 USER = "pi"
 UID = 1000
+GROUP_WITHOUT_TTY = "usr/share/edgeq/group-without-tty"
+"""Laid over /etc/group where the guest has one id only: sshd would give terminals to tty, and could not."""
+
 _UNWANTED = ("doc", "man", "locale", "info", "lintian", "bug")
 _USERS = (f"sshd:x:102:65534::/run/sshd:/usr/sbin/nologin\n{USER}:x:{UID}:{UID}:Emulated Raspberry Pi,,,:/home/{USER}:/bin/bash\n")
 Progress = Callable[[str], None]
@@ -117,16 +120,20 @@ def unpack(deb: Path, root: Path) -> None:
 def _settle(root: Path) -> None:
     """What maintainer scripts would do, as far as the device needs it: users, board, awk, compiled Python."""
     masters = root / "usr/share/base-passwd"
+    write_board(root)
     passwd = (masters / "passwd.master").read_text(encoding="ascii").replace(":*:", ":x:")
     (root / "etc/passwd").write_text(passwd + _USERS, encoding="ascii")
     group = (masters / "group.master").read_text(encoding="ascii")
-    (root / "etc/group").write_text(f"{group}{USER}:x:{UID}:\n", encoding="ascii")
+    group += f"{USER}:x:{UID}:\n"
+    (root / "etc/group").write_text(group, encoding="ascii")
+    without_tty = "".join(line for line in group.splitlines(keepends=True) if not line.startswith("tty:"))
+    (root / GROUP_WITHOUT_TTY).write_text(without_tty, encoding="ascii")
     names = [line.partition(":")[0] for line in (passwd + _USERS).splitlines()]
     (root / "etc/shadow").write_text("".join(f"{name}:*:19000:0:99999:7:::\n" for name in names), encoding="ascii")
     (root / "etc/shadow").chmod(0o600)
     (root / "etc/nsswitch.conf").write_text("passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n", encoding="ascii")
-    write_board(root)
-    for name in ("dev", "proc", "sys", "run", "tmp", "home", "mnt", "etc/edgeq"):
+    # proot shows the host's root at /host-rootfs; left to itself it would make that folder, unreadable, in this cache.
+    for name in ("dev", "proc", "sys", "run", "tmp", "home", "mnt", "etc/edgeq", "host-rootfs"):
         (root / name).mkdir(parents=True, exist_ok=True)
     (root / "etc/edgeq-emulated").symlink_to("edgeq/emulated")
     awk = root / "usr/bin/awk"
