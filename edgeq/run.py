@@ -7,6 +7,7 @@ Statistics are derived from the raw series later. Every series says how it was o
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -108,6 +109,8 @@ def read_run(path: Path) -> Run:
     if data.get("schema", 0) > SCHEMA:
         raise ArtifactError(f"{path}: schema {data['schema']} is newer than this edgeq's ({SCHEMA}).", "Upgrade edgeq.")
     try:
+        if data["verdict"] not in VERDICTS:
+            raise ValueError(f"the verdict is {data['verdict']!r}")
         return Run(
             created=data["created"],
             edgeq=data["edgeq"],
@@ -128,4 +131,6 @@ def _series(item: dict[str, Any]) -> Series:
     series = Series(**{**item, "values": tuple(map(float, item["values"])), "t_s": tuple(map(float, item["t_s"]))})
     if series.how not in HOW:
         raise ValueError(f"series {series.name!r} says it was obtained as {series.how!r}")
+    if not all(map(math.isfinite, (*series.values, *series.t_s))):
+        raise ValueError(f"series {series.name!r} holds NaN or infinity")
     return series

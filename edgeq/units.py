@@ -13,11 +13,20 @@ def format_bytes(count: float) -> str:
 
 
 def format_seconds(seconds: float) -> str:
-    """`0.00123` -> `1.23 ms`; three significant digits."""
+    """`0.0012` -> `1.20 ms`; three significant digits."""
     for limit, factor, unit in ((1e-6, 1e9, "ns"), (1e-3, 1e6, "us"), (1.0, 1e3, "ms")):
         if abs(seconds) < limit:
-            return f"{seconds * factor:.3g} {unit}"
-    return f"{seconds:.3g} s" if seconds < 1000 else f"{seconds:.0f} s"
+            return f"{three_digits(seconds * factor)} {unit}"
+    return f"{three_digits(seconds)} s"
+
+
+def three_digits(value: float) -> str:
+    """`2.6` -> `2.60`, `12345.6` -> `12,346`, `0` -> `0`: three significant digits, never an exponent for large values."""
+    if value == 0 or abs(value) < 1e-3:
+        return f"{value:.3g}"
+    rounded = float(f"{value:.3g}")
+    whole = len(f"{abs(rounded):.0f}") if abs(rounded) >= 1 else 0
+    return f"{value:,.{3 - whole}f}" if whole in (1, 2) else f"{value:,.0f}" if whole else f"{value:#.3g}"
 
 
 def format_percent(fraction: float, digits: int = 2) -> str:

@@ -1,0 +1,72 @@
+"""A report as JSON, schema 1: derived statistics, with `how` beside each figure. Raw samples stay in the runs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from edgeq.report import Figure, Report, Section
+
+SCHEMA = 1
+
+
+def render(report: Report) -> str:
+    """The document as text."""
+    return json.dumps(document(report), indent=1, ensure_ascii=False) + "\n"
+
+
+def document(report: Report) -> dict[str, Any]:
+    """The document as plain data."""
+    return {
+        "schema": SCHEMA,
+        "kind": "edgeq-report",
+        "edgeq": report.edgeq,
+        "title": report.title,
+        "verdict": report.verdict,
+        "headlines": list(report.headlines),
+        "runs": [_section(section) for section in report.sections],
+        "comparison": [
+            {"label": row.label, "cells": [cell and _figure(cell) for cell in row.cells]} for row in report.comparison
+        ],
+        "remarks": list(report.remarks),
+    }
+
+
+def _section(section: Section) -> dict[str, Any]:
+    run, accuracy = section.run, section.accuracy
+    return {
+        "label": section.label,
+        "created": run.created,
+        "how": section.how,
+        "verdict": run.verdict,
+        "issues": [asdict(issue) for issue in run.issues],
+        "headline": section.headline,
+        "device": dict(run.device),
+        "release": {key: value for key, value in run.release.items() if key != "evaluation"},
+        "plan": asdict(run.plan),
+        "environment": dict(run.environment),
+        "latency": [_figure(figure) for figure in section.latency],
+        "stages": [_figure(figure) for figure in section.stages],
+        "memory": [_figure(figure) for figure in section.memory],
+        "power": [_figure(figure) for figure in section.power],
+        "accuracy": None
+        if accuracy is None
+        else {
+            "samples": accuracy.samples,
+            "evaluated_on": accuracy.evaluated_on,
+            "confidence": accuracy.confidence,
+            "method": accuracy.method,
+            "figures": [
+                _figure(figure)
+                for figure in (accuracy.float_accuracy, accuracy.accuracy, accuracy.agreement, accuracy.drop)
+            ],
+        },
+        "outliers": list(section.outliers),
+        "notes": list(section.notes),
+    }
+
+
+def _figure(figure: Figure) -> dict[str, Any]:
+    """Only what the figure has; `name`, `value`, `unit` and `how` always."""
+    return {key: value for key, value in asdict(figure).items() if value not in (None, "")}

@@ -1,0 +1,106 @@
+"""A report as Markdown for a pull request: the verdict first, one table, and the rest folded away."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from edgeq.render.words import HOW_WORDS, VERDICT_WORDS, environment, facts, figure_text, interval_text, tag
+from edgeq.report import Figure, Report, Section
+
+_SPECIAL = re.compile(r"[\\`*_{}\[\]<>|~&]|(?<!\w)@|#(?=\d)|:(?=//|[\w+-]+:)|^[#+-]|^\d+[.)]")
+_MARKS = {"valid": "✅", "degraded": "⚠️", "invalid": "❌"}
+
+
+def escape(words: str) -> str:
+    """Any text as literal Markdown on one line: no markup, HTML, link, mention, emoji or table cell comes out of it."""
+    return _SPECIAL.sub(_literal, " ".join(words.split()))
+
+
+def _literal(match: re.Match[str]) -> str:
+    found = match[0]
+    if found in "@#":
+        return f"{found}&#8203;"  # a zero-width space: GitHub looks for mentions after it has decoded entities
+    return found[:-1] + f"&#{ord(found[-1])};"
+
+
+def render(report: Report) -> str:
+    """The report as one Markdown text."""
+    return "\n".join(_lines(report)) + "\n"
+
+
+def _lines(report: Report) -> Iterator[str]:
+    yield f"## {escape(report.title)}"
+    yield ""
+    yield f"{_MARKS[report.verdict]} **{VERDICT_WORDS[report.verdict].capitalize()}.** " + " ".join(
+        escape(sentence) for sentence in report.headlines
+    )
+    yield ""
+    if report.comparison:
+        yield from _comparison(report)
+    for section in report.sections:
+        yield from _section(section, folded=bool(report.comparison))
+    yield from (f"*{how}*: {words}.  " for how, words in HOW_WORDS.items())
+    yield ""
+    yield f"<sub>edgeq {escape(report.edgeq)}</sub>"
+
+
+def _comparison(report: Report) -> Iterator[str]:
+    head = ["", *(escape(section.label) for section in report.sections)]
+    rows = [
+        [row.label, *(f"{figure_text(cell)} *{tag(cell)}*" if cell else "–" for cell in row.cells)]
+        for row in report.comparison
+    ]
+    yield from _table(head, rows)
+    for remark in report.remarks:
+        yield f"> {escape(remark)}"
+        yield ""
+
+
+def _section(section: Section, folded: bool) -> Iterator[str]:
+    title = f"{escape(section.label)}: {section.run.verdict}"
+    if folded:
+        yield f"<details><summary>{title}</summary>"
+    else:
+        yield f"### {title}"
+    yield ""
+    if folded:
+        yield escape(section.headline)
+        yield ""
+    for issue in section.run.issues:
+        yield f"- **{issue.severity}** `{_code(issue.code)}` {escape(issue.message)} {escape(issue.hint)}"
+    if section.run.issues:
+        yield ""
+    yield from _figures(section)
+    for note in section.notes:
+        yield f"- {escape(note)}"
+    if section.notes:
+        yield ""
+    rows = environment(section.run)
+    if rows:
+        yield from _table(["Environment", "Before", "After"], [[escape(cell) for cell in row] for row in rows])
+    yield from _table(["What and where", ""], [[label, escape(text)] for label, text in facts(section)])
+    if folded:
+        yield "</details>"
+        yield ""
+
+
+def _figures(section: Section) -> Iterator[str]:
+    figures: list[Figure] = [*section.latency, *section.stages, *section.memory, *section.power]
+    if section.accuracy:
+        found = section.accuracy
+        figures += [found.float_accuracy, found.accuracy, found.agreement, found.drop]
+    rows = [[figure.label, figure_text(figure), interval_text(figure), f"*{tag(figure)}*"] for figure in figures]
+    yield from _table(["Figure", "Value", "95 % interval", "Obtained"], rows, right=2)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], right: int = 0) -> Iterator[str]:
+    yield "| " + " | ".join(head) + " |"
+    yield "|" + "|".join(" ---: " if 0 < index <= right else " --- " for index in range(len(head))) + "|"
+    for row in rows:
+        yield "| " + " | ".join(row) + " |"
+    yield ""
+
+
+def _code(words: str) -> str:
+    return re.sub(r"[^\w.-]", "?", words)

@@ -1,0 +1,135 @@
+"""A report for the terminal, through rich; also as plain text for a file."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from edgeq.render.words import VERDICT_WORDS, environment, facts, figure_text, interval_text, tag
+from edgeq.report import Figure, Report, Section
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+PLAIN_WIDTH = 100
+STYLES = {"measured": "green", "emulated": "yellow", "estimated": "magenta"}
+VERDICT_STYLES = {"valid": "bold green", "degraded": "bold yellow", "invalid": "bold red"}
+
+
+def render(report: Report) -> str:
+    """Plain text, 100 columns wide."""
+    return _render(report, PLAIN_WIDTH, colour=False)
+
+
+def render_terminal(report: Report) -> str:
+    """As wide as the terminal (`COLUMNS` decides where set); colours unless NO_COLOR is set or it is no terminal."""
+    from rich.console import Console
+
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return _render(report, max(40, Console().width), colour)
+
+
+def _render(report: Report, width: int, colour: bool) -> str:
+    from rich.console import Console
+
+    console = Console(
+        file=io.StringIO(),
+        width=width,
+        force_terminal=colour,
+        color_system="standard" if colour else None,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        legacy_windows=False,
+    )
+    _line(console, report.title, "bold")
+    _line(console, f"Verdict: {VERDICT_WORDS[report.verdict]}", VERDICT_STYLES[report.verdict])
+    for sentence in report.headlines:
+        _line(console, sentence)
+    if report.comparison:
+        _comparison(console, report)
+    for section in report.sections:
+        _section(console, section)
+    assert isinstance(console.file, io.StringIO)
+    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
+
+
+def _line(console: Console, words: str, style: str = "") -> None:
+    from rich.text import Text
+
+    console.print(Text(_clean(words), style=style))
+
+
+def _clean(words: str) -> str:
+    """Without control characters: a device's words never steer the terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in words)
+
+
+def _table(title: str, head: Sequence[str], right: int) -> Table:
+    """A table whose columns from `right` on are aligned to the right."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(title), box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
+    for index, name in enumerate(head):
+        table.add_column(Text(name), justify="right" if 0 < index <= right else "left", overflow="fold")
+    return table
+
+
+def _row(table: Table, cells: Sequence[str], styles: Sequence[str] = ()) -> None:
+    from rich.text import Text
+
+    table.add_row(*(Text(_clean(cell), styles[i] if i < len(styles) else "") for i, cell in enumerate(cells)))
+
+
+def _comparison(console: Console, report: Report) -> None:
+    labels = [_clean(section.label) for section in report.sections]
+    table = _table("Side by side", ["", *labels], 0)
+    for row in report.comparison:
+        cells = [f"{figure_text(cell)}  {tag(cell)}" if cell else "-" for cell in row.cells]
+        _row(table, [row.label, *cells], ["", *(STYLES[cell.how] if cell else "" for cell in row.cells)])
+    console.print()
+    console.print(table)
+    for remark in report.remarks:
+        _line(console, f"! {remark}", "yellow")
+
+
+def _section(console: Console, section: Section) -> None:
+    console.print()
+    _line(console, section.label, "bold underline")
+    _line(console, f"{VERDICT_WORDS[section.run.verdict]}", VERDICT_STYLES[section.run.verdict])
+    _line(console, section.headline)
+    for issue in section.run.issues:
+        style = VERDICT_STYLES.get(issue.severity, "")
+        _line(console, f"  {issue.severity} [{issue.code}] {issue.message} {issue.hint}", style)
+    figures: list[Figure] = [*section.latency, *section.stages, *section.memory, *section.power]
+    if section.accuracy:
+        found = section.accuracy
+        figures += [found.float_accuracy, found.accuracy, found.agreement, found.drop]
+    table = _table("", ["Figure", "Value", "95 % interval", "Obtained"], 2)
+    for figure in figures:
+        _row(
+            table,
+            [figure.label, figure_text(figure), interval_text(figure), tag(figure)],
+            ["", "bold", "", STYLES[figure.how]],
+        )
+    console.print(table)
+    for note in section.notes:
+        _line(console, f"  {note}")
+    _environment(console, section)
+    for label, text in facts(section):
+        _line(console, f"  {label + ':':<9} {text}")
+
+
+def _environment(console: Console, section: Section) -> None:
+    rows = environment(section.run)
+    if rows:
+        table = _table("", ["Environment", "Before", "After"], 2)
+        for row in rows:
+            _row(table, row)
+        console.print(table)

@@ -1,0 +1,141 @@
+"""What every renderer says alike: figures with their units, tags, and the facts of a run as short texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from edgeq.report import Figure, Section, points
+from edgeq.run import Run
+from edgeq.units import format_bytes, format_percent, format_seconds, three_digits
+
+VERDICT_WORDS = {
+    "valid": "valid",
+    "degraded": "degraded: figures may mislead",
+    "invalid": "invalid: do not use these figures",
+}
+HOW_WORDS = {
+    "measured": "timed or metered by the device itself, on its hardware",
+    "emulated": "obtained in QEMU, whose timing is not the hardware's",
+    "estimated": "computed from a model with the error that is stated",
+}
+
+
+def amount(value: float, unit: str) -> str:
+    """A value in base units, with a unit a person reads."""
+    if unit == "ns":
+        return format_seconds(value / 1e9)
+    if unit == "bytes":
+        return format_bytes(value)
+    if unit == "fraction":
+        return format_percent(value)
+    if unit == "mw":
+        return f"{three_digits(value / 1e3)} W" if abs(value) >= 1e3 else f"{three_digits(value)} mW"
+    if unit == "uj":
+        return f"{three_digits(value)} uJ"
+    return f"{three_digits(value)} {'inf/s' if unit == 'per_s' else unit}"
+
+
+def figure_text(figure: Figure) -> str:
+    """The value alone: `1.23 ms`, `812 inf/s`, `0.3 points`."""
+    return f"{points(figure.value)} points" if figure.name == "drop" else amount(figure.value, figure.unit)
+
+
+def interval_text(figure: Figure) -> str:
+    """Its interval, `1.21 .. 1.25 ms`, or nothing."""
+    if figure.low is None or figure.high is None:
+        return ""
+    if figure.name == "drop":
+        return f"{points(figure.low)} .. {points(figure.high)} points"
+    low, high = amount(figure.low, figure.unit), amount(figure.high, figure.unit)
+    number, _, unit = low.rpartition(" ")
+    return f"{number} .. {high}" if high.endswith(f" {unit}") else f"{low} .. {high}"
+
+
+def tag(figure: Figure) -> str:
+    """How the figure was obtained: `measured`, `emulated`, `estimated ± 50 %`, `measured on host`."""
+    error = f" ± {figure.error_pct:.2g} %" if figure.error_pct else ""
+    place = " on " + figure.at.removeprefix("evaluated on ") if figure.at else ""
+    return f"{figure.how}{place}{error}"
+
+
+def facts(section: Section) -> Iterator[tuple[str, str]]:
+    """What was benched where: label and text, only what is known."""
+    run = section.run
+    device, release = run.device, run.release
+    rows = (
+        ("Device", _join(device.get("name"), device.get("address"))),
+        ("Board", device.get("board")),
+        ("CPU", _join(device.get("cpu"), device.get("arch"), _counted(device.get("cores"), "core"))),
+        ("Memory", format_bytes(device["ram_bytes"]) if _is_number(device.get("ram_bytes")) else None),
+        ("System", _join(device.get("os"), device.get("kernel"), device.get("libc"))),
+        ("Python", device.get("python")),
+        ("Runtime", " ".join(str(device[key]) for key in ("runtime", "runtime_version") if device.get(key))),
+        ("Emulator", device.get("emulator") if device.get("emulated") else None),
+        ("Release", _join(release.get("name"), f"number {release.get('n')}", str(release.get("digest"))[:12])),
+        ("Target", _join(release.get("target"), release.get("mode"))),
+        ("Model", _join(_size(release.get("model_bytes")), _macs(release.get("macs")))),
+        ("Bench", f"{run.plan.runs} runs after {run.plan.warmup} of warm-up, {_counted(run.plan.threads, 'thread')}"),
+        ("Taken", _join(run.created, f"edgeq {run.edgeq}")),
+    )
+    yield from ((label, str(text)) for label, text in rows if text)
+
+
+ENVIRONMENT = {
+    "governor": "CPU governor",
+    "cpu_hz": "CPU clock",
+    "temperature_c": "Temperature",
+    "load_1m": "Load, 1 min",
+    "throttled": "Throttle bits",
+}
+
+
+def environment(run: Run) -> list[tuple[str, str, str]]:
+    """Readings before and after the bench: label, before, after."""
+    before, after = (_mapping(run.environment.get(when)) for when in ("before", "after"))
+    once = {key: value for key, value in run.environment.items() if key not in ("before", "after")}
+    keys = dict.fromkeys((*ENVIRONMENT, *before, *after, *once))
+    rows = []
+    for key in keys:
+        values = [group.get(key, once.get(key)) for group in (before, after)]
+        if any(value is not None for value in values):
+            rows.append((ENVIRONMENT.get(key, key), _reading(key, values[0]), _reading(key, values[1])))
+    return rows
+
+
+def _reading(key: str, value: Any) -> str:
+    if value is None:
+        return "-"
+    if not _is_number(value):
+        return str(value)
+    if key == "cpu_hz":
+        return f"{value / 1e9:.2f} GHz" if value >= 1e9 else f"{value / 1e6:.0f} MHz"
+    if key == "throttled":
+        return f"0x{int(value):x}"
+    return f"{value:.1f} °C" if key == "temperature_c" else f"{value:g}"
+
+
+def _macs(value: Any) -> str:
+    if not _is_number(value) or value <= 0:
+        return ""
+    return f"{value / 1e6:.3g} million MACs" if value >= 1e6 else f"{value:,} MACs"
+
+
+def _size(value: Any) -> str:
+    return format_bytes(value) if _is_number(value) else ""
+
+
+def _counted(value: Any, noun: str) -> str:
+    return f"{value} {noun}{'' if value == 1 else 's'}" if value else ""
+
+
+def _join(*parts: Any) -> str:
+    return ", ".join(dict.fromkeys(str(part) for part in parts if part))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

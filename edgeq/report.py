@@ -1,0 +1,348 @@
+"""The verb `report`: runs become plain data that a renderer tells. It sees only runs.
+
+Statistics are derived here, from raw series; every figure carries how it was obtained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import edgeq
+from edgeq.errors import ArtifactError, UsageError
+from edgeq.run import VERDICTS, Run, Series, read_run
+from edgeq.stats import interval, outliers, summarize
+from edgeq.units import format_seconds
+
+CONFIDENCE = 0.95
+EMULATED = "QEMU: timing is not the hardware's"
+MATCH = "golden vectors match"
+SHORT_MODES = {"static_wi8_ai8": "int8"}
+Values = tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One derived figure. `unit`: ns, bytes, mw, uj, per_s, or fraction. `low` and `high` are its 95 % interval where
+    there is one, `error_pct` its relative error; `at` says where it was obtained, if not on the device."""
+
+    name: str
+    label: str
+    value: float
+    unit: str
+    how: str
+    low: float | None = None
+    high: float | None = None
+    error_pct: float | None = None
+    source: str = ""
+    at: str = ""
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Float and quantized model on the same samples, and the loss in between as a fraction, with its interval."""
+
+    samples: int
+    float_accuracy: Figure
+    accuracy: Figure
+    agreement: Figure
+    drop: Figure
+    confidence: float
+    method: str
+    evaluated_on: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """One run, told. `how` is that of its latency; `stages` are init, first inference, warm-up and steady state."""
+
+    label: str
+    run: Run
+    how: str
+    mode: str
+    golden: str
+    headline: str
+    latency: tuple[Figure, ...]
+    stages: tuple[Figure, ...]
+    memory: tuple[Figure, ...]
+    power: tuple[Figure, ...]
+    accuracy: Accuracy | None
+    outliers: tuple[int, ...]
+    notes: tuple[str, ...]
+
+    def figure(self, name: str) -> Figure | None:
+        """The figure called `name`, or None."""
+        return next((figure for figure in self.figures() if figure.name == name), None)
+
+    def figures(self) -> Iterator[Figure]:
+        """Every figure of the section."""
+        yield from (*self.latency, *self.stages, *self.memory, *self.power)
+        if self.accuracy:
+            yield from (self.accuracy.float_accuracy, self.accuracy.accuracy, self.accuracy.agreement)
+            yield self.accuracy.drop
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the comparison: the same figure of every run, None where a run lacks it."""
+
+    label: str
+    cells: tuple[Figure | None, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """A set of runs, told. `verdict` is the worst of its runs; `headlines` are one or more sentences."""
+
+    title: str
+    edgeq: str
+    verdict: str
+    headlines: tuple[str, ...]
+    sections: tuple[Section, ...]
+    comparison: tuple[Row, ...]
+    remarks: tuple[str, ...]
+
+
+def report(paths: Sequence[Path]) -> Report:
+    """Read runs (files, or folders that hold a `run.json`) and tell them, in the order given."""
+    if not paths:
+        raise UsageError("There is no run to report on.", "Name run.json files; 'edgeq bench' writes them.")
+    runs = [read_run(path / "run.json" if path.is_dir() else path) for path in paths]
+    sections = tuple(section(run, label) for run, label in zip(runs, _labels(runs), strict=True))
+    names = list(dict.fromkeys(str(run.release.get("name") or "model") for run in runs))
+    return Report(
+        title=", ".join(names) + (f" on {len(runs)} devices" if len(runs) > 1 else f" on {_device(runs[0])}"),
+        edgeq=edgeq.__version__,
+        verdict=max((run.verdict for run in runs), key=VERDICTS.index),
+        headlines=tuple(_headlines(sections)),
+        sections=sections,
+        comparison=tuple(_comparison(sections)) if len(sections) > 1 else (),
+        remarks=tuple(_remarks(sections)) if len(sections) > 1 else (),
+    )
+
+
+def section(run: Run, label: str) -> Section:
+    """One run in figures and words."""
+    invoke = run.one("invoke")
+    latency = tuple(_latency(invoke)) if invoke and invoke.values else ()
+    accuracy = _accuracy(run)
+    mode = SHORT_MODES.get(str(run.release.get("mode")), str(run.release.get("mode") or "the model"))
+    golden = golden_words(_mapping(run.release.get("golden")))
+    how = invoke.how if invoke else ("emulated" if run.device.get("emulated") else "measured")
+    speed = f"p50 {format_seconds(latency[0].value / 1e9)} ({how})" if latency else "there are no latency samples"
+    words = [golden, loss_words(accuracy, mode)] if accuracy else [golden]
+    return Section(
+        label=label,
+        run=run,
+        how=how,
+        mode=mode,
+        golden=golden,
+        headline=_sentence(", ".join([*words, speed])),
+        latency=latency,
+        stages=tuple(_stages(run)),
+        memory=tuple(_ends(run, (("rss_load", "Memory after load"), ("rss_peak", "Peak memory")))),
+        power=tuple(_power(run)),
+        accuracy=accuracy,
+        outliers=outliers(invoke.values) if latency and invoke else (),
+        notes=tuple(_notes(run, how)),
+    )
+
+
+def _latency(invoke: Series) -> Iterator[Figure]:
+    found = summarize(invoke.values)
+    for name, label, value, quantile in (
+        ("p50", "p50", found.p50, 0.50),
+        ("p90", "p90", found.p90, 0.90),
+        ("p95", "p95", found.p95, 0.95),
+        ("p99", "p99", found.p99, 0.99),
+    ):
+        low, high = interval(invoke.values, quantile, CONFIDENCE)
+        yield Figure(name, label, value, "ns", invoke.how, low, high, source=invoke.source)
+    for name, label, value in (
+        ("mean", "Mean", found.mean),
+        ("std", "Standard deviation", found.std),
+        ("min", "Least", found.min),
+        ("max", "Greatest", found.max),
+    ):
+        yield Figure(name, label, value, "ns", invoke.how, source=invoke.source)
+    if found.mean > 0:
+        yield Figure("throughput", "Throughput", 1e9 / found.mean, "per_s", invoke.how, source="1 / mean latency")
+
+
+def _stages(run: Run) -> Iterator[Figure]:
+    for name, label in (
+        ("init", "Init"),
+        ("first_inference", "First inference"),
+        ("warmup", "Warm-up (p50)"),
+        ("invoke", "Steady state (p50)"),
+    ):
+        series = run.one(name)
+        if series and series.values:
+            key = "steady" if name == "invoke" else name
+            yield Figure(key, label, summarize(series.values).p50, "ns", series.how, source=series.source)
+
+
+def _ends(run: Run, wanted: Sequence[tuple[str, str]]) -> Iterator[Figure]:
+    for name, label in wanted:
+        series = run.one(name)
+        if series and series.values:
+            yield Figure(name, label, max(series.values), series.unit, series.how, source=series.source)
+
+
+def _power(run: Run) -> Iterator[Figure]:
+    power, energy = run.one("power"), run.one("energy")
+    if power and power.values:
+        label = "Power, whole recording" if len(power.values) > 1 else "Power under load"
+        value = _time_mean(power)
+        yield Figure("power", label, value, "mw", power.how, error_pct=power.error_pct, source=power.source)
+    if energy and energy.values:
+        value = summarize(energy.values).mean
+        yield Figure(
+            "energy", "Energy per inference", value, "uj", energy.how, error_pct=energy.error_pct, source=energy.source
+        )
+
+
+def _time_mean(series: Series) -> float:
+    """The mean over time where samples have their times, else over samples."""
+    t, v = series.t_s, series.values
+    if len(t) != len(v) or len(t) < 2 or t[-1] <= t[0]:
+        return summarize(v).mean
+    area = sum((v[i] + v[i + 1]) / 2 * (t[i + 1] - t[i]) for i in range(len(t) - 1))
+    return area / (t[-1] - t[0])
+
+
+def _accuracy(run: Run) -> Accuracy | None:
+    data = run.release.get("evaluation")
+    if data is None:
+        return None
+    try:
+        at = f"evaluated on {data['evaluated_on']}"
+
+        def figure(name: str, label: str, low: float | None = None, high: float | None = None) -> Figure:
+            return Figure(name, label, float(data[name]), "fraction", "measured", low, high, at=at)
+
+        return Accuracy(
+            samples=int(data["samples"]),
+            float_accuracy=figure("float_accuracy", "Float accuracy"),
+            accuracy=figure("accuracy", "Quantized accuracy"),
+            agreement=figure("agreement", "Agreement of both"),
+            drop=figure("drop", "Accuracy loss", float(data["drop_low"]), float(data["drop_high"])),
+            confidence=float(data["confidence"]),
+            method=str(data["method"]),
+            evaluated_on=str(data["evaluated_on"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(f"{run.path}: the evaluation in the run is damaged: {error!r}.", "Bench again.") from error
+
+
+def _notes(run: Run, how: str) -> Iterator[str]:
+    if how == "emulated":
+        yield f"{EMULATED}. Accuracy, golden vectors and the deployment itself are real."
+    if run.one("power") is None:
+        yield "There is no power figure: no probe watched, and the target's profile models none."
+    elif run.one("energy") is None:
+        yield (
+            "There is no energy figure: it would need the hardware's latency, and this one is emulated."
+            if how == "emulated"
+            else "There is no energy figure: the recording says neither when nor how many inferences ran."
+        )
+    if run.one("rss_peak") is None:
+        yield "There is no memory figure: the device did not report one."
+    if run.release.get("evaluation") is None:
+        yield "There is no accuracy figure: the bundle was built without labelled data (--eval)."
+
+
+def _comparison(sections: Sequence[Section]) -> Iterator[Row]:
+    names = ("p50", "p90", "p99", "throughput", "init", "first_inference", "rss_peak", "power", "energy")
+    for name in (*names, "float_accuracy", "accuracy", "drop"):
+        cells = tuple(section.figure(name) for section in sections)
+        label = next((cell.label for cell in cells if cell), "")
+        if label:
+            yield Row(label, cells)
+
+
+def _remarks(sections: Sequence[Section]) -> Iterator[str]:
+    """Why a comparison of these runs could mislead."""
+    runs = [section.run for section in sections]
+    if len({section.how for section in sections}) > 1:
+        yield f"Do not compare emulated with measured latency. {EMULATED}."
+    if len({run.release.get("name") for run in runs}) > 1:
+        yield "The runs are of different models."
+    if len({run.plan.threads for run in runs}) > 1:
+        counts = ", ".join(str(run.plan.threads) for run in runs)
+        yield f"The runs used different numbers of threads: {counts}."
+
+
+def _headlines(sections: Sequence[Section]) -> Iterator[str]:
+    if len(sections) == 1:
+        yield sections[0].headline
+    else:
+        yield _golden_of_all(sections)
+        losses = [loss_words(section.accuracy, section.mode) for section in sections if section.accuracy]
+        if losses:
+            yield f"On labelled samples {'; '.join(dict.fromkeys(losses))}."
+    for severity in ("invalid", "degraded"):
+        bad = [section.label for section in sections if section.run.verdict == severity]
+        if bad:
+            yield f"{', '.join(bad)}: the run is {severity}; its figures {_MEANING[severity]}."
+    emulated = [section.label for section in sections if section.how == "emulated"]
+    if emulated:
+        names = f"{', '.join(emulated)}: l" if len(sections) > 1 else "L"
+        yield f"{names}atency is emulated. {EMULATED}."
+
+
+def _golden_of_all(sections: Sequence[Section]) -> str:
+    if all(section.golden.startswith(MATCH) for section in sections):
+        return f"Golden vectors match on {'both' if len(sections) == 2 else f'all {len(sections)}'} devices."
+    return " ".join(f"{section.label}: {section.golden}." for section in sections)
+
+
+_MEANING = {"invalid": "must not be used", "degraded": "may mislead"}
+
+
+def golden_words(golden: Mapping[str, Any]) -> str:
+    """Whether the golden vectors matched, in words; `worst` and `tolerance` count output steps (LSB)."""
+    worst, tolerance = golden.get("worst"), golden.get("tolerance", 0)
+    if not golden.get("vectors") or worst is None:
+        return "golden vectors were not checked"
+    steps = f"worst difference {worst} step{'' if worst == 1 else 's'}, {tolerance} allowed"
+    return f"{MATCH if worst <= tolerance else 'golden vectors do not match'} ({golden['vectors']} vectors, {steps})"
+
+
+def loss_words(accuracy: Accuracy, mode: str) -> str:
+    """What quantization cost, in percentage points with its interval."""
+    drop = accuracy.drop
+    bounds = f"{points(drop.low or 0)} .. {points(drop.high or 0)}"
+    rest = f"{accuracy.confidence * 100:g} % interval {bounds}, {drop.at}, {accuracy.samples} samples"
+    if drop.value < 0:
+        return f"{mode} gains {points(-drop.value)} points (as a loss: {rest})"
+    return f"{mode} loses {points(drop.value)} points ({rest})"
+
+
+def points(fraction: float) -> str:
+    """A difference of fractions in percentage points: one decimal, two where one would show nothing."""
+    value = fraction * 100
+    return f"{value:.2f}" if 0 < abs(value) < 0.1 else f"{value + 0.0:.1f}".replace("-0.0", "0.0")
+
+
+def _labels(runs: Sequence[Run]) -> Iterator[str]:
+    """A name for each run that is unique within the report."""
+    seen: dict[str, int] = {}
+    for run in runs:
+        label = f"{run.release.get('name') or 'model'} on {_device(run)}"
+        seen[label] = seen.get(label, 0) + 1
+        yield label if seen[label] == 1 else f"{label} ({seen[label]})"
+
+
+def _device(run: Run) -> str:
+    return str(run.device.get("name") or run.device.get("address") or "a device")
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:] + "."
