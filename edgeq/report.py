@@ -194,8 +194,9 @@ def _ends(run: Run, wanted: Sequence[tuple[str, str]]) -> Iterator[Figure]:
 def _power(run: Run) -> Iterator[Figure]:
     power, energy = run.one("power"), run.one("energy")
     if power and power.values:
-        label = "Power, whole recording" if len(power.values) > 1 else "Power under load"
-        value = _time_mean(power)
+        gate = run.one("gate")
+        label = "Power under load" if len(power.values) == 1 else "Power inside the gate" if gate else "Mean power"
+        value = _time_mean(power, gate.values if gate else ())
         yield Figure("power", label, value, "mw", power.how, error_pct=power.error_pct, source=power.source)
     if energy and energy.values:
         value = summarize(energy.values).mean
@@ -204,13 +205,18 @@ def _power(run: Run) -> Iterator[Figure]:
         )
 
 
-def _time_mean(series: Series) -> float:
-    """The mean over time where samples have their times, else over samples."""
+def _time_mean(series: Series, gate: Values) -> float:
+    """The mean over time where samples have their times (inside the gate's windows, if any), else over samples."""
     t, v = series.t_s, series.values
-    if len(t) != len(v) or len(t) < 2 or t[-1] <= t[0]:
+    if len(t) != len(v) or len(t) < 2:
         return summarize(v).mean
-    area = sum((v[i] + v[i + 1]) / 2 * (t[i + 1] - t[i]) for i in range(len(t) - 1))
-    return area / (t[-1] - t[0])
+    windows = list(zip(gate[::2], gate[1::2], strict=False)) or [(t[0], t[-1])]
+    area = seconds = 0.0
+    for i in range(len(t) - 1):
+        if any(start <= t[i] and t[i + 1] <= end for start, end in windows):
+            area += (v[i] + v[i + 1]) / 2 * (t[i + 1] - t[i])
+            seconds += t[i + 1] - t[i]
+    return area / seconds if seconds > 0 else summarize(v).mean
 
 
 def _accuracy(run: Run) -> Accuracy | None:
@@ -279,14 +285,13 @@ def _headlines(sections: Sequence[Section]) -> Iterator[str]:
     if len(sections) == 1:
         yield sections[0].headline
     else:
-        yield _golden_of_all(sections)
-        losses = [loss_words(section.accuracy, section.mode) for section in sections if section.accuracy]
-        if losses:
-            yield f"On labelled samples {'; '.join(dict.fromkeys(losses))}."
-    for severity in ("invalid", "degraded"):
-        bad = [section.label for section in sections if section.run.verdict == severity]
-        if bad:
-            yield f"{', '.join(bad)}: the run is {severity}; its figures {_MEANING[severity]}."
+        losses = dict.fromkeys(loss_words(each.accuracy, each.mode) for each in sections if each.accuracy)
+        yield _sentence("; ".join([_golden_of_all(sections), *losses]))
+    for section in sections:
+        name = f"{section.label} is" if len(sections) > 1 else "The run is"
+        grave = [issue.message for issue in section.run.issues if issue.severity == section.run.verdict]
+        if section.run.verdict != "valid":
+            yield f"{name} {section.run.verdict}. {' '.join(grave)}".strip()
     emulated = [section.label for section in sections if section.how == "emulated"]
     if emulated:
         names = f"{', '.join(emulated)}: l" if len(sections) > 1 else "L"
@@ -295,11 +300,8 @@ def _headlines(sections: Sequence[Section]) -> Iterator[str]:
 
 def _golden_of_all(sections: Sequence[Section]) -> str:
     if all(section.golden.startswith(MATCH) for section in sections):
-        return f"Golden vectors match on {'both' if len(sections) == 2 else f'all {len(sections)}'} devices."
-    return " ".join(f"{section.label}: {section.golden}." for section in sections)
-
-
-_MEANING = {"invalid": "must not be used", "degraded": "may mislead"}
+        return f"{MATCH} on {'both' if len(sections) == 2 else f'all {len(sections)}'} devices"
+    return "; ".join(f"{section.label}: {section.golden}" for section in sections)
 
 
 def golden_words(golden: Mapping[str, Any]) -> str:

@@ -21,7 +21,7 @@ def format_seconds(seconds: float) -> str:
 
 
 def three_digits(value: float) -> str:
-    """`2.6` -> `2.60`, `12345.6` -> `12,346`, `0` -> `0`: three significant digits, never an exponent for large values."""
+    """`2.6` -> `2.60`, `12345.6` -> `12,346`, `0` -> `0`: three digits, no exponent for large values."""
     if value == 0 or abs(value) < 1e-3:
         return f"{value:.3g}"
     rounded = float(f"{value:.3g}")

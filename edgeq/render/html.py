@@ -12,6 +12,7 @@ from edgeq.render.words import HOW_WORDS, VERDICT_WORDS, environment, facts, fig
 from edgeq.report import Figure, Report, Section
 
 CARDS = ("p50", "p90", "p99", "throughput", "rss_peak", "energy", "accuracy", "drop")
+READINGS = (("Reading", ""), ("Before", ' class="n"'), ("After", ' class="n"'))
 
 
 def render(report: Report) -> str:
@@ -57,11 +58,11 @@ def _main(report: Report) -> Iterator[str]:
         )
         yield '<section aria-labelledby="side"><h2 id="side">Side by side</h2>'
         yield "".join(f'<p class="remark">{escape(remark)}</p>' for remark in report.remarks)
-        yield f'<div class="plots single">{plots.across(report)}</div>'
-        yield _table("Figures of every run", f'<tr><th scope="col">Figure</th>{head}</tr>', rows)
+        yield f'<div class="plots single">{"".join(plots.across(report))}</div>'
+        yield _table("Figures of every run", f'<tr><th scope="col">Figure</th>{head}</tr>', rows, "compare")
         yield "</section>"
     for number, section in enumerate(report.sections, 1):
-        yield from _section(section, number)
+        yield from _section(section, number, alone=not report.comparison)
 
 
 def _cell(figure: Figure | None) -> str:
@@ -74,11 +75,12 @@ def _tag(figure: Figure) -> str:
     return tag_html(figure.how, tag(figure))
 
 
-def _section(section: Section, number: int) -> Iterator[str]:
+def _section(section: Section, number: int, alone: bool) -> Iterator[str]:
+    """One run. Where it is `alone`, the page's head has said its headline already."""
     yield f'<section class="run" id="run-{number}" aria-labelledby="title-{number}"><div class="heading">'
     yield f'<h2 id="title-{number}">{escape(section.label)}</h2>{tag_html(section.how)}'
     yield f"{_verdict(section.run.verdict)}</div>"
-    yield f'<p class="headline">{escape(section.headline)}</p>'
+    yield "" if alone else f'<p class="headline">{escape(section.headline)}</p>'
     yield from _issues(section)
     cards = (figure for name in CARDS if (figure := section.figure(name)))
     yield '<div class="cards">' + "".join(map(_card, cards)) + "</div>"
@@ -103,7 +105,8 @@ def _issues(section: Section) -> Iterator[str]:
     if section.run.issues:
         items = (
             f'<li class="{escape(issue.severity)}"><span class="severity">{escape(issue.severity)}</span> '
-            f'{escape(issue.message)} <span class="hint">{escape(issue.hint)}</span> <code>{escape(issue.code)}</code></li>'
+            f'{escape(issue.message)} <span class="hint">{escape(issue.hint)}</span> '
+            f"<code>{escape(issue.code)}</code></li>"
             for issue in section.run.issues
         )
         yield f'<ul class="issues" aria-label="Issues">{"".join(items)}</ul>'
@@ -124,7 +127,8 @@ def _figures(caption: str, figures: Sequence[Figure], section: Section) -> str:
     head += '<th scope="col" class="n">95 % interval</th>' if bounded else ""
     head += '<th scope="col">Obtained</th></tr>'
     rows = (
-        f'<tr><th scope="row">{escape(figure.label)}</th><td class="n"><strong>{escape(figure_text(figure))}</strong></td>'
+        f'<tr><th scope="row">{escape(figure.label)}</th>'
+        f'<td class="n"><strong>{escape(figure_text(figure))}</strong></td>'
         + (f'<td class="n">{escape(interval_text(figure))}</td>' if bounded else "")
         + f"<td>{_tag(figure)}</td></tr>"
         for figure in figures
@@ -136,14 +140,16 @@ def _figures(caption: str, figures: Sequence[Figure], section: Section) -> str:
 
 
 def _environment(section: Section) -> str:
+    readings = environment(section.run)
+    if not readings:
+        return '<p class="notes">The device gave no readings.</p>'
     rows = (
-        f'<tr><th scope="row">{escape(name)}</th><td class="n">{escape(before)}</td><td class="n">{escape(after)}</td></tr>'
-        for name, before, after in environment(section.run)
+        f'<tr><th scope="row">{escape(name)}</th><td class="n">{escape(before)}</td>'
+        f'<td class="n">{escape(after)}</td></tr>'
+        for name, before, after in readings
     )
-    head = (
-        '<tr><th scope="col">Reading</th><th scope="col" class="n">Before</th><th scope="col" class="n">After</th></tr>'
-    )
-    return _table("Environment", head, rows) if environment(section.run) else "<p>The device gave no readings.</p>"
+    head = "".join(f'<th scope="col"{side}>{name}</th>' for name, side in READINGS)
+    return _table("Environment", f"<tr>{head}</tr>", rows)
 
 
 def _table(caption: str, head: str, rows: Iterable[str], kind: str = "") -> str:

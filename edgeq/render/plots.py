@@ -8,6 +8,7 @@ from html import escape
 from edgeq.render import svg
 from edgeq.render.words import amount, figure_text, interval_text, tag
 from edgeq.report import EMULATED, Figure, Report, Section
+from edgeq.run import HOW
 from edgeq.stats import histogram_bins, summarize
 from edgeq.units import format_seconds
 
@@ -32,19 +33,23 @@ def of_section(section: Section) -> Iterator[str]:
     yield from _power(section)
 
 
-def across(report: Report) -> str:
-    """p50 of every run on one axis, with its interval; nothing where fewer than two runs have one."""
-    pairs = [(section.label, figure) for section in report.sections if (figure := section.figure("p50"))]
-    if len(pairs) < 2:
-        return ""
-    factor, unit = _unit([figure.value for _, figure in pairs])
-    items = [
-        svg.Item(label, f.value / factor, f"{format_seconds(f.value / 1e9)}, {f.how}", f.how, *_bounds(f, factor))
-        for label, f in pairs
-    ]
-    aside = "with 95 % intervals" + (f". {EMULATED}" if any(item.how == "emulated" for item in items) else "")
-    plot = svg.dots(items, "Median latency of every run", unit, zero="0")
-    return _figure("Median latency (p50)", "", plot, aside)
+def across(report: Report) -> Iterator[str]:
+    """p50 of the runs on one axis, with intervals; emulated and measured latency never share one."""
+    for how in HOW:
+        chosen = [
+            (section.label, figure)
+            for section in report.sections
+            if (figure := section.figure("p50")) and figure.how == how
+        ]
+        if len(chosen) < 2:
+            continue
+        factor, unit = _unit([figure.value for _, figure in chosen])
+        items = [
+            svg.Item(label, f.value / factor, f"{format_seconds(f.value / 1e9)}, {how}", how, *_bounds(f, factor))
+            for label, f in chosen
+        ]
+        plot = svg.dots(items, f"Median latency of the {how} runs", unit, zero="0")
+        yield _figure("Median latency (p50)", how, plot, "with 95 % intervals")
 
 
 def _latency(section: Section) -> Iterator[str]:
@@ -59,8 +64,9 @@ def _latency(section: Section) -> Iterator[str]:
     shown = [value for value in values if value <= top]
     marks = [(name, getattr(found, name) / factor) for name in ("p50", "p90", "p99")]
     window = (found.min / factor, top)
-    plot = svg.histogram(values, histogram_bins(shown), marks, invoke.how, unit, "Latency distribution", window)
-    yield _figure("Latency distribution", invoke.how, plot, f"{found.n} steady samples, each a stroke beneath the bars")
+    plot = svg.histogram(values, histogram_bins(shown, 60), marks, invoke.how, unit, "Latency distribution", window)
+    beyond = f"; {found.n - len(shown)} slower than {top:.3g} {unit} not drawn" if len(shown) < found.n else ""
+    yield _figure("Latency distribution", invoke.how, plot, f"{found.n} steady samples{beyond}")
     before = [value / factor for value in warmup.values] if warmup else []
     plot = svg.trace(
         before, values, found.p50 / factor, section.outliers, invoke.how, unit, "Latency, sample by sample"

@@ -1,7 +1,7 @@
 """The style sheet of the HTML report: light and dark, narrow and wide, screen and paper; safe for the colour-blind.
 
-Colours are those of Okabe and Ito, darkened or lightened to a contrast of at least 4.5 to 1 where they carry text. How a
-figure was obtained is never told by colour alone: tags have words, emulated marks are hollow, estimated ones dashed.
+Colours are those of Okabe and Ito, darkened or lightened to a contrast of at least 4.5 to 1 where they carry text. How
+a figure was obtained is never told by colour alone: tags have words, emulated and estimated marks are hollow.
 """
 
 CSS = """
@@ -46,9 +46,9 @@ white-space:nowrap;border:1px solid currentColor}
 section{margin-top:48px;padding-top:24px;border-top:1px solid var(--rule)}
 .heading{display:flex;flex-wrap:wrap;align-items:baseline;gap:6px 12px;margin-bottom:10px}
 .headline{color:var(--ink);max-width:75ch;overflow-wrap:anywhere}
-.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:1px;background:var(--rule);
-border:1px solid var(--rule);border-radius:6px;overflow:hidden;margin:20px 0 8px}
-.card{background:var(--bg);padding:12px 14px}
+.cards{display:grid;grid-template-columns:repeat(4,1fr);gap:1px;
+margin:20px 0 12px}
+.card{padding:12px 14px;outline:1px solid var(--rule)}
 .card .name{font-size:13px;color:var(--soft);margin:0}
 .card .big{font-size:23px;line-height:1.3;font-weight:600;letter-spacing:-.01em;margin:0 0 2px}
 .issues,.notes{margin:12px 0;padding:0;list-style:none;font-size:15px}
@@ -62,7 +62,8 @@ code{font:13px/1.5 ui-monospace,"SF Mono",Menlo,Consolas,"Liberation Mono",monos
 .plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,400px),1fr));gap:24px 32px;margin-top:24px}
 .plots.single{max-width:640px}
 figure{margin:0;min-width:0}
-figcaption{display:flex;flex-wrap:wrap;gap:4px 8px;align-items:baseline;font-size:14px;font-weight:600;margin-bottom:4px}
+figcaption{display:flex;flex-wrap:wrap;gap:4px 8px;align-items:baseline;font-size:14px;
+font-weight:600;margin-bottom:4px}
 figcaption .aside{font-weight:400;color:var(--soft);flex-basis:100%;font-size:13px}
 svg{display:block;width:100%;height:auto;overflow:visible}
 svg text{font:11px system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue","Liberation Sans",Arial,sans-serif;
@@ -94,13 +95,15 @@ tbody th{font-weight:500}
 td.n,th.n{text-align:right;white-space:nowrap}
 td.n strong{font-weight:600}
 td .tag{margin-left:6px}
+.compare td{white-space:nowrap}
 .facts td{overflow-wrap:anywhere}
 .facts th{white-space:nowrap;color:var(--soft);font-weight:450;width:1%}
 .remark{color:var(--emulated);font-weight:550;margin-top:12px}
 .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,400px),1fr));gap:0 40px;align-items:start}
 footer{margin-top:56px;padding-top:16px;border-top:1px solid var(--rule);color:var(--soft);font-size:13px}
+@media (max-width:760px){.cards{grid-template-columns:1fr 1fr}}
 @media (max-width:560px){.page{padding:0 16px 40px}header{padding-top:24px}h1{font-size:25px}
-.verdict .lead{font-size:17px}th,td{padding-right:10px}.cards{grid-template-columns:1fr 1fr}}
+.verdict .lead{font-size:17px}th,td{padding-right:10px}}
 @media print{body{font-size:10.5pt}.page{max-width:none;padding:0}nav,.skip{display:none}
 *{-webkit-print-color-adjust:exact;print-color-adjust:exact}figure,tr,.card,.issues li,.verdict{break-inside:avoid}
 h2,h3,caption{break-after:avoid}section.run{break-before:page;border-top:0}.scroll{overflow:visible}

@@ -70,7 +70,7 @@ def histogram(
     title: str,
     window: tuple[float, float] | None = None,
 ) -> str:
-    """Counts per bin, samples as a strip beneath, and named lines; values outside `window` are counted in words."""
+    """Counts per bin, samples as a strip beneath, and named lines; values outside `window` are not drawn."""
     low, high = window or (min(values), max(values))
     inside = [value for value in values if low <= value <= high]
     if high <= low:
@@ -97,9 +97,6 @@ def histogram(
             anchor = "end" if at > WIDTH * 0.8 else "start"
             body.append(f'<line class="mark" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP - 6 + row * 11}" y2="{base}"/>')
             body.append(_text(at + (-4 if anchor == "end" else 4), TOP + row * 11, name, "label strong", anchor))
-    beyond = len(values) - len(inside)
-    if beyond:
-        body.append(_text(WIDTH - RIGHT, base - 6, f"{beyond} slower, not shown", "label", "end"))
     names = ", ".join(f"{name} {number(round(value, 4))} {unit}" for name, value in marks)
     description = f"{len(values)} samples from {number(min(values))} to {number(max(values))} {unit}; {names}; {how}."
     return _svg(height, title, description, body)
@@ -145,7 +142,7 @@ def trace(
 def bars(items: Sequence[Item], title: str, unit: str) -> str:
     """Horizontal bars from zero, each with its label above and its text beside it."""
     height = 10 + 40 * len(items) + 4
-    x = Axis(0, max((item.value for item in items), default=1) or 1, 2, WIDTH - 110)
+    x = Axis(0, max((item.value for item in items), default=1) or 1, 2, WIDTH - 150)
     body = []
     for row, item in enumerate(items):
         top = 8 + row * 40

@@ -53,7 +53,7 @@ def _render(report: Report, width: int, colour: bool) -> str:
     if report.comparison:
         _comparison(console, report)
     for section in report.sections:
-        _section(console, section)
+        _section(console, section, alone=not report.comparison)
     assert isinstance(console.file, io.StringIO)
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
 
@@ -99,11 +99,13 @@ def _comparison(console: Console, report: Report) -> None:
         _line(console, f"! {remark}", "yellow")
 
 
-def _section(console: Console, section: Section) -> None:
+def _section(console: Console, section: Section, alone: bool) -> None:
+    """One run. Where it is `alone`, its headline and verdict stand above already."""
     console.print()
     _line(console, section.label, "bold underline")
-    _line(console, f"{VERDICT_WORDS[section.run.verdict]}", VERDICT_STYLES[section.run.verdict])
-    _line(console, section.headline)
+    if not alone:
+        _line(console, VERDICT_WORDS[section.run.verdict], VERDICT_STYLES[section.run.verdict])
+        _line(console, section.headline)
     for issue in section.run.issues:
         style = VERDICT_STYLES.get(issue.severity, "")
         _line(console, f"  {issue.severity} [{issue.code}] {issue.message} {issue.hint}", style)
