@@ -1,0 +1,47 @@
+"""The README's commands are run as they stand there, in one go, by a shell."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"<!-- run by tests/test_readme.py -->\n```sh\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.emulated
+@pytest.mark.slow
+def test_the_readme_s_commands_work(tmp_path: Path) -> None:
+    from edgeq import emulate
+
+    if not any(recipe.ok for recipe in emulate.probe("rpi4")):
+        pytest.skip("this machine allows no recipe for an emulated Pi")
+    assert len(BLOCKS) == 2
+    script = "set -eu\n" + "\n".join(BLOCKS)
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["sh", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=400
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    project = tmp_path / "digits"
+    assert (project / "report.html").stat().st_size > 10_000
+    run = json.loads((project / "run.json").read_text(encoding="utf-8"))
+    assert run["device"]["emulated"] is False
+    (pi,) = (project / "runs").glob("*-pi.json")
+    assert json.loads(pi.read_text(encoding="utf-8"))["device"]["emulated"] is True
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=["project", "line"])
+def test_every_command_of_the_readme_exists(block: str) -> None:
+    from typer.main import get_command
+
+    from edgeq.cli import app
+
+    known = set(get_command(app).commands)  # type: ignore[attr-defined]
+    assert set(re.findall(r"^edgeq (\w+)", block, re.MULTILINE)) <= known
