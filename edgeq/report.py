@@ -13,7 +13,7 @@ from typing import Any
 import edgeq
 from edgeq.errors import ArtifactError, UsageError
 from edgeq.run import VERDICTS, Run, Series, read_run
-from edgeq.stats import interval, outliers, summarize
+from edgeq.stats import bounds, interval, outliers, summarize
 from edgeq.units import format_seconds
 
 CONFIDENCE = 0.95
@@ -158,7 +158,8 @@ def _latency(invoke: Series) -> Iterator[Figure]:
         ("p95", "p95", found.p95, 0.95),
         ("p99", "p99", found.p99, 0.99),
     ):
-        low, high = interval(invoke.values, quantile, CONFIDENCE)
+        enough = bounds(found.n, quantile, CONFIDENCE)
+        low, high = interval(invoke.values, quantile, CONFIDENCE) if enough else (None, None)
         yield Figure(name, label, value, "ns", invoke.how, low, high, source=invoke.source)
     for name, label, value in (
         ("mean", "Mean", found.mean),

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeq.errors import UsageError
-from edgeq.stats import histogram_bins, interval, outliers, paired_difference, summarize
+from edgeq.stats import bounds, histogram_bins, interval, outliers, paired_difference, summarize
 
 finite = st.floats(-1e9, 1e9, allow_nan=False).map(lambda x: round(x, 6))
 many = st.lists(finite, min_size=1, max_size=200)
@@ -70,6 +70,12 @@ def test_interval_of_few_values_is_their_range() -> None:
     assert interval([1.0, 2.0, 3.0]) == (1.0, 3.0)
 
 
+@pytest.mark.parametrize(("quantile", "fewest"), [(0.5, 6), (0.1, 36), (0.9, 36), (0.95, 72), (0.99, 368)])
+def test_fewest_values_that_bound_a_quantile(quantile: float, fewest: int) -> None:
+    assert bounds(fewest, quantile)
+    assert not bounds(fewest - 1, quantile)
+
+
 def test_interval_covers_as_often_as_it_says() -> None:
     random = np.random.default_rng(1)
     hits = 0
@@ -79,7 +85,7 @@ def test_interval_covers_as_often_as_it_says() -> None:
     assert 0.93 <= hits / 500 <= 0.99
 
 
-@given(many, st.floats(0.05, 0.95), st.floats(0.5, 0.99))
+@given(many, st.floats(0.05, 0.95), st.floats(0.8, 0.99))
 def test_interval_holds_the_sample_quantile(values: list[float], quantile: float, confidence: float) -> None:
     low, high = interval(values, quantile, confidence)
     assert min(values) <= low <= high <= max(values)

@@ -58,7 +58,8 @@ def _main(report: Report) -> Iterator[str]:
         )
         yield '<section aria-labelledby="side"><h2 id="side">Side by side</h2>'
         yield "".join(f'<p class="remark">{escape(remark)}</p>' for remark in report.remarks)
-        yield f'<div class="plots single">{"".join(plots.across(report))}</div>'
+        across = "".join(plots.across(report))
+        yield f'<div class="plots single">{across}</div>' if across else ""
         yield _table("Figures of every run", f'<tr><th scope="col">Figure</th>{head}</tr>', rows, "compare")
         yield "</section>"
     for number, section in enumerate(report.sections, 1):
@@ -87,8 +88,10 @@ def _section(section: Section, number: int, alone: bool) -> Iterator[str]:
     if section.notes:
         yield f'<ul class="notes">{"".join(f"<li>{escape(note)}</li>" for note in section.notes)}</ul>'
     yield f'<div class="plots">{"".join(plots.of_section(section))}</div>'
-    yield _figures("Latency", [*section.latency, *section.stages], section)
     yield '<div class="pair">'
+    yield _figures("Latency, steady state", section.latency, section)
+    yield _figures("From cold to steady", section.stages, section)
+    yield '</div><div class="pair">'
     yield _figures("Memory, power and energy", [*section.memory, *section.power], section)
     if section.accuracy:
         found = section.accuracy

@@ -43,7 +43,7 @@ white-space:nowrap;border:1px solid currentColor}
 .tag.estimated{color:var(--estimated);border-style:dotted}
 .key{display:grid;grid-template-columns:max-content 1fr;gap:6px 12px;margin:12px 0 0;font-size:14px;color:var(--soft)}
 .key dt,.key dd{margin:0}
-section{margin-top:48px;padding-top:24px;border-top:1px solid var(--rule)}
+section{margin-top:40px;padding-top:24px;border-top:1px solid var(--rule)}
 .heading{display:flex;flex-wrap:wrap;align-items:baseline;gap:6px 12px;margin-bottom:10px}
 .headline{color:var(--ink);max-width:75ch;overflow-wrap:anywhere}
 .cards{display:grid;grid-template-columns:repeat(4,1fr);gap:1px;
