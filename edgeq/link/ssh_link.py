@@ -17,6 +17,7 @@ from edgeq.units import format_bytes
 
 READ_BYTES = 1 << 20
 KEPT_STDERR_BYTES = 8 << 10
+PARAMIKO_MARGIN_BYTES = 64
 SLICE_S = 0.1
 LAST_WORDS_S = 1.0
 GONE_HINT = "Is the device still up? Run the same command again."
@@ -50,6 +51,8 @@ def start_channel(connection: Connection, argv: Sequence[str], timeout_s: float)
     channel = connection.open_channel("session", timeout_s=timeout_s)
     with connection.bounded(timeout_s, "starting a program"):
         channel.exec_command(command)
+    # paramiko stays 64 bytes below what the other side takes, which makes a third packet of every 64 KiB.
+    channel.out_max_packet_size += PARAMIKO_MARGIN_BYTES
     return channel
 
 
