@@ -41,12 +41,14 @@ def host_sources(etc: Path = Path("/etc")) -> AptSources:
     one_line = [etc / "apt" / "sources.list", *sorted((etc / "apt" / "sources.list.d").glob("*.list"))]
     found = AptSources(
         "".join(one_line_sources(_read(path), codename) for path in one_line),
-        "\n".join(deb822_sources(_read(path), codename) for path in sorted((etc / "apt" / "sources.list.d").glob("*.sources"))),
+        "\n".join(
+            deb822_sources(_read(path), codename) for path in sorted((etc / "apt" / "sources.list.d").glob("*.sources"))
+        ),
     )
     if not found.text.strip():
         raise UsageError(
-            f"The apt sources in {etc / 'apt'} have no entry of this distribution ('{codename or 'unknown'}', component main), "
-            "and the emulated Pi is made of its arm64 packages.",
+            f"The apt sources in {etc / 'apt'} have no entry of this distribution ('{codename or 'unknown'}', "
+            "component main), and the emulated Pi is made of its arm64 packages.",
             "Set EDGEQ_APT_SOURCES to a sources.list file of Debian or Ubuntu for arm64.",
         )
     return found
@@ -54,7 +56,10 @@ def host_sources(etc: Path = Path("/etc")) -> AptSources:
 
 def _override(path: Path) -> AptSources:
     if not path.is_file():
-        raise UsageError(f"EDGEQ_APT_SOURCES says '{path}', and there is no such file.", "Point it at a sources.list or .sources file.")
+        raise UsageError(
+            f"EDGEQ_APT_SOURCES says '{path}', and there is no such file.",
+            "Point it at a sources.list or .sources file.",
+        )
     text = _read(path)
     return AptSources("", text) if path.suffix == ".sources" else AptSources(text, "")
 
@@ -64,7 +69,9 @@ class PrivateApt:
 
     def __init__(self, folder: Path, sources: AptSources) -> None:
         if not shutil.which("apt-get"):
-            raise UsageError("There is no apt-get here; the emulated Pi is made of Debian packages.", "Use Debian or Ubuntu.")
+            raise UsageError(
+                "There is no apt-get here; the emulated Pi is made of Debian packages.", "Use Debian or Ubuntu."
+            )
         self.archives = folder / "archives"
         self._config = folder / "apt.conf"
         for name in ("lists/partial", "archives/partial", "parts", "none"):
@@ -89,7 +96,9 @@ class PrivateApt:
     def _run(self, command: list[str], timeout_s: float, failure: str) -> str:
         full = [command[0], "--config-file", str(self._config), *command[1:]]
         try:
-            done = subprocess.run(full, capture_output=True, text=True, timeout=timeout_s, env={**os.environ, "LC_ALL": "C"})
+            done = subprocess.run(
+                full, capture_output=True, text=True, timeout=timeout_s, env={**os.environ, "LC_ALL": "C"}
+            )
         except subprocess.TimeoutExpired as error:
             raise UsageError(f"{failure}: apt gave up after {timeout_s:.0f} s.", "Is the network there?") from error
         if done.returncode or "\nW: Failed to fetch" in "\n" + done.stderr:
@@ -106,7 +115,9 @@ def _configuration(folder: Path) -> str:
     """Read after the host's configuration, so its hooks are cleared and its proxy settings stay."""
     quoted = str(folder)
     if '"' in quoted or "\n" in quoted:
-        raise UsageError(f"The folder {quoted!r} has a quote or a line break in its name.", "Set EDGEQ_HOME to another folder.")
+        raise UsageError(
+            f"The folder {quoted!r} has a quote or a line break in its name.", "Set EDGEQ_HOME to another folder."
+        )
     hooks = ("APT::Update::Pre-Invoke", "APT::Update::Post-Invoke", "APT::Update::Post-Invoke-Success")
     more_hooks = ("DPkg::Pre-Invoke", "DPkg::Post-Invoke", "DPkg::Pre-Install-Pkgs", "APT::Architectures")
     return "".join(f"#clear {name};\n" for name in (*hooks, *more_hooks)) + "".join(

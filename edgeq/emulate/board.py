@@ -72,7 +72,7 @@ def sys_files() -> dict[str, str]:
 
 
 def write_board(root: Path) -> None:
-    """Put the board's files into the root file system `root`: /sys, and /usr/share/edgeq/cpuinfo to lie over /proc/cpuinfo."""
+    """Put the board's files into the root file system: /sys, and what is to lie over /proc/cpuinfo."""
     for name, text in sys_files().items():
         path = root / "sys" / name
         path.parent.mkdir(parents=True, exist_ok=True)

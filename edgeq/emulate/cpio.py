@@ -1,4 +1,7 @@
-"""A cpio archive in the `newc` format, as the Linux kernel reads its initramfs (Documentation/driver-api/early-userspace)."""
+"""A cpio archive in the `newc` format, as the Linux kernel reads its initramfs.
+
+Source: the kernel's Documentation/driver-api/early-userspace/buffer-format.rst.
+"""
 
 from __future__ import annotations
 

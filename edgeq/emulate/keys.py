@@ -38,9 +38,7 @@ def _make_with_cryptography(path: Path, public: Path, comment: str) -> None:
     key = Ed25519PrivateKey.generate()
     path.touch(0o600)
     path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption())
     )
     line = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
     public.write_text(f"{line.decode()} {comment}\n", encoding="ascii")

@@ -2,44 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import shutil
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
-from edgeq.emulate.keys import known_hosts_line, make_key
+from edgeq.emulate.launch import end_instance, launch
 from edgeq.emulate.lock import locked
-from edgeq.emulate.plan import Plan, Seat
-from edgeq.emulate.process import alive, end, identify
-from edgeq.emulate.recipe_namespaces import maps_all_ids
-from edgeq.emulate.recipes import Choice, choices, forced_recipe
-from edgeq.emulate.rootfs import UID, USER, Progress, rootfs
-from edgeq.emulate.sshd import MARKER, sshd_config
-from edgeq.emulate.state import (
-    HOST,
-    Instance,
-    Record,
-    all_running,
-    check_key,
-    check_name,
-    folder_of,
-    read_record,
-    running,
-    write_record,
-    write_whole,
-)
+from edgeq.emulate.recipes import choices, forced_recipe
+from edgeq.emulate.rootfs import Progress, rootfs
+from edgeq.emulate.state import Instance, all_running, check_key, check_name, folder_of, running
 from edgeq.errors import EdgeqError, UsageError
 
 START_TIMEOUT_S = 1800.0
 """Of the lock: the first start fetches and unpacks the userland."""
 
-STOP_GRACE_S = 20.0
-PORT_TRIES = 3
+STOP_TIMEOUT_S = 300.0
 
 
 def _silent(_line: str) -> None:
@@ -64,12 +41,14 @@ def start(
     forced = forced_recipe(recipe)
     folder = folder_of(key)
     try:
-        with locked(folder / "lock", START_TIMEOUT_S, lambda: progress(f"Waiting for another process that starts {key}")):
+        with locked(
+            folder / "lock", START_TIMEOUT_S, lambda: progress(f"Waiting for another process that starts {key}")
+        ):
             if record := running(key):
                 _check_running(record.instance, name, forced)
                 if not reset:
                     return record.instance
-            _end(folder)
+            end_instance(folder)
             if reset:
                 _forget_home(folder)
             return _start_best(name, folder, forced, progress)
@@ -87,8 +66,8 @@ def stop(name: str, *, instance: str | None = None) -> bool:
         if instance is None:
             check_name(name)
         return False
-    with locked(folder / "lock", START_TIMEOUT_S):
-        return _end(folder)
+    with locked(folder / "lock", STOP_TIMEOUT_S):
+        return end_instance(folder)
 
 
 def instances() -> list[Instance]:
@@ -98,20 +77,14 @@ def instances() -> list[Instance]:
 
 def _check_running(instance: Instance, name: str, forced: str | None) -> None:
     if instance.name != name:
-        raise UsageError(f"The instance '{instance.key}' is a {instance.name}, not a {name}.", "Choose another instance name.")
+        raise UsageError(
+            f"The instance '{instance.key}' is a {instance.name}, not a {name}.", "Choose another instance name."
+        )
     if forced and instance.recipe != forced:
         raise UsageError(
             f"'{instance.key}' runs already, by recipe {instance.recipe}; '{forced}' was asked for.",
             f"Stop it first: edgeq emulate stop {instance.key}",
         )
-
-
-def _end(folder: Path) -> bool:
-    """End what the state file names, if it lives, and forget it."""
-    record = read_record(folder)
-    ended = bool(record) and end(record.process, f"{MARKER}={record.cookie}", STOP_GRACE_S) if record else False
-    (folder / "state.json").unlink(missing_ok=True)
-    return ended
 
 
 def _forget_home(folder: Path) -> None:
@@ -130,7 +103,7 @@ def _start_best(name: str, folder: Path, forced: str | None, progress: Progress)
         progress(f"Emulated {name}: recipe {choice.name} ({choice.why})")
         root = rootfs(progress)
         try:
-            return _launch(name, folder, root, choice, progress)
+            return launch(name, folder, root, choice, progress)
         except EdgeqError as error:
             if forced:
                 raise
@@ -139,147 +112,3 @@ def _start_best(name: str, folder: Path, forced: str | None, progress: Progress)
         f"No way of emulating a {name} works on this machine: {'; '.join(against)}.",
         "apt-get install -y qemu-user-static proot qemu-system-arm e2fsprogs",
     )
-
-
-def _launch(name: str, folder: Path, root: Path, choice: Choice, progress: Progress) -> Instance:
-    """Start by one recipe; another port where the chosen one was taken in between."""
-    for attempt in range(PORT_TRIES):
-        seat = Seat(folder, root, _free_port(folder if attempt == 0 else None), secrets.token_hex(8))
-        plan = _furnish(seat, choice, progress)
-        record = _spawn(name, seat, choice, plan)
-        try:
-            _await_banner(record, plan.banner_timeout_s)
-            return record.instance
-        except UsageError:
-            _end(folder)
-            if attempt + 1 == PORT_TRIES or not _port_was_taken(folder / "log"):
-                raise
-    raise AssertionError("unreachable")
-
-
-def _furnish(seat: Seat, choice: Choice, progress: Progress) -> Plan:
-    """Keys, configuration and home of the instance; the recipe's plan."""
-    etc = seat.folder / "etc"
-    etc.mkdir(parents=True, exist_ok=True)
-    etc.chmod(0o755)
-    make_key(seat.folder / "identity", f"edgeq-{seat.folder.name}")
-    make_key(etc / "ssh_host_ed25519_key", "edgeq-emulated")
-    write_whole(etc / "authorized_keys", (seat.folder / "identity.pub").read_text(encoding="ascii"))
-    write_whole(etc / "sshd_config", sshd_config(seat.cookie))
-    write_whole(
-        seat.folder / "known_hosts", known_hosts_line(etc / "ssh_host_ed25519_key.pub", HOST, seat.port)
-    )
-    user_home = seat.folder / "home" / USER
-    user_home.mkdir(parents=True, exist_ok=True)
-    if os.geteuid() == 0:
-        _own(user_home, UID if choice.name == "namespaces" and maps_all_ids() else 0)
-    plan = choice.plan(seat, progress)
-    write_whole(etc / "emulated", f"{plan.emulated}\n")
-    return plan
-
-
-def _own(folder: Path, uid: int) -> None:
-    """Give `folder` and all in it to `uid`, unless it is theirs: recipes differ in who the guest's user is outside."""
-    if folder.stat().st_uid == uid:
-        return
-    for parent, folders, files in os.walk(folder):
-        for entry in (*folders, *files):
-            os.chown(Path(parent, entry), uid, uid, follow_symlinks=False)
-    os.chown(folder, uid, uid)
-
-
-def _free_port(folder: Path | None) -> int:
-    """The port of the last start if it is free, so that a known address stays; else any free one."""
-    last = read_port(folder) if folder else 0
-    for port in (last, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise UsageError(f"There is no free port on {HOST}.", "Close something.")
-
-
-def read_port(folder: Path) -> int:
-    """The port in known_hosts, 0 where there is none."""
-    try:
-        return int((folder / "known_hosts").read_text(encoding="ascii").partition("]:")[2].split()[0])
-    except (OSError, ValueError, IndexError):
-        return 0
-
-
-def _spawn(name: str, seat: Seat, choice: Choice, plan: Plan) -> Record:
-    """Start the supervisor in a session of its own and write the state file."""
-    script = Path(__file__).with_name("supervise.py")
-    marker = f"{MARKER}={seat.cookie}"
-    command = [sys.executable, "-I", "-S", str(script), marker, plan.powerdown, str(plan.grace_s), *plan.command]
-    with (seat.folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, cwd="/"
-        )
-    found = identify(process.pid)
-    _abandon(process)
-    if not found:
-        raise _failure(seat.folder, "ended at once")
-    instance = Instance(
-        name=name,
-        recipe=choice.name,
-        why=choice.why,
-        address=f"ssh://{USER}@{HOST}:{seat.port}",
-        known_hosts=seat.folder / "known_hosts",
-        identity=seat.folder / "identity",
-        pid=process.pid,
-        key=seat.folder.name,
-    )
-    record = Record(instance, found, seat.cookie, seat.port)
-    write_record(seat.folder, record)
-    return record
-
-
-_children: list[subprocess.Popen[bytes]] = []
-
-
-def _abandon(process: subprocess.Popen[bytes]) -> None:
-    """Keep the object, so that the interpreter does not complain that it is still running; reap those that ended."""
-    _children[:] = [child for child in _children if child.poll() is None]
-    _children.append(process)
-
-
-def _await_banner(record: Record, timeout_s: float) -> None:
-    """Wait until the sshd of this very start answers: its banner ends in the cookie."""
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        if record.cookie in _banner(record.port, max(0.05, min(2.0, deadline - time.monotonic()))):
-            return
-        if not alive(record.process):
-            raise _failure(folder_of(record.instance.key), "ended while starting")
-        time.sleep(0.02)
-    raise _failure(folder_of(record.instance.key), f"gave no SSH banner within {timeout_s:.0f} s")
-
-
-def _banner(port: int, timeout_s: float) -> str:
-    try:
-        with socket.create_connection((HOST, port), timeout_s) as connection:
-            connection.settimeout(timeout_s)
-            return connection.recv(256).decode("ascii", "replace")
-    except OSError:
-        return ""
-
-
-def _failure(folder: Path, what: str) -> UsageError:
-    try:
-        text = (folder / "log").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        text = ""
-    tail = [line.strip() for line in text.splitlines() if line.strip()][-6:]
-    return UsageError(
-        f"The emulator of '{folder.name}' {what}; its log ends with: {' | '.join(tail) or 'nothing'}.",
-        f"The whole log is {folder / 'log'}; 'edgeq doctor' says what this machine allows.",
-    )
-
-
-def _port_was_taken(log: Path) -> bool:
-    text = log.read_text(encoding="utf-8", errors="replace")
-    return "Address already in use" in text or "Could not set up host forwarding" in text

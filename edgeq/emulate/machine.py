@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from edgeq.emulate.apt import host_sources
 from edgeq.emulate.board import HOSTNAME
 from edgeq.emulate.cpio import archive
 from edgeq.emulate.modules import modules_in_order
-from edgeq.emulate.rootfs import GROUP_WITHOUT_TTY, UID, USER, Progress, building, private_apt, unpack
+from edgeq.emulate.rootfs import UID, USER, Progress, building, private_apt, unpack
 from edgeq.emulate.sshd import FOLDER, PATH, sshd_command
 from edgeq.errors import UsageError
 from edgeq.paths import home
@@ -98,7 +99,7 @@ class Machine:
 
 
 def machine(rootfs: Path, progress: Progress) -> Machine:
-    """The cached machine for `rootfs`, made first if need be (22 MB of packages; a disk of the size of the userland)."""
+    """The cached machine for `rootfs`, made first if need be (22 MB of packages, 120 MB on disk)."""
     sources = host_sources()
     folder = home() / "cache" / "machine" / f"{rootfs.name}-{_digest(sources.text)}"
     found = Machine(folder / "vmlinuz", folder / "initramfs", folder / "root.ext4")
@@ -109,7 +110,9 @@ def machine(rootfs: Path, progress: Progress) -> Machine:
                 known = apt.known()
                 kernel = next((name for name in KERNELS if name in known), None)
                 if not kernel:
-                    raise UsageError(f"The apt sources have none of {', '.join(KERNELS)}.", "EDGEQ_APT_SOURCES names others.")
+                    raise UsageError(
+                        f"The apt sources have none of {', '.join(KERNELS)}.", "EDGEQ_APT_SOURCES names others."
+                    )
                 debs = apt.fetch([kernel, "busybox-static"])
                 scratch = part / "scratch"
                 _unpack_boot(debs, scratch)
@@ -121,8 +124,6 @@ def machine(rootfs: Path, progress: Progress) -> Machine:
 
 
 def _digest(text: str) -> str:
-    import hashlib
-
     return hashlib.sha256(repr((FORMAT, KERNELS, MODULES, _INIT, _BOOT, text)).encode()).hexdigest()[:16]
 
 
@@ -139,7 +140,9 @@ def _collect(scratch: Path, kernel: Path, initramfs: Path) -> None:
     kernels = sorted((scratch / "boot").glob("vmlinuz-*"))
     folders = sorted((scratch / "lib/modules").glob("*"))
     if len(kernels) != 1 or len(folders) != 1:
-        raise UsageError("The kernel package does not hold one kernel and its modules.", "EDGEQ_APT_SOURCES names other sources.")
+        raise UsageError(
+            "The kernel package does not hold one kernel and its modules.", "EDGEQ_APT_SOURCES names other sources."
+        )
     shutil.copyfile(kernels[0], kernel)
     modules = modules_in_order(folders[0], MODULES)
     files = {f"modules/{name}.ko": (0o644, content) for name, content in modules}
@@ -150,9 +153,11 @@ def _collect(scratch: Path, kernel: Path, initramfs: Path) -> None:
 
 
 def seat_initramfs(common: Path, etc: Path, path: Path) -> None:
-    """The common initramfs plus a second archive with the instance's /etc/edgeq; the kernel reads one after the other."""
+    """The common initramfs plus a second archive with the instance's /etc/edgeq; the kernel reads both."""
     files = {
-        f"edgeq/{item.name}": (item.stat().st_mode & 0o777, item.read_bytes()) for item in etc.iterdir() if item.is_file()
+        f"edgeq/{item.name}": (item.stat().st_mode & 0o777, item.read_bytes())
+        for item in etc.iterdir()
+        if item.is_file()
     }
     files["edgeq/boot"] = (0o755, _BOOT.encode())
     base = common.read_bytes()
@@ -169,7 +174,8 @@ def make_ext4(path: Path, size_bytes: int, content: Path | None = None) -> None:
     command = [mke2fs(), "-q", "-F", "-t", "ext4", *options, str(part)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL)
     if done.returncode:
-        raise UsageError(f"mke2fs could not make {path}: {done.stderr.strip()}.", "Is the disk full?")
+        reason = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[0]
+        raise UsageError(f"mke2fs could not make {path}: {reason}.", "Look for free space in EDGEQ_HOME.")
     part.replace(path)
 
 

@@ -1,4 +1,4 @@
-"""Kernel modules for the initramfs: found in the unpacked kernel package, with what they depend on, in loading order."""
+"""Kernel modules for the initramfs: from the unpacked kernel package, with what they need, in loading order."""
 
 from __future__ import annotations
 
@@ -49,6 +49,8 @@ def _read(path: Path) -> bytes:
         return lzma.decompress(path.read_bytes())
     if path.suffix == ".zst":
         if not shutil.which("zstd"):
-            raise UsageError("The kernel's modules are compressed with zstd, and there is no zstd here.", "apt-get install -y zstd")
+            raise UsageError(
+                "The kernel's modules are compressed with zstd, and there is no zstd here.", "apt-get install -y zstd"
+            )
         return subprocess.run(["zstd", "-dcq", str(path)], capture_output=True, check=True, timeout=60).stdout
     return path.read_bytes()

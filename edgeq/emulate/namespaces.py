@@ -1,7 +1,7 @@
 """Recipe A's machinery: run a command on an arm64 root file system in user, mount, pid, uts and ipc namespaces.
 
-A script of its own (`python -I -S namespaces.py SPEC.json`); standard library only, imports nothing of edgeq. It needs no
-privilege beyond what the kernel gives everybody. The spec says:
+A script of its own (`python -I -S namespaces.py SPEC.json`); standard library only, imports nothing of edgeq.
+It needs no privilege beyond what the kernel gives everybody. The spec says:
 
     rootfs    folder that becomes /, read only
     binds     [[source, path in the root file system, writable], ...]: laid over it
@@ -9,9 +9,9 @@ privilege beyond what the kernel gives everybody. The spec says:
     all_ids   true maps the ids 0..65535 to themselves (needs root); false maps the caller's only, as uid 1000
     command, environment
 
-The stages: a helper outside writes the id maps; process 1 of the new pid namespace mounts, pivots and becomes the command.
-When this process dies, the kernel kills process 1, and with it everything inside. Exit code: the command's, or 97 with one
-line on stderr that says which step failed.
+The stages: a helper outside writes the id maps; process 1 of the new pid namespace mounts, pivots and becomes the
+command. When this process dies, the kernel kills process 1, and with it everything inside. Exit code: the command's,
+or 97 with one line on stderr that says which step failed.
 """
 
 from __future__ import annotations
@@ -25,8 +25,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID = 0x20000, 0x4000000, 0x8000000, 0x10000000, 0x20000000
-MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 1, 2, 4, 8, 32, 4096, 16384, 1 << 18
+CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID = (
+    0x20000,
+    0x4000000,
+    0x8000000,
+    0x10000000,
+    0x20000000,
+)
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = (
+    1,
+    2,
+    4,
+    8,
+    32,
+    4096,
+    16384,
+    1 << 18,
+)
 MNT_DETACH = 2
 PR_SET_PDEATHSIG = 1
 PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "armv7l": 218, "riscv64": 41, "ppc64le": 203, "s390x": 217}
@@ -79,7 +94,7 @@ def _check(what: str, result: int) -> None:
 
 
 def _unshare_with_maps(all_ids: bool) -> None:
-    """Enter new namespaces; the id maps are written by a helper that stays outside, for only it may map more than one id."""
+    """Enter new namespaces; a helper that stays outside writes the id maps, for only it may map more than one id."""
     uid, gid, pid = os.geteuid(), os.getegid(), os.getpid()
     go_read, go_write = os.pipe()
     helper = os.fork()
@@ -142,7 +157,7 @@ def _become(spec: dict[str, Any]) -> None:
     _make_dev(f"{root}/dev", spec["all_ids"])
     _mount("/run", "tmpfs", f"{root}/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
     Path(root, "run/sshd").mkdir(mode=0o755)
-    _mount("/tmp", "tmpfs", f"{root}/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")
+    _mount("/tmp", "tmpfs", f"{root}/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")  # noqa: S108 - in the guest
     for source, target, writable in spec["binds"]:
         _bind(source, f"{root}{target}", writable)
     _pivot(root)
@@ -160,10 +175,12 @@ def _become(spec: dict[str, Any]) -> None:
 
 
 def _register(folder: str, emulator: str) -> None:
-    """A binfmt_misc of this user namespace (kernel 6.7 and later), with the emulator opened now (F), so that it need not be inside."""
+    """A binfmt_misc of this user namespace (kernel 6.7 and later); F opens the emulator now."""
     _mount("a private binfmt_misc", "binfmt_misc", folder, "binfmt_misc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     try:
-        Path(folder, "register").write_bytes(b":edgeq-aarch64:M::" + MAGIC + b":" + MASK + b":" + emulator.encode() + b":FPC")
+        Path(folder, "register").write_bytes(
+            b":edgeq-aarch64:M::" + MAGIC + b":" + MASK + b":" + emulator.encode() + b":FPC"
+        )
     except OSError as error:
         raise StepFailed(f"register {emulator} in binfmt_misc: {error.strerror}") from error
 
@@ -179,7 +196,7 @@ def _make_dev(dev: str, all_ids: bool) -> None:
         Path(dev, name).mkdir()
     options = "newinstance,ptmxmode=0666,mode=620" + (",gid=5" if all_ids else "")
     _mount("/dev/pts", "devpts", f"{dev}/pts", "devpts", MS_NOSUID | MS_NOEXEC, options)
-    _mount("/dev/shm", "tmpfs", f"{dev}/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")
+    _mount("/dev/shm", "tmpfs", f"{dev}/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")  # noqa: S108 - in the guest
 
 
 def _pivot(root: str) -> None:

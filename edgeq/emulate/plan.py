@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Seat:
-    """Where one start happens: the instance's folder, the rootfs, the port on 127.0.0.1, the marker of its processes."""
+    """Where one start happens: the instance's folder, rootfs, port on 127.0.0.1, and the marker of its processes."""
 
     folder: Path
     rootfs: Path
@@ -18,7 +18,7 @@ class Seat:
 
 @dataclass(frozen=True)
 class Plan:
-    """`powerdown` is a line for the command's standard input that ends it in order within `grace_s`; "" kills at once."""
+    """`powerdown` is a line for the command's standard input that ends it within `grace_s`; "" kills at once."""
 
     command: tuple[str, ...]
     emulated: str

@@ -23,7 +23,7 @@ DRY_RUN_TIMEOUT_S = 20.0
 
 
 def qemu_user() -> str:
-    """The host's qemu-user for aarch64, '' if there is none. Only a static one works where the guest's files hide the host's."""
+    """The host's qemu-user for aarch64, '' if there is none; it has to be static to work among the guest's files."""
     return shutil.which("qemu-aarch64-static") or shutil.which("qemu-aarch64") or ""
 
 
@@ -36,7 +36,7 @@ def maps_all_ids() -> bool:
 
 
 def try_namespaces() -> tuple[str, str]:
-    """('own' or 'host', why) with the binfmt_misc registration that works here, or ('', why not): found by a dry run."""
+    """('own' or 'host', why): the binfmt_misc registration that works here; ('', why not): from dry runs."""
     emulator = qemu_user()
     if not emulator:
         return "", f"qemu-aarch64-static is not installed ({INSTALL_QEMU_USER})"
@@ -48,7 +48,10 @@ def try_namespaces() -> tuple[str, str]:
         if not reason:
             return "own", "user, mount and pid namespaces with a binfmt_misc of their own work here"
         if not _dry_run(folder, root, ""):
-            return "host", "user, mount and pid namespaces work here, and arm64 programs are registered in the host's binfmt_misc"
+            return (
+                "host",
+                "user, mount and pid namespaces work here, and arm64 programs are registered in the host's binfmt_misc",
+            )
     return "", reason
 
 
@@ -68,7 +71,9 @@ def _dry_run(folder: Path, root: Path, emulator: str) -> str:
     spec = write_spec(folder / "spec.json", root, [], emulator, ["/program"], "")
     command = [sys.executable, "-I", "-S", str(SCRIPT), str(spec)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=DRY_RUN_TIMEOUT_S, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=DRY_RUN_TIMEOUT_S, stdin=subprocess.DEVNULL
+        )
     except subprocess.TimeoutExpired:
         return f"a dry run did not end within {DRY_RUN_TIMEOUT_S:.0f} s"
     if done.returncode == STATUS:

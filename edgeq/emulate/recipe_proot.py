@@ -21,7 +21,9 @@ from edgeq.errors import UsageError
 
 def try_proot() -> tuple[bool, str]:
     """Whether proot works here, from a dry run, and why."""
-    missing = [package for package, found in (("proot", shutil.which("proot")), ("qemu-user-static", qemu_user())) if not found]
+    missing = [
+        package for package, found in (("proot", shutil.which("proot")), ("qemu-user-static", qemu_user())) if not found
+    ]
     if missing:
         return False, f"{' and '.join(missing)} not installed (apt-get install -y {' '.join(missing)})"
     with tempfile.TemporaryDirectory(prefix="edgeq-dry-run-") as name:
@@ -30,7 +32,9 @@ def try_proot() -> tuple[bool, str]:
         program.chmod(0o755)
         command = [*_proot(Path(name)), "/program"]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=DRY_RUN_TIMEOUT_S, stdin=subprocess.DEVNULL)
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=DRY_RUN_TIMEOUT_S, stdin=subprocess.DEVNULL
+            )
         except subprocess.TimeoutExpired:
             return False, f"a dry run of proot did not end within {DRY_RUN_TIMEOUT_S:.0f} s"
     if done.returncode != STATUS:
@@ -74,9 +78,17 @@ def plan_proot(seat: Seat) -> Plan:
     if not _terminals_belong_to_tty():
         binds.append((seat.rootfs / GROUP_WITHOUT_TTY, "/etc/group"))
     if ":" in str(seat.folder) + str(seat.rootfs):
-        raise UsageError(f"proot cannot use the folder {seat.folder}: it has a colon in its name.", "Set EDGEQ_HOME to another folder.")
+        raise UsageError(
+            f"proot cannot use the folder {seat.folder}: it has a colon in its name.",
+            "Set EDGEQ_HOME to another folder.",
+        )
     options = [word for source, target in binds for word in ("-b", f"{source}:{target}")]
-    environment = (("QEMU_CPU", QEMU_CPU), ("PATH", f"/usr/sbin:/sbin:{PATH}"), ("HOME", "/home/pi"), (MARKER, seat.cookie))
+    environment = (
+        ("QEMU_CPU", QEMU_CPU),
+        ("PATH", f"/usr/sbin:/sbin:{PATH}"),
+        ("HOME", "/home/pi"),
+        (MARKER, seat.cookie),
+    )
     cleared = ["env", "-i", "TMPDIR=/tmp", "LC_ALL=C.UTF-8", f"PROOT_TMP_DIR={scratch}"]
     command = [*cleared, *(f"{name}={value}" for name, value in environment), *_proot(seat.rootfs), *options]
     return Plan((*command, *sshd_command(seat.port)), "qemu-user proot", banner_timeout_s=60.0)

@@ -30,7 +30,9 @@ _MACHINE = ("-M", "virt", "-cpu", QEMU_CPU, "-icount", "shift=0", "-display", "n
 
 def try_system() -> tuple[bool, str]:
     """Whether qemu-system works here, from a dry run, and why."""
-    missing = [package for package, found in (("qemu-system-arm", shutil.which(QEMU)), ("e2fsprogs", mke2fs())) if not found]
+    missing = [
+        package for package, found in (("qemu-system-arm", shutil.which(QEMU)), ("e2fsprogs", mke2fs())) if not found
+    ]
     if missing:
         return False, f"{' and '.join(missing)} not installed (apt-get install -y {' '.join(missing)})"
     with tempfile.TemporaryDirectory(prefix="edgeq-dry-run-") as name:
@@ -39,7 +41,9 @@ def try_system() -> tuple[bool, str]:
         semihosting = ["-semihosting-config", "enable=on,target=native"]
         command = [QEMU, *_MACHINE, *semihosting, "-m", "64", "-kernel", str(program)]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=DRY_RUN_TIMEOUT_S, stdin=subprocess.DEVNULL)
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=DRY_RUN_TIMEOUT_S, stdin=subprocess.DEVNULL
+            )
         except subprocess.TimeoutExpired:
             return False, f"a dry run of {QEMU} did not end within {DRY_RUN_TIMEOUT_S:.0f} s"
     if done.returncode != STATUS:

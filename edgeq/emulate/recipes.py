@@ -71,5 +71,7 @@ def _candidate(name: str, is_forced: bool, against: str) -> Choice | str:
     recipe, plan = _try(name)
     if not recipe.ok:
         return f"{name}: {recipe.why}"
-    why = f"{name} was asked for; {recipe.why}" if is_forced else f"{recipe.why}{f' (not {against})' if against else ''}"
+    why = (
+        f"{name} was asked for; {recipe.why}" if is_forced else f"{recipe.why}{f' (not {against})' if against else ''}"
+    )
     return Choice(name, why, plan)

@@ -1,4 +1,4 @@
-"""An arm64 Debian or Ubuntu userland as a folder, made without root, chroot or maintainer scripts; made once, then cached.
+"""An arm64 Debian or Ubuntu userland as a folder, made without root, chroot or maintainer scripts, and cached.
 
 The folder is shared by all instances and meant to be read only: what an instance writes lies in folders of its own
 that are laid over /home, /tmp, /run and /etc/edgeq (its sshd_config, keys and `emulated` note).
@@ -7,6 +7,7 @@ that are laid over /home, /tmp, /run and /etc/edgeq (its sshd_config, keys and `
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -21,13 +22,23 @@ from edgeq.emulate.lock import locked
 from edgeq.errors import UsageError
 from edgeq.paths import home
 
-FORMAT = 3
+FORMAT = 4
 """Raise it when the way of building changes: old caches are then left alone and a new one is made."""
 
 PACKAGES = (
-    "openssh-server openssh-sftp-server python3 libstdc++6 base-files base-passwd bash coreutils dash diffutils findutils "
-    "grep gzip hostname login mawk mount ncurses-base procps sed tar util-linux"
-).split()
+    *(
+        "openssh-server",
+        "openssh-sftp-server",
+        "python3",
+        "libstdc++6",
+        "base-files",
+        "base-passwd",
+        "bash",
+        "coreutils",
+    ),
+    *("dash", "diffutils", "findutils", "grep", "gzip", "hostname", "login", "mawk", "mount", "ncurses-base", "procps"),
+    *("sed", "tar", "util-linux"),
+)
 OPTIONAL = ("usr-is-merged",)
 """Asked for where the distribution has them; usr-is-merged spares Debian the whole of perl."""
 
@@ -38,7 +49,9 @@ GROUP_WITHOUT_TTY = "usr/share/edgeq/group-without-tty"
 """Laid over /etc/group where the guest has one id only: sshd would give terminals to tty, and could not."""
 
 _UNWANTED = ("doc", "man", "locale", "info", "lintian", "bug")
-_USERS = (f"sshd:x:102:65534::/run/sshd:/usr/sbin/nologin\n{USER}:x:{UID}:{UID}:Emulated Raspberry Pi,,,:/home/{USER}:/bin/bash\n")
+_USERS = f"""sshd:x:102:65534::/run/sshd:/usr/sbin/nologin
+{USER}:x:{UID}:{UID}:Emulated Raspberry Pi,,,:/home/{USER}:/bin/bash
+"""
 Progress = Callable[[str], None]
 
 
@@ -66,7 +79,7 @@ def _key(sources: AptSources) -> str:
 
 @contextmanager
 def building(folder: Path, progress: Progress, what: str) -> Iterator[Path | None]:
-    """Yield a new folder to fill, which becomes `folder` when the block ends well; None where `folder` is there already."""
+    """Yield a new folder to fill, which becomes `folder` when the block ends well; None where that is there."""
     if folder.is_dir():
         yield None
         return
@@ -88,7 +101,12 @@ def building(folder: Path, progress: Progress, what: str) -> Iterator[Path | Non
 
 @contextmanager
 def private_apt(sources: AptSources) -> Iterator[PrivateApt]:
-    """apt in a folder that is thrown away afterwards."""
+    """apt in a folder that is thrown away afterwards; `UsageError` where EDGEQ_OFFLINE forbids it."""
+    if os.environ.get("EDGEQ_OFFLINE"):
+        raise UsageError(
+            "The emulated Pi needs arm64 packages that are not in the cache yet, and EDGEQ_OFFLINE is set.",
+            "Unset EDGEQ_OFFLINE for the first start.",
+        )
     with tempfile.TemporaryDirectory(prefix=".apt-", dir=home() / "cache") as folder:
         yield PrivateApt(Path(folder), sources)
 
@@ -108,7 +126,9 @@ def unpack(deb: Path, root: Path) -> None:
         raise UsageError("There is no dpkg-deb here to unpack arm64 packages.", "apt-get install -y dpkg")
     excluded = [f"--exclude=./usr/share/{name}" for name in _UNWANTED]
     command = ["tar", "-x", "-p", "-C", str(root), "--numeric-owner", "--keep-directory-symlink", *excluded]
-    with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(deb)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as source:
+    with subprocess.Popen(
+        ["dpkg-deb", "--fsys-tarfile", str(deb)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as source:
         done = subprocess.run(command, stdin=source.stdout, capture_output=True, text=True, timeout=300)
         if source.stdout:
             source.stdout.close()
@@ -131,8 +151,11 @@ def _settle(root: Path) -> None:
     names = [line.partition(":")[0] for line in (passwd + _USERS).splitlines()]
     (root / "etc/shadow").write_text("".join(f"{name}:*:19000:0:99999:7:::\n" for name in names), encoding="ascii")
     (root / "etc/shadow").chmod(0o600)
-    (root / "etc/nsswitch.conf").write_text("passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n", encoding="ascii")
-    # proot shows the host's root at /host-rootfs; left to itself it would make that folder, unreadable, in this cache.
+    (root / "etc/nsswitch.conf").write_text(
+        "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n", encoding="ascii"
+    )
+    # proot lays something over these two; what is not there it would make, unreadable, in this cache.
+    (root / "etc/ld.so.preload").touch()
     for name in ("dev", "proc", "sys", "run", "tmp", "home", "mnt", "etc/edgeq", "host-rootfs"):
         (root / name).mkdir(parents=True, exist_ok=True)
     (root / "etc/edgeq-emulated").symlink_to("edgeq/emulated")

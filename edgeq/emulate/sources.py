@@ -50,7 +50,10 @@ def deb822_sources(text: str, codename: str) -> str:
     kept = []
     for stanza in _stanzas(text):
         fields = {name.lower(): value for name, value in stanza.items()}
-        if fields.get("enabled", "yes").strip().lower() in ("no", "false", "0") or "deb" not in fields.get("types", "").split():
+        if (
+            fields.get("enabled", "yes").strip().lower() in ("no", "false", "0")
+            or "deb" not in fields.get("types", "").split()
+        ):
             continue
         if not is_distribution(fields.get("suites", "").split(), fields.get("components", "").split(), codename):
             continue

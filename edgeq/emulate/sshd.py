@@ -40,4 +40,14 @@ Subsystem sftp /usr/lib/openssh/sftp-server
 
 def sshd_command(port: int, listen: str = "127.0.0.1") -> list[str]:
     """What runs in the guest: sshd in the foreground, log on stderr."""
-    return ["/usr/sbin/sshd", "-D", "-e", "-f", f"{FOLDER}/sshd_config", "-p", str(port), "-o", f"ListenAddress={listen}"]
+    return [
+        "/usr/sbin/sshd",
+        "-D",
+        "-e",
+        "-f",
+        f"{FOLDER}/sshd_config",
+        "-p",
+        str(port),
+        "-o",
+        f"ListenAddress={listen}",
+    ]

@@ -1,11 +1,11 @@
 """Instances of emulated devices and what is written down about them, under `EDGEQ_HOME/emulators/<key>/`.
 
-    lock         held by whoever starts or stops this instance
-    state.json   the running instance; replaced whole, removed by stop
-    log          of the emulator and the guest's sshd, begun anew at every start
-    identity     private key that logs in, with identity.pub; known_hosts beside it
-    etc/         laid over /etc/edgeq in the guest: sshd_config, host keys, authorized_keys, emulated
-    home/        laid over /home in the guest; survives stop (recipe system keeps home.ext4 instead)
+lock         held by whoever starts or stops this instance
+state.json   the running instance; replaced whole, removed by stop
+log          of the emulator and the guest's sshd, begun anew at every start
+identity     private key that logs in, with identity.pub; known_hosts beside it
+etc/         laid over /etc/edgeq in the guest: sshd_config, host keys, authorized_keys, emulated
+home/        laid over /home in the guest; survives stop (recipe system keeps home.ext4 instead)
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ HOST = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Instance:
-    """A running emulated device. `address` is of the form ssh://pi@127.0.0.1:PORT; `known_hosts` and `identity` are files for ssh."""
+    """A running emulated device. `address` is ssh://pi@127.0.0.1:PORT; `known_hosts` and `identity` are for ssh."""
 
     name: str
     recipe: str
@@ -62,7 +62,9 @@ def check_name(name: str) -> None:
 def check_key(key: str) -> str:
     """`key`, if it can name a folder."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", key):
-        raise UsageError(f"'{key}' cannot name an instance.", "Use letters, digits, dot, dash and underscore; at most 64.")
+        raise UsageError(
+            f"'{key}' cannot name an instance.", "Use letters, digits, dot, dash and underscore; at most 64."
+        )
     return key
 
 
@@ -82,9 +84,16 @@ def read_record(folder: Path) -> Record | None:
     try:
         data = json.loads((folder / "state.json").read_text(encoding="utf-8"))
         process = ProcessId(int(data["pid"]), int(data["start_ticks"]), str(data["boot_id"]))
-        texts = {name: str(data[name]) for name in ("name", "recipe", "why", "address")}
-        files = {"known_hosts": folder / "known_hosts", "identity": folder / "identity"}
-        instance = Instance(**texts, **files, pid=process.pid, key=folder.name)
+        instance = Instance(
+            name=str(data["name"]),
+            recipe=str(data["recipe"]),
+            why=str(data["why"]),
+            address=str(data["address"]),
+            known_hosts=folder / "known_hosts",
+            identity=folder / "identity",
+            pid=process.pid,
+            key=folder.name,
+        )
         return Record(instance, process, str(data["cookie"]), int(data["port"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None

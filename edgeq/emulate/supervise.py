@@ -48,7 +48,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _wait(child: int, deadline: float, signals: set[signal.Signals]) -> int | None:
-    """Reap children until `child` ends (its status), a signal other than SIGCHLD asks to stop, or the deadline passes (None)."""
+    """Reap children until `child` ends: its status; None when a signal asks to stop, or at the deadline."""
     while True:
         while True:
             try:

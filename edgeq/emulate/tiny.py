@@ -1,4 +1,4 @@
-"""Two tiny arm64 programs that end with status 42: what a dry run of a recipe executes instead of trusting version numbers."""
+"""Two tiny arm64 programs that end with status 42, for dry runs of the recipes."""
 
 from __future__ import annotations
 
