@@ -1,0 +1,97 @@
+"""Small parts of the emulators: archive, modules, programs, filter, sshd's configuration."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from edgeq.emulate.board import CPUINFO, sys_files, write_board
+from edgeq.emulate.cpio import archive
+from edgeq.emulate.keys import known_hosts_line, make_key
+from edgeq.emulate.modules import dependencies, modules_in_order
+from edgeq.emulate.older_kernel import CALLS, bpf
+from edgeq.emulate.sshd import sshd_config
+from edgeq.emulate.tiny import STATUS, linux_program
+
+
+def test_cpio_is_what_cpio_reads(tmp_path: Path) -> None:
+    if not shutil.which("cpio"):
+        pytest.skip("cpio is not installed")
+    data = archive({"init": (0o755, b"#!/bin/sh\n"), "a/b/c": (0o600, b"xyz")})
+    subprocess.run(["cpio", "-idm", "--quiet"], input=data, cwd=tmp_path, check=True)
+    assert (tmp_path / "a/b/c").read_bytes() == b"xyz"
+    assert (tmp_path / "a/b/c").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "init").stat().st_mode & 0o777 == 0o755
+
+
+def test_a_module_comes_after_what_it_needs(tmp_path: Path) -> None:
+    def module(name: str, *needs: str) -> None:
+        (tmp_path / f"{name}.ko").write_bytes(
+            b"\x7fELF\0license=GPL\0depends=" + ",".join(needs).encode() + b"\0name=x\0"
+        )
+
+    module("virtio_net", "net_failover", "virtio")
+    module("net_failover", "failover")
+    module("failover")
+    module("virtio")
+    module("virtio-rng", "virtio")
+    names = [name for name, _ in modules_in_order(tmp_path, ("virtio_net", "virtio_rng", "built_in"))]
+    assert names == ["failover", "net_failover", "virtio", "virtio_net", "virtio_rng"]
+    assert dependencies(b"nothing here") == []
+
+
+def test_the_tiny_program_runs_under_qemu_user(tmp_path: Path) -> None:
+    emulator = shutil.which("qemu-aarch64-static") or shutil.which("qemu-aarch64")
+    if not emulator:
+        pytest.skip("qemu-user is not installed")
+    program = tmp_path / "program"
+    program.write_bytes(linux_program())
+    program.chmod(0o755)
+    assert subprocess.run([emulator, str(program)], timeout=20).returncode == STATUS
+
+
+def test_the_filter_jumps_to_its_last_two_instructions() -> None:
+    for arch, numbers in CALLS.values():
+        code = bpf(arch, numbers)
+        steps = [code[at : at + 8] for at in range(0, len(code), 8)]
+        assert len(steps) == len(numbers) + 5
+        for at, step in enumerate(steps):
+            if step[0] == 0x15 and at > 1:
+                assert at + 1 + step[2] == len(steps) - 1
+        assert 1 + 1 + steps[1][3] == len(steps) - 2
+
+
+def test_keys_and_known_hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_key(tmp_path / "key", "me")
+    assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
+    before = (tmp_path / "key").read_bytes()
+    make_key(tmp_path / "key", "me")
+    assert (tmp_path / "key").read_bytes() == before
+    line = known_hosts_line(tmp_path / "key.pub", "127.0.0.1", 4022)
+    assert line.startswith("[127.0.0.1]:4022 ssh-ed25519 AAAA")
+    assert line.count(" ") == 2
+
+    pytest.importorskip("cryptography")
+    monkeypatch.setattr("edgeq.emulate.keys.shutil.which", lambda _name: None)
+    make_key(tmp_path / "other", "me")
+    assert b"OPENSSH PRIVATE KEY" in (tmp_path / "other").read_bytes()
+    assert (tmp_path / "other").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_board_is_a_pi_4(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    write_board(tmp_path)
+    assert (tmp_path / "sys/firmware/devicetree/base/model").read_bytes() == b"Raspberry Pi 4 Model B Rev 1.4\0"
+    assert CPUINFO.count("CPU part\t: 0xd08") == 4
+    assert all(not name.startswith("/") for name in sys_files())
+
+
+def test_every_login_gets_the_safe_cpu_model() -> None:
+    config = sshd_config("c00c1e")
+    assert "SetEnv QEMU_CPU=cortex-a72 EDGEQ_EMULATOR=c00c1e" in config
+    assert "VersionAddendum edgeq-c00c1e" in config
+    for line in ("UsePAM no", "UseDNS no", "StrictModes no", "PidFile none", "Subsystem sftp"):
+        assert line in config
