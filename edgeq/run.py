@@ -18,6 +18,7 @@ from edgeq.errors import ArtifactError
 SCHEMA = 1
 HOW = ("measured", "emulated", "estimated")
 VERDICTS = ("valid", "degraded", "invalid")
+SEVERITIES = ("info", "degraded", "invalid")
 
 
 @dataclass(frozen=True)
@@ -106,25 +107,33 @@ def read_run(path: Path) -> Run:
         raise ArtifactError(f"{path}: cannot be read as a run: {error}.", "'edgeq bench' writes runs.") from error
     if not isinstance(data, dict) or data.get("kind") != "edgeq-run":
         raise ArtifactError(f"{path}: this is not a run.", "'edgeq bench' writes runs.")
-    if data.get("schema", 0) > SCHEMA:
-        raise ArtifactError(f"{path}: schema {data['schema']} is newer than this edgeq's ({SCHEMA}).", "Upgrade edgeq.")
     try:
+        if int(data["schema"]) > SCHEMA:
+            newer = f"{path}: schema {data['schema']} is newer than this edgeq's ({SCHEMA})."
+            raise ArtifactError(newer, "Upgrade edgeq.")
         if data["verdict"] not in VERDICTS:
             raise ValueError(f"the verdict is {data['verdict']!r}")
         return Run(
             created=data["created"],
             edgeq=data["edgeq"],
-            device=data["device"],
-            release=data["release"],
+            device=dict(data["device"]),
+            release=dict(data["release"]),
             plan=Plan(**data["plan"]),
-            environment=data["environment"],
+            environment=dict(data["environment"]),
             series=tuple(_series(item) for item in data["series"]),
             verdict=data["verdict"],
-            issues=tuple(Issue(**item) for item in data["issues"]),
+            issues=tuple(_issue(item) for item in data["issues"]),
             path=path,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f"{path}: the run is damaged: {error!r}.", "Bench again.") from error
+
+
+def _issue(item: dict[str, Any]) -> Issue:
+    issue = Issue(**item)
+    if issue.severity not in SEVERITIES:
+        raise ValueError(f"issue {issue.code!r} has the severity {issue.severity!r}")
+    return issue
 
 
 def _series(item: dict[str, Any]) -> Series:
