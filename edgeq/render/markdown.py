@@ -48,7 +48,7 @@ def _lines(report: Report) -> Iterator[str]:
 def _comparison(report: Report) -> Iterator[str]:
     head = ["", *(escape(section.label) for section in report.sections)]
     rows = [
-        [row.label, *(f"{figure_text(cell)} *{tag(cell)}*" if cell else "–" for cell in row.cells)]
+        [row.label, *(f"{figure_text(cell)} *{escape(tag(cell))}*" if cell else "–" for cell in row.cells)]
         for row in report.comparison
     ]
     yield from _table(head, rows)
@@ -90,7 +90,9 @@ def _figures(section: Section) -> Iterator[str]:
     if section.accuracy:
         found = section.accuracy
         figures += [found.float_accuracy, found.accuracy, found.agreement, found.drop]
-    rows = [[figure.label, figure_text(figure), interval_text(figure), f"*{tag(figure)}*"] for figure in figures]
+    rows = [
+        [figure.label, figure_text(figure), interval_text(figure), f"*{escape(tag(figure))}*"] for figure in figures
+    ]
     yield from _table(["Figure", "Value", "95 % interval", "Obtained"], rows, right=2)
 
 
