@@ -155,7 +155,7 @@ def test_an_emulator_that_cannot_start_quotes_its_log(monkeypatch: pytest.Monkey
     key = f"test-{os.getpid()}-broken"
     monkeypatch.setattr("edgeq.emulate.recipe_namespaces.sshd_command", lambda _port: ["/bin/ls", "/nonsense"])
     try:
-        with pytest.raises(UsageError, match="cannot access .*nonsense") as caught:
+        with pytest.raises(UsageError, match=r"cannot access .*nonsense") as caught:
             emulate.start("rpi4", instance=key, recipe="namespaces")
         assert "log" in caught.value.hint
         assert running(key) is None
