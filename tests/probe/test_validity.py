@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -92,3 +93,9 @@ def test_no_issue_code_twice_and_each_is_advice() -> None:
 def test_an_empty_run_is_judged_not_crashed() -> None:
     run = Run("", "", {}, {}, Plan(0, 0, 1), {}, ())
     assert judge(run)[0] == "invalid"
+
+
+def test_the_documentation_lists_every_check_as_it_is() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "run.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `([a-z_]+)`( \*)? \| (info|degraded|invalid) \|", text, re.MULTILINE)
+    assert listed == [(check.code, " *" if check.timing else "", check.severity) for check in CHECKS]
