@@ -7,7 +7,6 @@ host's apt is neither used nor changed. Signatures and hashes are checked by apt
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -105,8 +104,8 @@ class PrivateApt:
             reasons = [line for line in done.stderr.splitlines() if line.startswith(("E:", "W: Failed"))]
             raise UsageError(
                 f"{failure}: {(reasons or [done.stderr.strip() or 'apt says nothing'])[0]}",
-                f"Try it by hand: {shlex.join(full)}. "
-                "EDGEQ_APT_SOURCES=FILE names other sources (a sources.list of a Debian or Ubuntu archive with arm64).",
+                "'apt-get update' by hand tells whether the network is there; EDGEQ_APT_SOURCES=FILE names other sources "
+                "(a sources.list of a Debian or Ubuntu archive with arm64).",
             )
         return done.stdout
 

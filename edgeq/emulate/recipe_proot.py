@@ -45,8 +45,8 @@ def try_proot() -> tuple[bool, str]:
 
 def _proot(root: Path) -> list[str]:
     emulator = f"{qemu_user()} -cpu {QEMU_CPU}"
-    older = [sys.executable, "-I", "-S", str(Path(__file__).with_name("older_kernel.py"))]
-    return [*older, "proot", "-q", emulator, "-r", str(root), "-i", f"{UID}:{UID}", "-w", "/"]
+    filtered = [sys.executable, "-I", "-S", str(Path(__file__).with_name("proot_filter.py"))]
+    return [*filtered, "proot", "-q", emulator, "-r", str(root), "-i", f"{UID}:{UID}", "-w", "/"]
 
 
 def _terminals_belong_to_tty() -> bool:
