@@ -50,7 +50,7 @@ def place(name: str) -> Iterator[Place]:
         yield Place(name, found.address, found.identity, found.known_hosts)
         return
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "link"))
-    from sshd import Sshd
+    from sshd import Sshd  # type: ignore[import-not-found]
 
     with tempfile.TemporaryDirectory() as folder, Sshd(Path(folder) / "sshd") as server:
         yield Place(name, server.address, server.identity, server.known_hosts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -80,7 +81,8 @@ def write_outputs(path: Path, outputs: Sequence[Array]) -> None:
     """One output to .npy; several, or a path that ends in .npz, to .npz as `output_0`, `output_1`, ..."""
     try:
         if path.suffix == ".npz" or len(outputs) > 1:
-            np.savez(path, **{f"output_{index}": value for index, value in enumerate(outputs)})
+            arrays: dict[str, Any] = {f"output_{index}": value for index, value in enumerate(outputs)}
+            np.savez(path, **arrays)
         else:
             np.save(path, outputs[0])
     except OSError as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from edgeq.errors import UsageError
+from edgeq.interface import Array
 from edgeq.project import FILE, Project, read_project
 from edgeq.quantize.process import run_worker, work_folder
 
@@ -60,7 +61,7 @@ def init_project(folder: Path, progress: Callable[[str], None] = lambda _: None)
     return read_project(folder / FILE)
 
 
-def _digits() -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def _digits() -> tuple[Array, Array]:
     """1,797 images of handwritten digits as (n, 8, 8, 1) float32, 0..16, and their classes (n,), shuffled once."""
     from sklearn.datasets import load_digits
 

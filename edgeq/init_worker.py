@@ -37,7 +37,11 @@ def _model(keras: Any) -> Any:
     """Depthwise-separable, about 3,000 weights; takes pixels 0..16 as they are."""
     layers = keras.layers
     net = [keras.Input((8, 8, 1)), layers.Rescaling(1 / 16)]
-    net += [layers.Conv2D(16, 3, padding="same", use_bias=False), layers.BatchNormalization(momentum=0.9), layers.ReLU()]
+    net += [
+        layers.Conv2D(16, 3, padding="same", use_bias=False),
+        layers.BatchNormalization(momentum=0.9),
+        layers.ReLU(),
+    ]
     for filters, stride in ((32, 2), (48, 1)):
         net += [layers.DepthwiseConv2D(3, strides=stride, padding="same", use_bias=False)]
         net += [layers.BatchNormalization(momentum=0.9), layers.ReLU()]

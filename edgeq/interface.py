@@ -32,7 +32,8 @@ class Tensor:
     def quantize(self, real: Array) -> Array:
         """Real values of any shape -> this tensor's dtype, rounded to nearest (half to even) and clipped."""
         if self.scale == 0:
-            return real.astype(self.dtype)
+            floats: Array = real.astype(self.dtype)
+            return floats
         info = np.iinfo(self.dtype)
         steps = np.rint(np.asarray(real, np.float64) / self.scale) + self.zero_point
         return np.clip(steps, info.min, info.max).astype(self.dtype)

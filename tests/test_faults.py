@@ -1,4 +1,4 @@
-"""What goes wrong on the way to a device, as a user meets it: one sentence, a hint, an exit code - and what served, serves.
+"""What goes wrong on the way to a device: one sentence, a hint, an exit code - and what served, serves.
 
 The device is a real sshd on this machine; the commands are the real ones.
 """

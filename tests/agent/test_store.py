@@ -138,10 +138,17 @@ def test_old_releases_and_their_blobs_go(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"schema": 2}, {"kind": "other"}, {"files": {"../x": {"sha256": "a" * 64}}}, {"files": {"release.json": {"sha256": "a" * 64}}},
-     {"files": {"a": {"sha256": "../x"}}}, {"files": 3}, {"runtime": {}}],
+    [
+        {"schema": 2},
+        {"kind": "other"},
+        {"files": {"../x": {"sha256": "a" * 64}}},
+        {"files": {"release.json": {"sha256": "a" * 64}}},
+        {"files": {"a": {"sha256": "../x"}}},
+        {"files": 3},
+        {"runtime": {}},
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_hostile_manifests_are_refused(tmp_path: Path, change: dict[str, object]) -> None:
     store, bundle = Store(tmp_path / "store"), make_bundle(tmp_path / "bundle")
     data = json.dumps({**bundle.manifest, **change}).encode()

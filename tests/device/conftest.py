@@ -22,7 +22,7 @@ def loopback_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[st
     with Sshd(tmp_path / "sshd", env={"XDG_DATA_HOME": str(tmp_path / "data")}, extra=(force,)) as server:
         settings = tmp_path / "home" / ".ssh"
         settings.mkdir(parents=True)
-        config = f"Host *\n  IdentityFile {server.identity}\n  IdentitiesOnly yes\n  UserKnownHostsFile {server.known_hosts}\n"
-        (settings / "config").write_text(config)
+        keys = f"IdentityFile {server.identity}\n  IdentitiesOnly yes\n  UserKnownHostsFile {server.known_hosts}"
+        (settings / "config").write_text(f"Host *\n  {keys}\n")
         monkeypatch.setenv("HOME", str(tmp_path / "home"))
         yield server.address
