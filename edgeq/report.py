@@ -113,7 +113,7 @@ def report(paths: Sequence[Path]) -> Report:
     sections = tuple(section(run, label) for run, label in zip(runs, _labels(runs), strict=True))
     names = list(dict.fromkeys(str(run.release.get("name") or "model") for run in runs))
     return Report(
-        title=", ".join(names) + (f" on {len(runs)} devices" if len(runs) > 1 else f" on {_device(runs[0])}"),
+        title=", ".join(names) + _where(runs),
         edgeq=edgeq.__version__,
         verdict=max((run.verdict for run in runs), key=VERDICTS.index),
         headlines=tuple(_headlines(sections)),
@@ -301,7 +301,7 @@ def _headlines(sections: Sequence[Section]) -> Iterator[str]:
 
 def _golden_of_all(sections: Sequence[Section]) -> str:
     if all(section.golden.startswith(MATCH) for section in sections):
-        return f"{MATCH} on {'both' if len(sections) == 2 else f'all {len(sections)}'} devices"
+        return f"{MATCH} in {'both' if len(sections) == 2 else f'all {len(sections)}'} runs"
     return "; ".join(f"{section.label}: {section.golden}" for section in sections)
 
 
@@ -310,7 +310,7 @@ def golden_words(golden: Mapping[str, Any]) -> str:
     worst, tolerance = golden.get("worst"), golden.get("tolerance", 0)
     if not golden.get("vectors") or worst is None:
         return "golden vectors were not checked"
-    steps = f"worst difference {worst} step{'' if worst == 1 else 's'}, {tolerance} allowed"
+    steps = f"worst difference {worst:g} step{'' if worst == 1 else 's'}, {tolerance} allowed"
     return f"{MATCH if worst <= tolerance else 'golden vectors do not match'} ({golden['vectors']} vectors, {steps})"
 
 
@@ -340,7 +340,14 @@ def _labels(runs: Sequence[Run]) -> Iterator[str]:
 
 
 def _device(run: Run) -> str:
-    return str(run.device.get("name") or run.device.get("address") or "a device")
+    return str(run.device.get("name") or run.device.get("address") or "a device").rstrip(":")
+
+
+def _where(runs: Sequence[Run]) -> str:
+    devices = {_device(run) for run in runs}
+    if len(devices) == 1:
+        return f" on {_device(runs[0])}" + (f", {len(runs)} runs" if len(runs) > 1 else "")
+    return f" on {len(devices)} devices" + (f", {len(runs)} runs" if len(runs) > len(devices) else "")
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

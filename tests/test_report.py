@@ -74,7 +74,7 @@ def test_runs_side_by_side() -> None:
     made = report([PI, LOCAL, METERED])
     assert made.title == "synthetic-digits on 3 devices"
     assert made.verdict == "degraded"
-    assert made.headlines[0].startswith("Golden vectors match on all 3 devices; int8 loses 0.3 points")
+    assert made.headlines[0].startswith("Golden vectors match in all 3 runs; int8 loses 0.3 points")
     assert made.headlines[1].startswith("synthetic-digits on bench-7 is degraded. Latency drifted")
     assert made.headlines[2] == f"synthetic-digits on pi: latency is emulated. {EMULATED}."
     rows = {row.label: row.cells for row in made.comparison}
@@ -88,6 +88,8 @@ def test_equal_names_are_told_apart_and_folders_are_read(tmp_path: Path) -> None
     made = report([tmp_path, LOCAL])
     assert [each.label for each in made.sections] == ["synthetic-digits on local", "synthetic-digits on local (2)"]
     assert made.remarks == ()
+    assert made.title == "synthetic-digits on local, 2 runs"
+    assert made.headlines[0].startswith("Golden vectors match in both runs; int8")
 
 
 def test_nothing_to_report_is_a_usage_error() -> None:
@@ -103,6 +105,7 @@ def test_nothing_to_report_is_a_usage_error() -> None:
             "Golden vectors do not match (8 vectors, worst difference 3 steps",
         ),
         ({"vectors": 0, "tolerance": 1, "worst": 0}, "Golden vectors were not checked"),
+        ({"vectors": 8, "tolerance": 1, "worst": 0.0}, "Golden vectors match (8 vectors, worst difference 0 steps"),
         (None, "Golden vectors were not checked"),
         ("odd", "Golden vectors were not checked"),
     ],
