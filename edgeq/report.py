@@ -308,7 +308,7 @@ def _golden_of_all(sections: Sequence[Section]) -> str:
 def golden_words(golden: Mapping[str, Any]) -> str:
     """Whether the golden vectors matched, in words; `worst` and `tolerance` count output steps (LSB)."""
     worst, tolerance = golden.get("worst"), golden.get("tolerance", 0)
-    if not golden.get("vectors") or worst is None:
+    if not golden.get("vectors") or not isinstance(worst, (int, float)) or not isinstance(tolerance, (int, float)):
         return "golden vectors were not checked"
     steps = f"worst difference {worst:g} step{'' if worst == 1 else 's'}, {tolerance} allowed"
     return f"{MATCH if worst <= tolerance else 'golden vectors do not match'} ({golden['vectors']} vectors, {steps})"

@@ -107,6 +107,7 @@ def test_nothing_to_report_is_a_usage_error() -> None:
         ({"vectors": 0, "tolerance": 1, "worst": 0}, "Golden vectors were not checked"),
         ({"vectors": 8, "tolerance": 1, "worst": 0.0}, "Golden vectors match (8 vectors, worst difference 0 steps"),
         (None, "Golden vectors were not checked"),
+        ({"vectors": 8, "worst": "none"}, "Golden vectors were not checked"),
         ("odd", "Golden vectors were not checked"),
     ],
 )
