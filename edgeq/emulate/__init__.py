@@ -5,8 +5,8 @@
     start ── rootfs (apt, sources) ── recipe: namespaces │ proot │ system ── supervise ── sshd banner ──> Instance
 """
 
-from edgeq.emulate.lifecycle import instances, start, stop
+from edgeq.emulate.lifecycle import fetch, instances, start, stop
 from edgeq.emulate.recipes import Recipe, probe
 from edgeq.emulate.state import Instance
 
-__all__ = ["Instance", "Recipe", "instances", "probe", "start", "stop"]
+__all__ = ["Instance", "Recipe", "fetch", "instances", "probe", "start", "stop"]

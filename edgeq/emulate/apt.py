@@ -104,8 +104,8 @@ class PrivateApt:
             reasons = [line for line in done.stderr.splitlines() if line.startswith(("E:", "W: Failed"))]
             raise UsageError(
                 f"{failure}: {(reasons or [done.stderr.strip() or 'apt says nothing'])[0]}",
-                "'apt-get update' by hand tells whether the network is there; EDGEQ_APT_SOURCES=FILE names other sources "
-                "(a sources.list of a Debian or Ubuntu archive with arm64).",
+                "'apt-get update' by hand tells whether the network is there; EDGEQ_APT_SOURCES=FILE names other "
+                "sources (a sources.list of a Debian or Ubuntu archive with arm64).",
             )
         return done.stdout
 

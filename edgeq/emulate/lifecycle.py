@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edgeq.emulate.launch import end_instance, launch
 from edgeq.emulate.lock import locked
+from edgeq.emulate.machine import machine
 from edgeq.emulate.recipes import choices, forced_recipe
 from edgeq.emulate.rootfs import Progress, rootfs
 from edgeq.emulate.state import Instance, all_running, check_key, check_name, folder_of, running
@@ -56,6 +57,22 @@ def start(
         raise UsageError(
             f"The emulated device '{key}' could not be started: {error}.", "EDGEQ_HOME names the folder it lives in."
         ) from error
+
+
+def fetch(name: str, *, recipe: str | None = None, progress: Callable[[str], None] = _silent) -> None:
+    """Fill the caches that a start needs, so that it works with EDGEQ_OFFLINE=1 afterwards."""
+    check_name(name)
+    root = rootfs(progress)
+    if _best_recipe(forced_recipe(recipe)) == "system":
+        machine(root, progress)
+
+
+def _best_recipe(forced: str | None) -> str:
+    for candidate in choices(forced):
+        choice = candidate("")
+        if not isinstance(choice, str):
+            return choice.name
+    return ""
 
 
 def stop(name: str, *, instance: str | None = None) -> bool:
@@ -108,6 +125,11 @@ def _start_best(name: str, folder: Path, forced: str | None, progress: Progress)
             if forced:
                 raise
             against.append(f"{choice.name}: {error.message}")
+    if forced:
+        raise UsageError(
+            f"The recipe '{forced}' does not work on this machine: {against[0].partition(': ')[2]}.",
+            "Without a forced recipe (EDGEQ_EMULATOR_RECIPE) the best that works is taken.",
+        )
     raise UsageError(
         f"No way of emulating a {name} works on this machine: {'; '.join(against)}.",
         "apt-get install -y qemu-user-static proot qemu-system-arm e2fsprogs",

@@ -17,6 +17,7 @@ or 97 with one line on stderr that says which step failed.
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import os
 import signal
@@ -53,6 +54,10 @@ MASK = rb"\xff\xff\xff\xff\xff\xff\xff\xfc\xff\xff\xff\xff\xff\xff\xff\xff\xfe\x
 NODES = ("null", "zero", "full", "random", "urandom", "tty")
 LINKS = {"ptmx": "pts/ptmx", "fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}
 
+_WHY_NOT = {
+    errno.ENOSPC: " (the kernel allows no more of them: user.max_user_namespaces)",
+    errno.EPERM: " (denied, as containers and some distributions do)",
+}
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -103,7 +108,9 @@ def _unshare_with_maps(all_ids: bool) -> None:
         os._exit(_write_maps(pid, uid, gid, all_ids) if os.read(go_read, 1) else 1)
     os.close(go_read)
     namespaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC
-    _check("make a user namespace", _libc.unshare(namespaces))
+    if _libc.unshare(namespaces) < 0:
+        number = ctypes.get_errno()
+        raise StepFailed(f"make a user namespace: {os.strerror(number)}{_WHY_NOT.get(number, '')}")
     os.write(go_write, b"1")
     os.close(go_write)
     if os.waitpid(helper, 0)[1]:

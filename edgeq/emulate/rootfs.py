@@ -23,7 +23,7 @@ from edgeq.emulate.lock import locked
 from edgeq.errors import UsageError
 from edgeq.paths import home
 
-FORMAT = 5
+FORMAT = 6
 """Raise it when the way of building changes: old caches are then left alone and a new one is made."""
 
 PACKAGES = (
@@ -49,6 +49,7 @@ UID = 1000
 GROUP_WITHOUT_TTY = "usr/share/edgeq/group-without-tty"
 """Laid over /etc/group where the guest has one id only: sshd would give terminals to tty, and could not."""
 
+_ALTERNATIVES = {"awk": "mawk", "which": "which.debianutils"}
 _UNWANTED = ("doc", "man", "locale", "info", "lintian", "bug")
 _USERS = f"""sshd:x:102:65534::/run/sshd:/usr/sbin/nologin
 {USER}:x:{UID}:{UID}:Emulated Raspberry Pi,,,:/home/{USER}:/bin/bash
@@ -160,15 +161,16 @@ def _settle(root: Path) -> None:
     for name in ("dev", "proc", "sys", "run", "tmp", "home", "mnt", "etc/edgeq", "host-rootfs"):
         (root / name).mkdir(parents=True, exist_ok=True)
     (root / "etc/edgeq-emulated").symlink_to("edgeq/emulated")
-    awk = root / "usr/bin/awk"
-    if not awk.exists() and (root / "usr/bin/mawk").exists():
-        awk.symlink_to("mawk")
+    for name, program in _ALTERNATIVES.items():
+        link = root / "usr/bin" / name
+        if not link.exists() and (root / "usr/bin" / program).exists():
+            link.symlink_to(program)
     _take_setuid(root)
     _compile_python(root)
 
 
 def _take_setuid(root: Path) -> None:
-    """No program changes the user: on the host it would be a hole, and made by a plain user it would not become root."""
+    """No program changes the user: on the host that would be a hole, and one unpacked by a plain user fails."""
     for path in root.rglob("*"):
         mode = path.lstat().st_mode
         if stat.S_ISREG(mode) and mode & (stat.S_ISUID | stat.S_ISGID):

@@ -96,6 +96,28 @@ def test_a_terminal_can_be_had(pi: emulate.Instance) -> None:
     assert "/dev/pts/" in ssh(pi, "tty", options=("-tt",))
 
 
+def test_a_stranger_does_not_get_in(pi: emulate.Instance) -> None:
+    user, _, port = pi.address.removeprefix("ssh://").rpartition(":")
+    known = ["-F", "none", "-o", f"UserKnownHostsFile={pi.known_hosts}", "-o", "StrictHostKeyChecking=yes"]
+    command = [
+        "ssh",
+        *known,
+        "-i",
+        "/dev/null",
+        "-o",
+        "IdentitiesOnly=yes",
+        "-o",
+        "BatchMode=yes",
+        "-p",
+        port,
+        user,
+        "true",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)
+    assert done.returncode == 255
+    assert "Permission denied (publickey,password)" in done.stderr
+
+
 def test_starting_again_finds_it(pi: emulate.Instance) -> None:
     began = time.monotonic()
     assert emulate.start("rpi4", instance=pi.key) == pi
@@ -147,6 +169,14 @@ def test_a_killed_supervisor_takes_the_guest_with_it(pi: emulate.Instance) -> No
     assert again.pid != started.pid
     assert marked(record.cookie) == []
     assert ssh(again, "uname -m") == "aarch64\n"
+
+
+def test_fetched_is_enough_to_start_offline(pi: emulate.Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    emulate.stop("rpi4", instance=pi.key)
+    emulate.fetch("rpi4", recipe=pi.recipe)
+    monkeypatch.setenv("EDGEQ_OFFLINE", "1")
+    emulate.fetch("rpi4", recipe=pi.recipe)
+    assert emulate.start("rpi4", instance=pi.key, recipe=pi.recipe).recipe == pi.recipe
 
 
 def test_an_emulator_that_cannot_start_quotes_its_log(monkeypatch: pytest.MonkeyPatch) -> None:
