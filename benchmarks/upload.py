@@ -10,7 +10,6 @@ import argparse
 import hashlib
 import json
 import os
-import shlex
 import statistics
 import subprocess
 import sys
@@ -93,9 +92,8 @@ def measure(name: str, megabytes: int, rounds: int) -> dict[str, object]:
                 ours.append(with_edgeq(device, data))
                 theirs.append(with_scp(at, path))
                 print(f"edgeq {ours[-1]:.2f} s, scp {theirs[-1]:.2f} s", file=sys.stderr)
-            store = Path(str(device.describe()["store"]))
-            script = f"rm -f {shlex.quote(str(store))}/blobs/* edgeq-benchmark.bin"
-            session.run(["sh", "-c", script])
+                blob = Path(str(device.describe()["store"])) / "blobs" / hashlib.sha256(data).hexdigest()
+                session.run(["rm", "-f", str(blob), "edgeq-benchmark.bin"])
         subprocess.run(["pkill", "-f", f"ControlPath={folder}"], check=False)
     speed = {"edgeq": megabytes / statistics.median(ours), "scp": megabytes / statistics.median(theirs)}
     ratio = statistics.median(b / a for a, b in zip(ours, theirs, strict=True))

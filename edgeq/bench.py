@@ -11,7 +11,7 @@ from typing import Any
 import edgeq
 from edgeq.device.device import Device, Progress, silent
 from edgeq.errors import TargetError, UsageError
-from edgeq.probe import open_probe
+from edgeq.probe import Probe, open_probe
 from edgeq.probe.latency import latency_series
 from edgeq.probe.memory import memory_series
 from edgeq.probe.power.energy import energy_series
@@ -37,13 +37,14 @@ def bench(
     `threads` 0 means what the bundle says; `probes` by default the power model of the target, where it has one.
     """
     facts, manifest = device.describe(), device.manifest()
-    golden = device.selftest(progress=lambda note: progress(f"golden vectors: {note}"))
     how = "emulated" if facts.get("emulated") else "measured"
     profile = _profile(manifest["target"])
     series: list[Series] = []
+    watching = [_open(address, profile) for address in (_default_probes(profile) if probes is None else probes)]
+    golden = device.selftest(progress=lambda note: progress(f"golden vectors: {note}"))
     with ExitStack() as stack:
-        for address in _default_probes(profile) if probes is None else probes:
-            _watch(stack, address, profile, series)
+        for probe in watching:
+            _watch(stack, probe, series)
         answer = device.bench(runs, warmup, threads, lambda note: progress(f"measuring: {note}"))
     series = [*latency_series(answer, how), *memory_series(answer, how), *series]
     run = Run(
@@ -71,13 +72,16 @@ def _default_probes(profile: TargetProfile | None) -> Sequence[str]:
     return ("t0:",) if profile and profile.power else ()
 
 
-def _watch(stack: ExitStack, address: str, profile: TargetProfile | None, series: list[Series]) -> None:
-    """Start a probe; when the stack ends, it stops and its series are collected."""
+def _open(address: str, profile: TargetProfile | None) -> Probe:
     if profile is None:
         raise UsageError(
             f"The probe '{address}' needs the target's profile, which is not here.", "See 'edgeq targets'."
         )
-    probe = open_probe(address, profile)
+    return open_probe(address, profile)
+
+
+def _watch(stack: ExitStack, probe: Probe, series: list[Series]) -> None:
+    """Start a probe; when the stack ends, it stops and its series are collected."""
     probe.start()
     stack.callback(lambda: series.extend(probe.stop()))
 

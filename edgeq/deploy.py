@@ -35,7 +35,7 @@ def deploy(bundle: Bundle, device: Device, progress: Progress = silent) -> Deplo
     """Preflight, send what is missing, stage, self-test, activate; at any failure the previous release still serves."""
     before = {release.n: release for release in device.releases()}
     serving = next((release for release in before.values() if release.serving), None)
-    if serving and serving.digest == bundle.digest and serving.state == "confirmed":
+    if serving and serving.digest == bundle.digest and _is_sound(device, progress):
         return Deployed(serving.n, bundle.digest, None, False, device.client.sent_bytes, {})
     wheels = preflight(bundle, device)
     push(bundle, wheels, device, progress)
@@ -43,6 +43,18 @@ def deploy(bundle: Bundle, device: Device, progress: Progress = silent) -> Deplo
     device.selftest(n, lambda note: progress(f"self-test: {note}"))
     golden = device.activate(n, lambda note: progress(f"activating: {note}"))
     return Deployed(n, bundle.digest, serving.n if serving else None, True, device.client.sent_bytes, golden)
+
+
+def _is_sound(device: Device, progress: Progress) -> bool:
+    """Whether what serves is still what was installed; if not, it is deployed anew."""
+    try:
+        device.selftest(progress=lambda note: progress(f"already there: {note}"))
+    except DeviceError as error:
+        if error.status != Status.DIGEST:
+            raise
+        progress(error.message)
+        return False
+    return True
 
 
 def preflight(bundle: Bundle, device: Device) -> list[Wheel]:

@@ -32,11 +32,11 @@ class Tensor:
     def quantize(self, real: Array) -> Array:
         """Real values of any shape -> this tensor's dtype, rounded to nearest (half to even) and clipped."""
         if self.scale == 0:
-            floats: Array = real.astype(self.dtype)
-            return floats
+            return real.astype(self.dtype)
         info = np.iinfo(self.dtype)
         steps = np.rint(np.asarray(real, np.float64) / self.scale) + self.zero_point
-        return np.clip(steps, info.min, info.max).astype(self.dtype)
+        clipped: Array = np.clip(steps, info.min, info.max)
+        return clipped.astype(self.dtype)
 
     def dequantize(self, raw: Array) -> Array:
         """This tensor's dtype -> real values, float32."""
@@ -50,11 +50,16 @@ class Tensor:
         return int(np.prod(self.shape, dtype=np.int64)) * np.dtype(self.dtype).itemsize
 
     def samples(self, data: Array) -> Array:
-        """`data` as (n, *shape[1:]); one sample may lack its batch dimension. `UsageError` where it cannot be."""
+        """`data` as (n, *shape[1:]); axes of size one may differ, one sample may lack its batch dimension.
+
+        `UsageError` where it cannot be.
+        """
         want = self.shape[1:]
-        if data.shape == want:
-            data = data[None]
-        if data.shape[1:] != want or not len(data):
+        if _extents(data.shape) == _extents(want):
+            data = data.reshape(1, *want)
+        elif data.ndim and len(data) and _extents(data.shape[1:]) == _extents(want):
+            data = data.reshape(len(data), *want)
+        else:
             raise UsageError(
                 f"The model's input '{self.name}' wants shape {list(want)}; the data has {list(data.shape)}.",
                 "Give an array of shape [n, " + ", ".join(map(str, want)) + "].",
@@ -62,6 +67,10 @@ class Tensor:
         if not np.isfinite(data).all():
             raise UsageError("The input has values that are not finite (NaN or infinity).", "Clean the data first.")
         return data
+
+
+def _extents(shape: tuple[int, ...]) -> list[int]:
+    return [size for size in shape if size != 1]
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -193,9 +194,18 @@ class Store:
 
     def manifest(self, sha: str) -> dict[str, Any]:
         """The manifest with this digest, checked as far as the device relies on it."""
-        path = self.take(sha)
+        return self._parse(self.take(sha).read_bytes())
+
+    def release_manifest(self, n: int) -> dict[str, Any]:
+        """The manifest of release `n`, hashed again."""
+        path = self.release(n) / "manifest.json"
+        if not path.exists() or sha256_of(path) != self.state.releases[n]["sha"]:
+            raise Refused(Status.DIGEST, f"release {n}: manifest.json is not what was installed")
+        return self._parse(path.read_bytes())
+
+    def _parse(self, data: bytes) -> dict[str, Any]:
         try:
-            manifest: dict[str, Any] = json.loads(path.read_bytes())
+            manifest: dict[str, Any] = json.loads(data)
             if manifest["schema"] > 1:
                 raise Refused(Status.NEWER, f"the bundle has schema {manifest['schema']}; this agent knows 1")
             files = manifest["files"]
@@ -237,11 +247,9 @@ class Store:
     def check_release(self, n: int) -> None:
         """Hash every member of release `n` again; `Refused` names the first that differs."""
         folder = self.release(n)
-        manifest = self.manifest(self.state.releases[n]["sha"])
-        members = {name: entry["sha256"] for name, entry in manifest["files"].items()}
-        for name, sha in {**members, "manifest.json": self.state.releases[n]["sha"]}.items():
+        for name, entry in self.release_manifest(n)["files"].items():
             try:
-                damaged = sha256_of(folder / name) != sha
+                damaged = sha256_of(folder / name) != entry["sha256"]
             except FileNotFoundError:
                 damaged = True
             if damaged:
@@ -266,16 +274,32 @@ class Store:
             del state.releases[n]
         if dropped:
             self.save()
-        kept: set[str] = set()
-        for entry in state.releases.values():
-            manifest = self.manifest(entry["sha"])
-            listed = (*manifest["files"].values(), *manifest["runtime"]["wheels"])
-            kept |= {entry["sha"], *(item["sha256"] for item in listed)}
         for n in dropped:
             shutil.rmtree(self.root / "releases" / str(n), ignore_errors=True)
+        try:
+            manifests = [self.release_manifest(n) for n in state.releases]
+        except Refused:
+            return  # one is damaged, so nobody knows what it refers to
+        kept = {entry["sha"] for entry in state.releases.values()}
+        for manifest in manifests:
+            kept |= {item["sha256"] for item in (*manifest["files"].values(), *manifest["runtime"]["wheels"])}
         for blob in (self.root / "blobs").iterdir():
             if blob.name not in kept:
                 blob.unlink()
+        runtimes = {runtime_key(self.facts(n)["wheels"]) for n in state.releases}
+        for folder in (self.root / "runtimes").iterdir():
+            if folder.name not in runtimes:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def facts(self, n: int) -> dict[str, Any]:
+        """What was decided when release `n` was laid out: `wheels`, the digests of its runtime's."""
+        facts: dict[str, Any] = json.loads((self.release(n) / "release.json").read_text(encoding="utf-8"))
+        return facts
+
+
+def runtime_key(wheels: Sequence[str]) -> str:
+    """The name of the folder in which these wheels are unpacked together."""
+    return hashlib.sha256("\n".join(sorted(wheels)).encode()).hexdigest()[:16]
 
 
 def _write_all(file: Any, data: bytes) -> None:

@@ -32,8 +32,7 @@ def stage(store: Store, sha: str, wheels: Sequence[str], note: Note) -> dict[str
     """Install the bundle whose manifest has this digest; the very same one twice is the same release."""
     manifest = store.manifest(sha)
     for n, entry in store.state.releases.items():
-        if entry["sha"] == sha and entry["state"] != "bad":
-            store.check_release(n)
+        if entry["sha"] == sha and entry["state"] != "bad" and _is_sound(store, n):
             return {"n": n, "state": entry["state"]}
     if manifest["arch"] != platform.machine():
         raise Refused(Status.MISMATCH, f"the bundle is for {manifest['arch']}; this device is {platform.machine()}")
@@ -44,6 +43,15 @@ def stage(store: Store, sha: str, wheels: Sequence[str], note: Note) -> dict[str
     n = store.add_release(sha, manifest, {"wheels": list(wheels)})
     store.prune(KEEP)
     return {"n": n, "state": "staged"}
+
+
+def _is_sound(store: Store, n: int) -> bool:
+    """Whether an installed release is what was installed; one that is not will be laid out anew from fresh blobs."""
+    try:
+        store.check_release(n)
+    except Refused:
+        return False
+    return True
 
 
 def _check_runtime(manifest: dict[str, Any], wheels: Sequence[str]) -> None:
@@ -60,7 +68,7 @@ def open_model(store: Store, n: int, threads: int | None = None) -> ModelProcess
     """A worker process with release `n` loaded; `threads` as the manifest says unless given."""
     folder = store.release(n)
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    wheels = json.loads((folder / "release.json").read_text(encoding="utf-8"))["wheels"]
+    wheels = store.facts(n)["wheels"]
     return ModelProcess(
         folder / "model.tflite",
         runtime=runtime_folder(store, wheels) if wheels else None,

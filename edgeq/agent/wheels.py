@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import zipfile
@@ -12,7 +11,7 @@ from typing import Callable
 
 from edgeq.agent.errors import Refused
 from edgeq.agent.files import sync_folder
-from edgeq.agent.store import Store
+from edgeq.agent.store import Store, runtime_key
 from edgeq.protocol.status import Status
 
 MAX_UNPACKED_BYTES = 2 << 30
@@ -20,7 +19,7 @@ MAX_UNPACKED_BYTES = 2 << 30
 
 def runtime_folder(store: Store, shas: Sequence[str]) -> Path:
     """Where these wheels are, or will be, unpacked together."""
-    return store.root / "runtimes" / hashlib.sha256("\n".join(sorted(shas)).encode()).hexdigest()[:16]
+    return store.root / "runtimes" / runtime_key(shas)
 
 
 def unpack(store: Store, shas: Sequence[str], note: Callable[[str], None]) -> None:
