@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -96,18 +95,16 @@ def _spawn(name: str, seat: Seat, choice: Choice, plan: Plan) -> Record:
     script = Path(__file__).with_name("supervise.py")
     marker = f"{MARKER}={seat.cookie}"
     command = [sys.executable, "-I", "-S", str(script), marker, plan.powerdown, str(plan.grace_s), *plan.command]
-    with (seat.folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            cwd="/",
-            env={**os.environ, MARKER: seat.cookie},
-        )
-    found = identify(process.pid)
-    _abandon(process)
+    log = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    files = (
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, str(seat.folder / "log"), log, 0o644),
+        (os.POSIX_SPAWN_DUP2, 1, 2),
+    )
+    environment = {**os.environ, MARKER: seat.cookie}
+    pid = os.posix_spawn(sys.executable, command, environment, file_actions=files, setsid=True)
+    found = identify(pid)
+    _children.append(pid)
     if not found:
         raise _failure(seat.folder, "ended at once")
     instance = Instance(
@@ -117,7 +114,7 @@ def _spawn(name: str, seat: Seat, choice: Choice, plan: Plan) -> Record:
         address=f"ssh://{USER}@{HOST}:{seat.port}",
         known_hosts=seat.folder / "known_hosts",
         identity=seat.folder / "identity",
-        pid=process.pid,
+        pid=pid,
         key=seat.folder.name,
     )
     record = Record(instance, found, seat.cookie, seat.port)
@@ -125,13 +122,17 @@ def _spawn(name: str, seat: Seat, choice: Choice, plan: Plan) -> Record:
     return record
 
 
-_children: list[subprocess.Popen[bytes]] = []
+_children: list[int] = []
+"""Supervisors started by this process: they outlive it, but while it lives it has to reap those that end."""
 
 
-def _abandon(process: subprocess.Popen[bytes]) -> None:
-    """Keep the object, so that the interpreter does not complain that it is still running; reap those that ended."""
-    _children[:] = [child for child in _children if child.poll() is None]
-    _children.append(process)
+def _reap() -> None:
+    for pid in _children[:]:
+        try:
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                _children.remove(pid)
+        except ChildProcessError:
+            _children.remove(pid)
 
 
 def _await_banner(record: Record, timeout_s: float) -> None:
@@ -176,5 +177,6 @@ def end_instance(folder: Path) -> bool:
     """End what the state file names, if it lives, and forget it."""
     record = read_record(folder)
     ended = bool(record) and end(record.process, f"{MARKER}={record.cookie}", STOP_GRACE_S) if record else False
+    _reap()
     (folder / "state.json").unlink(missing_ok=True)
     return ended

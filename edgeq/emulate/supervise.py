@@ -22,6 +22,7 @@ SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
 def main(arguments: list[str]) -> int:
     """The command's exit code (128 + signal when a signal ended it)."""
     _cookie, powerdown, grace_s, *command = arguments
+    os.chdir("/")
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
