@@ -17,7 +17,9 @@ def shared_models() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+def _own_home(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     """No test writes to the user's EDGEQ_HOME, except those that use its caches (emulators, wheels)."""
     if "emulated" not in request.keywords:
         monkeypatch.setenv("EDGEQ_HOME", str(tmp_path_factory.mktemp("home")))

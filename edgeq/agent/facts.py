@@ -25,7 +25,9 @@ def describe(root: Path, agent_sha: str) -> dict[str, Any]:
         "agent": edgeq.__version__,
         "agent_sha": agent_sha,
         "host": socket.gethostname(),
-        "board": _read("/proc/device-tree/model") or _read("/sys/class/dmi/id/product_name") or platform.machine(),
+        "board": _read("/sys/firmware/devicetree/base/model")
+        or _read("/sys/class/dmi/id/product_name")
+        or platform.machine(),
         "arch": platform.machine(),
         "cpu": parse_cpuinfo(_read("/proc/cpuinfo")) or platform.processor() or platform.machine(),
         "cores": len(os.sched_getaffinity(0)),

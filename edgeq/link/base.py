@@ -12,7 +12,7 @@ class Link(Protocol):
     """The address, for messages: `ssh://pi@host:22`."""
 
     def send(self, data: bytes, timeout_s: float) -> None:
-        """Send all of `data`. `LinkTimeout` when no progress is made for `timeout_s`, `LinkError` when the link is gone."""
+        """Send all of `data`. `LinkTimeout` without progress for `timeout_s`, `LinkError` when the link is gone."""
 
     def receive(self, timeout_s: float) -> bytes:
         """At least one byte. `LinkTimeout` when none comes in `timeout_s`, `LinkError` when the link is gone."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from edgeq import runtime
 from edgeq.errors import ConvertError, UsageError
@@ -14,7 +17,8 @@ def invoke_all(model: bytes, kernels: str, inputs: Iterable[list[bytes]]) -> Ite
     `UsageError` without a runtime on this machine, `ConvertError` where it refuses the model.
     """
     try:
-        runner = runtime.Model(model, kernels=kernels)
+        with _silent_stderr():
+            runner = runtime.Model(model, kernels=kernels)
         for item in inputs:
             yield runner.invoke(item)
     except runtime.RuntimeUnavailable as error:
@@ -24,6 +28,20 @@ def invoke_all(model: bytes, kernels: str, inputs: Iterable[list[bytes]]) -> Ite
             f"The converted model does not run here: {' '.join(str(error).split())}",
             "Some layer converts to something that the runtime does not run: replace the layers one by one.",
         ) from error
+
+
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """The runtime greets on the process's own stderr while it loads; nobody asked."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def host_runtime() -> str:

@@ -8,7 +8,16 @@ from html import escape
 from edgeq.render import plots
 from edgeq.render.plots import tag_html
 from edgeq.render.style import CSS
-from edgeq.render.words import HOW_WORDS, VERDICT_WORDS, environment, facts, figure_text, interval_text, tag
+from edgeq.render.words import (
+    HOW_WORDS,
+    VERDICT_WORDS,
+    environment,
+    environment_title,
+    facts,
+    figure_text,
+    interval_text,
+    tag,
+)
 from edgeq.report import Figure, Report, Section
 
 CARDS = ("p50", "p90", "p99", "throughput", "rss_peak", "energy", "accuracy", "drop")
@@ -152,7 +161,7 @@ def _environment(section: Section) -> str:
         for name, before, after in readings
     )
     head = "".join(f'<th scope="col"{side}>{name}</th>' for name, side in READINGS)
-    return _table("Environment", f"<tr>{head}</tr>", rows)
+    return _table(environment_title(section.run), f"<tr>{head}</tr>", rows)
 
 
 def _table(caption: str, head: str, rows: Iterable[str], kind: str = "") -> str:

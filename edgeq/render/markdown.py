@@ -5,7 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from edgeq.render.words import HOW_WORDS, VERDICT_WORDS, environment, facts, figure_text, interval_text, tag
+from edgeq.render.words import (
+    HOW_WORDS,
+    VERDICT_WORDS,
+    environment,
+    environment_title,
+    facts,
+    figure_text,
+    interval_text,
+    tag,
+)
 from edgeq.report import Figure, Report, Section
 
 _SPECIAL = re.compile(r"[\\`*_{}\[\]<>|~&]|(?<!\w)@|#(?=\d)|:(?=//|[\w+-]+:)|^[#+-]|^\d+[.)]")
@@ -78,7 +87,9 @@ def _section(section: Section, folded: bool) -> Iterator[str]:
         yield ""
     rows = environment(section.run)
     if rows:
-        yield from _table(["Environment", "Before", "After"], [[escape(cell) for cell in row] for row in rows])
+        yield from _table(
+            [environment_title(section.run), "Before", "After"], [[escape(cell) for cell in row] for row in rows]
+        )
     yield from _table(["What and where", ""], [[label, escape(text)] for label, text in facts(section)])
     if folded:
         yield "</details>"

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from edgeq.render.words import VERDICT_WORDS, environment, facts, figure_text, interval_text, tag
+from edgeq.render.words import VERDICT_WORDS, environment, environment_title, facts, figure_text, interval_text, tag
 from edgeq.report import Figure, Report, Section
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def _section(console: Console, section: Section, alone: bool) -> None:
 def _environment(console: Console, section: Section) -> None:
     rows = environment(section.run)
     if rows:
-        table = _table("", ["Environment", "Before", "After"], 2)
+        table = _table("", [environment_title(section.run), "Before", "After"], 2)
         for row in rows:
             _row(table, row)
         console.print(table)

@@ -67,7 +67,7 @@ def facts(section: Section) -> Iterator[tuple[str, str]]:
         ("Device", _join(device.get("name"), device.get("address"))),
         ("Board", device.get("board")),
         ("CPU", _join(device.get("cpu"), device.get("arch"), _counted(device.get("cores"), "core"))),
-        ("Memory", format_bytes(device["ram_bytes"]) if _is_number(device.get("ram_bytes")) else None),
+        ("Memory", _memory(device)),
         ("System", _join(device.get("os"), device.get("kernel"), device.get("libc"))),
         ("Python", device.get("python")),
         ("Runtime", " ".join(str(device[key]) for key in ("runtime", "runtime_version") if device.get(key))),
@@ -90,6 +90,11 @@ ENVIRONMENT = {
 }
 
 
+def environment_title(run: Run) -> str:
+    """The readings' headline; an emulator's sensors are inventions, and are called so."""
+    return "Environment, as the emulator shows it" if run.device.get("emulated") else "Environment"
+
+
 def environment(run: Run) -> list[tuple[str, str, str]]:
     """Readings before and after the bench: label, before, after."""
     before, after = (_mapping(run.environment.get(when)) for when in ("before", "after"))
@@ -101,6 +106,12 @@ def environment(run: Run) -> list[tuple[str, str, str]]:
         if any(value is not None for value in values):
             rows.append((ENVIRONMENT.get(key, key), _reading(key, values[0]), _reading(key, values[1])))
     return rows
+
+
+def _memory(device: Mapping[str, Any]) -> str:
+    if not _is_number(device.get("ram_bytes")):
+        return ""
+    return format_bytes(device["ram_bytes"]) + (" (the emulating machine's)" if device.get("emulated") else "")
 
 
 def _reading(key: str, value: Any) -> str:
