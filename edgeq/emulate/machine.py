@@ -30,7 +30,7 @@ _SPARE_BYTES = 64 << 20
 _INIT = f"""#!/bin/busybox sh
 # Written by edgeq. Loads drivers, finds the disks by their serial, hands over to the root file system.
 b=/bin/busybox
-$b mkdir -p /proc /sys /dev /root
+$b mkdir -p /proc /sys /dev /new
 $b mount -t proc proc /proc
 $b mount -t sysfs sysfs /sys
 $b mount -t devtmpfs devtmpfs /dev
@@ -43,21 +43,21 @@ disk() {{
         $b usleep 100000
     done
 }}
-$b mount -t ext4 -o ro "$(disk root)" /root || echo "edgeq: no root disk"
-$b mount -t ext4 "$(disk home)" /root/home || echo "edgeq: no home disk"
+$b mount -t ext4 -o ro "$(disk root)" /new || echo "edgeq: no root disk"
+$b mount -t ext4 "$(disk home)" /new/home || echo "edgeq: no home disk"
 $b ip link set lo up
 $b ip link set eth0 up
 $b ip addr add 10.0.2.15/24 dev eth0 || echo "edgeq: no network"
 for word in $($b cat /proc/cmdline); do
     case $word in edgeq.epoch=*) $b date -s @${{word#*=}} >/dev/null ;; esac
 done
-$b mount -t tmpfs -o mode=755 tmpfs /root/etc/edgeq
-$b cp -a /edgeq/. /root/etc/edgeq
-$b mount -o remount,ro /root/etc/edgeq
+$b mount -t tmpfs -o mode=755 tmpfs /new/etc/edgeq
+$b cp -a /edgeq/. /new/etc/edgeq
+$b mount -o remount,ro /new/etc/edgeq
 $b umount /sys
-$b mount -o move /dev /root/dev
-$b mount -o move /proc /root/proc
-exec $b switch_root /root {FOLDER}/boot
+$b mount -o move /dev /new/dev
+$b mount -o move /proc /new/proc
+exec $b switch_root /new {FOLDER}/boot
 """
 
 _BOOT = f"""#!/bin/sh
