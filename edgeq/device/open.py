@@ -17,7 +17,10 @@ AskPassword = Callable[[str], str]
 
 
 def open_device(address: str, progress: Progress = silent, ask_password: AskPassword | None = None) -> Device:
-    """Open `local:`, `ssh://[user@]host[:port]` or `qemu:NAME`; the agent is brought up, and renewed if it differs."""
+    """Open `local:`, `ssh://[user@]host[:port]` or `qemu:NAME[#INSTANCE]`.
+
+    The agent is brought up, and renewed if another one is at work there.
+    """
     scheme, _, rest = address.partition(":")
     openers: dict[str, Callable[[], Link]] = {
         "local": _local,
@@ -66,10 +69,12 @@ def _ssh(
         raise
 
 
-def _qemu(name: str, progress: Progress) -> Link:
+def _qemu(rest: str, progress: Progress) -> Link:
+    """`NAME`, or `NAME#INSTANCE` for one of several."""
     from edgeq import emulate
 
-    found = emulate.start(name, progress=progress)
+    name, _, instance = rest.partition("#")
+    found = emulate.start(name, instance=instance or None, progress=progress)
     return _ssh(found.address, progress, identity=found.identity, known_hosts=found.known_hosts)
 
 

@@ -9,6 +9,35 @@ from pathlib import Path
 
 import pytest
 
+from edgeq.emulate import Instance
+
+INSTANCE = "rpi4-contract"
+
+
+@pytest.fixture(scope="session")
+def _emulated_pi() -> Iterator[Instance]:
+    """An emulated Pi of these tests' own, with an empty home at first."""
+    from edgeq import emulate
+
+    recipes = emulate.probe("rpi4")
+    if not any(recipe.ok for recipe in recipes):
+        pytest.skip(f"this machine allows no recipe for an emulated Pi: {recipes[0].why}")
+    emulate.stop("rpi4", instance=INSTANCE)
+    yield emulate.start("rpi4", instance=INSTANCE, reset=True)
+    emulate.stop("rpi4", instance=INSTANCE)
+
+
+@pytest.fixture
+def emulated_pi(_emulated_pi: Instance) -> str:
+    """The address of an emulated Pi on which nothing is installed; blobs and runtimes that were sent stay."""
+    from edgeq.link.ssh import SshSession
+
+    found = _emulated_pi
+    with SshSession(found.address, identity=found.identity, known_hosts=found.known_hosts) as session:
+        forget = "cd ~/.local/share/edgeq/store && rm -rf state current releases || true"
+        assert session.run(["sh", "-c", forget]).code == 0
+    return f"qemu:rpi4#{INSTANCE}"
+
 
 @pytest.fixture
 def loopback_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:

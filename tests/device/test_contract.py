@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import platform
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +21,7 @@ from edgeq.device.open import open_device
 from edgeq.errors import DeviceError, UsageError
 from edgeq.infer import infer
 from edgeq.link.memory import MemoryLink
+from edgeq.protocol import contract
 from edgeq.protocol.status import Status
 from edgeq.runtimes import wheels_for
 
@@ -60,16 +63,11 @@ def _ssh(request: pytest.FixtureRequest, _tmp_path: Path) -> Iterator[Open]:
         device.reset()
 
 
-def _qemu(_request: pytest.FixtureRequest, _tmp_path: Path) -> Iterator[Open]:
-    from edgeq import emulate
-
-    name = next((recipe for recipe in emulate.probe("rpi4") if recipe.ok), None)
-    if name is None:
-        pytest.skip("this machine allows no recipe for an emulated Pi: " + emulate.probe("rpi4")[0].why)
-    emulate.stop("rpi4", instance="rpi4-contract")
-    emulate.start("rpi4", instance="rpi4-contract", reset=True)
-    yield lambda: open_device("qemu:rpi4-contract")
-    emulate.stop("rpi4", instance="rpi4-contract")
+def _qemu(request: pytest.FixtureRequest, _tmp_path: Path) -> Iterator[Open]:
+    address = request.getfixturevalue("emulated_pi")
+    yield lambda: open_device(address)
+    with open_device(address) as device:
+        device.reset()
 
 
 @pytest.fixture
@@ -173,12 +171,12 @@ def test_the_wrong_architecture_is_refused_before_anything_is_sent(open_it: Open
         assert device.releases() == []
 
 
-def test_an_interrupted_upload_is_resumed(open_it: Open, bundle: MakeBundle) -> None:
-    content = bundle()
-    sha, size = content.files["model.tflite"]
-    data = content.path("model.tflite").read_bytes()
+def test_an_interrupted_upload_is_resumed(open_it: Open) -> None:
+    data = os.urandom(3000)
+    sha = hashlib.sha256(data).hexdigest()
+    first = {"sha": bytes.fromhex(sha), "off": 0, "len": len(data), "data": data[:1000]}
     with open_it() as device:
-        device.client.request((2, 64, 2), {"sha": bytes.fromhex(sha), "off": 0, "len": size, "data": data[:1000]})
+        device.client.request(contract.BLOB_PUT, first)
     with open_it() as device:
         assert device.missing([sha]) == {sha: 1000}
         device.put(sha, data, 1000, lambda _: None)
