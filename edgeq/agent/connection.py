@@ -15,12 +15,11 @@ BUF_SIZE = 60 << 10
 BUF_COUNT = 16
 
 
-class ResetRequested(Exception):
-    """The host asked the agent to end (and so to start anew at the next attach)."""
-
-
 class Connection:
-    """Holds what belongs to one host: the decoder, and input and output of its inference."""
+    """Holds what belongs to one host: the decoder, and input and output of its inference.
+
+    `reset` becomes true once the host has asked the agent to end (it starts anew at the next attach).
+    """
 
     def __init__(self, service: Service) -> None:
         self._service = service

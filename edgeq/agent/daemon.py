@@ -25,30 +25,27 @@ from edgeq.protocol.smp import SmpError
 
 IDLE_S = 20.0
 START_TIMEOUT_S = 30.0
+TAKE_TIMEOUT_S = 10.0
+TAKEN = b"\1"
 
 
 def attach(root: Path) -> int:
     """Join standard input and output to the daemon, which is started if none runs; returns when the host is gone."""
     root.mkdir(parents=True, exist_ok=True)
-    channel = _connect(root)
-    socket.send_fds(channel, [b"\0"], [0, 1])
+    channel = _join(root)
     for fd in (0, 1):
         os.dup2(os.open(os.devnull, os.O_RDWR), fd)
     channel.recv(1)
     return 0
 
 
-def _connect(root: Path) -> socket.socket:
+def _join(root: Path) -> socket.socket:
+    """The channel to a daemon that has taken over our streams; it is started if none is there."""
     deadline = time.monotonic() + START_TIMEOUT_S
     child: subprocess.Popen[bytes] | None = None
     while True:
-        channel = socket.socket(socket.AF_UNIX)
-        try:
-            channel.connect(_address(root))
-        except OSError:
-            channel.close()
-        else:
-            _check_peer(channel)
+        channel = _offer(root)
+        if channel is not None:
             return channel
         if time.monotonic() > deadline:
             raise SystemExit(f"edgeq-agent: the daemon did not answer within {START_TIMEOUT_S:g} s; see {root / 'log'}")
@@ -65,6 +62,23 @@ def _connect(root: Path) -> socket.socket:
                     cwd="/",
                 )
         time.sleep(0.02)
+
+
+def _offer(root: Path) -> socket.socket | None:
+    """Hand our streams to the daemon; None where there is none, or one that is about to end and does not take them."""
+    channel = socket.socket(socket.AF_UNIX)
+    try:
+        channel.connect(_address(root))
+        _check_peer(channel)
+        socket.send_fds(channel, [b"\0"], [0, 1])
+        channel.settimeout(TAKE_TIMEOUT_S)
+        if channel.recv(1) == TAKEN:
+            channel.settimeout(None)
+            return channel
+    except OSError:
+        pass
+    channel.close()
+    return None
 
 
 BUSY = 75
@@ -93,8 +107,9 @@ def serve(root: Path, idle_s: float = IDLE_S) -> int:
         try:
             _Server(server, service, idle_s).run()
         finally:
-            service.close()
+            Path(address).unlink(missing_ok=True)
             server.close()
+            service.close()
     return 0
 
 
@@ -128,7 +143,8 @@ class _Server:
         try:
             channel.settimeout(10)
             fds = list(socket.recv_fds(channel, 1, 2)[1])
-            if len(fds) == 2:
+            if len(fds) == 2 and not self._ending.is_set():
+                channel.sendall(TAKEN)
                 self._talk(*fds)
         except (OSError, SmpError):
             pass  # the host went away or broke the stream: it will attach again
