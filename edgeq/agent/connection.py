@@ -11,8 +11,8 @@ from edgeq.protocol import contract, smp
 from edgeq.protocol.smp import Message
 from edgeq.protocol.status import Status
 
-BUF_SIZE = 60 << 10
-BUF_COUNT = 16
+BUF_SIZE = 0xFFFF
+BUF_COUNT = 64
 
 
 class Connection:
