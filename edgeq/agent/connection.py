@@ -56,6 +56,8 @@ class Connection:
         return {"r": str(body["d"])}
 
     def os_reset(self, _body: dict[str, Any]) -> dict[str, Any]:
+        if self._service.jobs.busy:
+            return {"rc": smp.RC_BAD_STATE}
         self.reset = True
         return {}
 

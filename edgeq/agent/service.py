@@ -75,12 +75,12 @@ class Service:
     def have(self, shas: list[bytes]) -> dict[str, Any]:
         """Which of these blobs are not complete here, and from which offset each is wanted."""
         with self.lock:
-            wanted = {sha: self.store.wanted(sha.hex()) for sha in shas}
+            wanted = {sha: self.store.blobs.wanted(sha.hex()) for sha in shas}
         return {"missing": [{"sha": sha, "off": offset} for sha, offset in wanted.items() if offset is not None]}
 
     def put(self, sha: bytes, offset: int, length: int, data: bytes) -> dict[str, Any]:
         with self.lock:
-            return {"off": self.store.put(sha.hex(), offset, length, data)}
+            return {"off": self.store.blobs.put(sha.hex(), offset, length, data)}
 
     # jobs
 
@@ -156,7 +156,7 @@ class Service:
 
     def close(self) -> None:
         self.swap()
-        self.store.close_part()
+        self.store.blobs.close_part()
 
 
 def _size(tensor: dict[str, Any]) -> int:

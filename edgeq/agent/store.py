@@ -1,9 +1,8 @@
-"""The device's store: content-addressed blobs, releases, and the one state file that says what serves.
+"""The device's store: releases made of blobs, and the one state file that says what serves.
 
 ::
 
-    ROOT/blobs/<sha256>          whatever arrived and proved to be what it was promised to be
-    ROOT/incoming/<sha256>.part  on its way; resumed from its length
+    ROOT/blobs/, incoming/       `edgeq.agent.blobs`
     ROOT/releases/<n>/           members of one bundle under their names, and release.json
     ROOT/runtimes/<key>/         unpacked wheels
     ROOT/state                   replaced by rename; everything else follows from it
@@ -24,13 +23,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from edgeq.agent.blobs import Blobs
 from edgeq.agent.errors import Refused
 from edgeq.agent.files import replace_json, replace_link, sha256_of, sync_file, sync_folder
 from edgeq.protocol.status import Status
 
 SCHEMA = 1
-MAX_BLOB_BYTES = 1 << 32
-MARGIN_BYTES = 4 << 20
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 
 
@@ -69,10 +67,10 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        for name in ("blobs", "incoming", "releases", "runtimes"):
+        for name in ("releases", "runtimes"):
             (root / name).mkdir(parents=True, exist_ok=True)
+        self.blobs = Blobs(root)
         self.state = self._read_state()
-        self._incoming: tuple[str, int, Any] | None = None
 
     def _read_state(self) -> State:
         try:
@@ -92,100 +90,6 @@ class Store:
         elif not link.is_symlink() or str(link.readlink()) != f"releases/{serving}":
             replace_link(link, f"releases/{serving}")
 
-    # blobs
-
-    def blob(self, sha: str) -> Path:
-        """Where the blob is, or would be. `sha` is checked to be one."""
-        if not re.fullmatch(r"[0-9a-f]{64}", sha):
-            raise Refused(Status.INVALID, "a blob is named by 64 hexadecimal digits")
-        return self.root / "blobs" / sha
-
-    def wanted(self, sha: str) -> int | None:
-        """The offset that is wanted next of this blob, or None where it is complete."""
-        if self.blob(sha).exists():
-            return None
-        part = self.root / "incoming" / f"{sha}.part"
-        return part.stat().st_size if part.exists() else 0
-
-    def put(self, sha: str, offset: int, length: int, data: bytes) -> int:
-        """Take the chunk if it is the wanted one; the answer is the offset wanted next (`length` when complete)."""
-        if not 0 < length <= MAX_BLOB_BYTES or not 0 <= offset <= offset + len(data) <= length:
-            raise Refused(Status.INVALID, f"a chunk of {len(data)} bytes at {offset} of {length}")
-        if self._incoming is None or self._incoming[0] != sha:
-            if self.wanted(sha) is None:
-                return length
-            self._open_part(sha, length)
-        assert self._incoming is not None
-        _, have, (file, digest) = self._incoming
-        if offset != have:
-            return have
-        try:
-            _write_all(file, data)
-        except OSError:
-            self.close_part()
-            (self.root / "incoming" / f"{sha}.part").unlink(missing_ok=True)
-            raise
-        digest.update(data)
-        self._incoming = (sha, have + len(data), (file, digest))
-        if have + len(data) == length:
-            self._finish_part(sha)
-        return have + len(data)
-
-    def _open_part(self, sha: str, length: int) -> None:
-        self.close_part()
-        part = self.root / "incoming" / f"{sha}.part"
-        have = part.stat().st_size if part.exists() else 0
-        if have > length:
-            part.unlink()
-            have = 0
-        self.need_space(length - have)
-        digest = hashlib.sha256()
-        fd = os.open(part, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644)
-        file = os.fdopen(fd, "r+b", buffering=0)
-        for piece in iter(lambda: file.read(1 << 20), b""):
-            digest.update(piece)
-        self._incoming = (sha, have, (file, digest))
-
-    def _finish_part(self, sha: str) -> None:
-        assert self._incoming is not None
-        file, digest = self._incoming[2]
-        part = self.root / "incoming" / f"{sha}.part"
-        try:
-            if digest.hexdigest() != sha:
-                part.unlink()
-                raise Refused(Status.DIGEST, f"what arrived has SHA-256 {digest.hexdigest()}, not {sha}")
-            os.fsync(file.fileno())
-        finally:
-            self.close_part()
-        part.replace(self.blob(sha))
-        sync_folder(self.root / "blobs")
-
-    def close_part(self) -> None:
-        """Let go of the blob that is on its way; it can be resumed."""
-        if self._incoming is not None:
-            self._incoming[2][0].close()
-            self._incoming = None
-
-    def need_space(self, size: int) -> None:
-        """Refuse before anything is written if `size` bytes and a margin do not fit."""
-        free = shutil.disk_usage(self.root).free
-        if free < size + MARGIN_BYTES:
-            raise Refused(Status.NO_SPACE, f"{size} bytes are needed (and {MARGIN_BYTES} of margin); {free} are free")
-
-    def take(self, sha: str) -> Path:
-        """A blob that is about to be used, hashed again: a damaged one is dropped, so that it can be sent anew."""
-        path = self.blob(sha)
-        if not path.exists():
-            raise Refused(Status.NOT_FOUND, f"blob {sha[:12]} has not arrived")
-        if sha256_of(path) != sha:
-            path.unlink()
-            raise Refused(
-                Status.DIGEST, f"blob {sha[:12]} was damaged on the device and has been dropped; send it again"
-            )
-        return path
-
-    # releases
-
     def release(self, n: int) -> Path:
         """The folder of release `n`, which must exist."""
         if n not in self.state.releases:
@@ -194,7 +98,7 @@ class Store:
 
     def manifest(self, sha: str) -> dict[str, Any]:
         """The manifest with this digest, checked as far as the device relies on it."""
-        return self._parse(self.take(sha).read_bytes())
+        return self._parse(self.blobs.take(sha).read_bytes())
 
     def release_manifest(self, n: int) -> dict[str, Any]:
         """The manifest of release `n`, hashed again."""
@@ -213,7 +117,7 @@ class Store:
             if manifest["kind"] != "edgeq-bundle" or not names_ok:
                 raise ValueError("it is not a bundle or a member has a forbidden name")
             for entry in (*files.values(), *manifest["runtime"]["wheels"]):
-                self.blob(entry["sha256"])
+                self.blobs.path(entry["sha256"])
         except (ValueError, KeyError, TypeError) as error:
             raise Refused(Status.INVALID, f"the manifest is damaged: {error!r}") from error
         return manifest
@@ -226,8 +130,8 @@ class Store:
         shutil.rmtree(self.root / "releases" / str(n), ignore_errors=True)
         part.mkdir()
         for name, entry in manifest["files"].items():
-            self._lay(self.take(entry["sha256"]), part / name)
-        self._lay(self.blob(sha), part / "manifest.json")
+            self._lay(self.blobs.take(entry["sha256"]), part / name)
+        self._lay(self.blobs.path(sha), part / "manifest.json")
         replace_json(part / "release.json", facts)
         sync_folder(part)
         part.replace(self.root / "releases" / str(n))
@@ -283,9 +187,7 @@ class Store:
         kept = {entry["sha"] for entry in state.releases.values()}
         for manifest in manifests:
             kept |= {item["sha256"] for item in (*manifest["files"].values(), *manifest["runtime"]["wheels"])}
-        for blob in (self.root / "blobs").iterdir():
-            if blob.name not in kept:
-                blob.unlink()
+        self.blobs.keep(kept)
         runtimes = {runtime_key(self.facts(n)["wheels"]) for n in state.releases}
         for folder in (self.root / "runtimes").iterdir():
             if folder.name not in runtimes:
@@ -300,9 +202,3 @@ class Store:
 def runtime_key(wheels: Sequence[str]) -> str:
     """The name of the folder in which these wheels are unpacked together."""
     return hashlib.sha256("\n".join(sorted(wheels)).encode()).hexdigest()[:16]
-
-
-def _write_all(file: Any, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[file.write(view) :]

@@ -33,7 +33,7 @@ def unpack(store: Store, shas: Sequence[str], note: Callable[[str], None]) -> No
     try:
         for sha in shas:
             note(f"unpacking runtime {shas.index(sha) + 1} of {len(shas)}")
-            _unpack_one(store, store.take(sha), part)
+            _unpack_one(store, store.blobs.take(sha), part)
         os.sync()
         part.replace(folder)
         sync_folder(folder.parent)
@@ -48,7 +48,7 @@ def _unpack_one(store: Store, wheel: Path, folder: Path) -> None:
             total = sum(member.file_size for member in members)
             if total > MAX_UNPACKED_BYTES:
                 raise Refused(Status.INVALID, f"a runtime wheel unpacks to {total} bytes")
-            store.need_space(total)
+            store.blobs.need_space(total)
             for member in members:
                 # zipfile drops "..", drive letters and leading slashes, and writes symbolic links as plain files.
                 archive.extract(member, folder)

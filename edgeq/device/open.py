@@ -8,10 +8,11 @@ from pathlib import Path
 
 from edgeq.device.agentfile import agent_bytes, agent_path, agent_sha
 from edgeq.device.device import Device, Progress, silent
-from edgeq.errors import UsageError
+from edgeq.errors import DeviceError, UsageError
 from edgeq.link.base import Link
 from edgeq.link.local import LocalLink
 from edgeq.paths import home
+from edgeq.protocol.status import Status
 
 AskPassword = Callable[[str], str]
 
@@ -37,12 +38,23 @@ def open_device(address: str, progress: Progress = silent, ask_password: AskPass
         if device.describe().get("agent_sha") == agent_sha():
             return device
         # Another agent's daemon was still at work there: it ends, and ours starts.
-        device.reset()
+        _renew(device)
     except BaseException:
         device.client.link.close()
         raise
     device.client.link.close()
     return Device(openers[scheme](), address)
+
+
+def _renew(device: Device) -> None:
+    try:
+        device.reset()
+    except DeviceError as error:
+        raise DeviceError(
+            f"{device.address} is busy with the command of another version of edgeq.",
+            "Wait for it and try again.",
+            Status.BUSY,
+        ) from error
 
 
 def _local() -> Link:

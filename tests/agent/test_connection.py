@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,16 @@ def test_reset_ends_the_agent_after_its_answer(service: Service) -> None:
     connection = Connection(service)
     assert ask(connection, ours.WRITE, 0, 5, {}).body == {}
     assert connection.reset
+
+
+def test_reset_waits_for_the_job_that_runs(service: Service) -> None:
+    connection, release = Connection(service), threading.Event()
+    job = service.jobs.start(lambda _: {"waited": release.wait(10)})
+    assert ask(connection, ours.WRITE, 0, 5, {}).body == {"rc": ours.RC_BAD_STATE}
+    assert ask(connection, ours.WRITE, 64, 5, {"n": 1}).body["err"]["rc"] == Status.BUSY
+    release.set()
+    assert job.finished.wait(10)
+    assert not connection.reset
 
 
 def test_what_nobody_answers_is_told_in_smp_s_own_words(service: Service) -> None:

@@ -23,53 +23,11 @@ def sha(data: bytes) -> str:
 def fill(store: Store, bundle: Bundle) -> None:
     for name in (*bundle.files, "manifest.json"):
         data = bundle.path(name).read_bytes()
-        store.put(sha(data), 0, len(data), data)
+        store.blobs.put(sha(data), 0, len(data), data)
 
 
 def silent(_text: str) -> None:
     pass
-
-
-def test_a_blob_arrives_in_chunks_and_only_in_order(tmp_path: Path) -> None:
-    store, data = Store(tmp_path), b"0123456789"
-    assert store.wanted(sha(data)) == 0
-    assert store.put(sha(data), 0, 10, data[:4]) == 4
-    assert store.put(sha(data), 7, 10, data[7:]) == 4
-    assert store.put(sha(data), 0, 10, data[:4]) == 4
-    store.close_part()
-    reopened = Store(tmp_path)
-    assert reopened.wanted(sha(data)) == 4
-    assert reopened.put(sha(data), 4, 10, data[4:]) == 10
-    assert reopened.wanted(sha(data)) is None
-    assert reopened.put(sha(data), 0, 10, data[:4]) == 10
-    assert reopened.blob(sha(data)).read_bytes() == data
-
-
-def test_a_blob_with_other_bytes_is_dropped(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    with pytest.raises(Refused) as no:
-        store.put(sha(b"right"), 0, 5, b"wrong")
-    assert no.value.status == Status.DIGEST
-    assert store.wanted(sha(b"right")) == 0
-
-
-@pytest.mark.parametrize(
-    ("name", "offset", "length", "data"),
-    [("../../etc/passwd", 0, 3, b"abc"), ("A" * 64, 0, 3, b"abc"), ("a" * 64, 2, 3, b"abc"), ("a" * 64, 0, 0, b"")],
-)
-def test_nonsense_is_refused(tmp_path: Path, name: str, offset: int, length: int, data: bytes) -> None:
-    with pytest.raises(Refused) as no:
-        Store(tmp_path).put(name, offset, length, data)
-    assert no.value.status == Status.INVALID
-
-
-def test_a_full_disk_is_told_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = Store(tmp_path)
-    monkeypatch.setattr("edgeq.agent.store.MARGIN_BYTES", 1 << 60)
-    with pytest.raises(Refused) as no:
-        store.put("a" * 64, 0, 100, b"a")
-    assert no.value.status == Status.NO_SPACE
-    assert list((tmp_path / "incoming").iterdir()) == []
 
 
 def test_staging_the_same_bundle_twice_is_one_release(tmp_path: Path) -> None:
@@ -86,12 +44,12 @@ def test_staging_the_same_bundle_twice_is_one_release(tmp_path: Path) -> None:
 def test_a_damaged_blob_is_found_and_dropped(tmp_path: Path) -> None:
     store, bundle = Store(tmp_path / "store"), make_bundle(tmp_path / "bundle")
     fill(store, bundle)
-    model = store.blob(bundle.files["model.tflite"][0])
+    model = store.blobs.path(bundle.files["model.tflite"][0])
     model.write_bytes(b"\0" + model.read_bytes()[1:])
     with pytest.raises(Refused) as no:
         stage(store, bundle.digest, [], silent)
     assert no.value.status == Status.DIGEST
-    assert store.wanted(bundle.files["model.tflite"][0]) == 0
+    assert store.blobs.wanted(bundle.files["model.tflite"][0]) == 0
     fill(store, bundle)
     assert stage(store, bundle.digest, [], silent)["n"] == 1
 
@@ -152,7 +110,7 @@ def test_old_releases_and_their_blobs_go(tmp_path: Path) -> None:
 def test_hostile_manifests_are_refused(tmp_path: Path, change: dict[str, object]) -> None:
     store, bundle = Store(tmp_path / "store"), make_bundle(tmp_path / "bundle")
     data = json.dumps({**bundle.manifest, **change}).encode()
-    store.put(sha(data), 0, len(data), data)
+    store.blobs.put(sha(data), 0, len(data), data)
     with pytest.raises(Refused) as no:
         stage(store, sha(data), [], silent)
     assert no.value.status in (Status.INVALID, Status.NEWER)
