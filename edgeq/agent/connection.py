@@ -12,7 +12,7 @@ from edgeq.protocol.smp import Message
 from edgeq.protocol.status import Status
 
 BUF_SIZE = 0xFFFF
-BUF_COUNT = 64
+BUF_COUNT = 16
 
 
 class Connection:
