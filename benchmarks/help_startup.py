@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import typer.main
+
 from edgeq.cli import app
 
 BAR = 1.3
