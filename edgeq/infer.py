@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,9 @@ import numpy as np
 from edgeq.device.device import INVOKE_BYTES, Device, Progress, silent
 from edgeq.errors import UsageError
 from edgeq.interface import Array
+
+REQUEST_S = 1.0
+PROGRESS_S = 2.0
 
 
 def infer(device: Device, inputs: Sequence[Array], *, raw: bool = False, progress: Progress = silent) -> list[Array]:
@@ -49,13 +53,18 @@ def infer(device: Device, inputs: Sequence[Array], *, raw: bool = False, progres
 def _invoke(device: Device, columns: list[Array], count: int, progress: Progress) -> Array:
     """Raw outputs as bytes, one row a sample; as many samples at once as fit a request."""
     rows = np.concatenate([np.ascontiguousarray(column).reshape(count, -1).view(np.uint8) for column in columns], 1)
-    batch = int(np.clip(INVOKE_BYTES // rows.shape[1], 1, 64))
-    answers = []
-    for start in range(0, count, batch):
-        part = rows[start : start + batch]
+    most = max(1, INVOKE_BYTES // rows.shape[1])
+    answers, done, batch, told = [], 0, 1, time.monotonic()
+    while done < count:
+        start = time.monotonic()
+        part = rows[done : done + batch]
         answers.append(np.frombuffer(device.invoke(part.tobytes()), np.uint8).reshape(len(part), -1))
-        if count > batch:
-            progress(f"{start + len(part)} of {count} samples")
+        done += len(part)
+        # The first sample shows how many fit into the time of one request; its start-up makes that a low guess.
+        batch = int(np.clip(REQUEST_S * len(part) / (time.monotonic() - start), batch, min(4 * batch, most)))
+        if time.monotonic() - told > PROGRESS_S:
+            told = time.monotonic()
+            progress(f"{done} of {count} samples")
     return np.concatenate(answers)
 
 

@@ -127,13 +127,13 @@ class Connection:
             raise Refused(Status.INVALID, f"an input of {length} bytes; at most {MAX_INVOKE_BYTES} at once")
         if offset == 0:
             self._input.clear()
-        if offset != len(self._input):
-            return {"off": len(self._input)}
-        self._input += data
-        if len(self._input) < length:
-            return {"off": len(self._input)}
-        self._output = self._service.invoke(body.get("n"), bytes(self._input))
-        return {"off": length, "out": len(self._output)}
+        if offset == len(self._input):
+            self._input += data
+            if len(self._input) == length:
+                self._output = self._service.invoke(body.get("n"), bytes(self._input))
+        if len(self._input) == length:
+            return {"off": length, "out": len(self._output)}
+        return {"off": len(self._input)}
 
     def output(self, body: dict[str, Any]) -> dict[str, Any]:
         offset = _count(body["off"])

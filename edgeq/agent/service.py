@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Callable
 
@@ -16,6 +18,7 @@ from edgeq.agent.store import Store
 from edgeq.protocol import cbor
 from edgeq.protocol.status import Status
 
+LOCK_TIMEOUT_S = 5.0
 INVOKE_TIMEOUT_S = 60.0
 BENCH_TIMEOUT_S = 300.0
 MAX_INVOKE_BYTES = 16 << 20
@@ -35,6 +38,16 @@ class Service:
         self.store.recover()
         # A trial that was under way when the last agent ended did not prove good.
         transaction.revert(self.store, self.swap)
+
+    @contextmanager
+    def _hold(self) -> Iterator[None]:
+        """The store for one request; refused rather than waited for where a job holds it."""
+        if not self.lock.acquire(timeout=LOCK_TIMEOUT_S):
+            raise Refused(Status.BUSY, "the device is busy with a job of another command; try again when it is done")
+        try:
+            yield
+        finally:
+            self.lock.release()
 
     def describe(self) -> dict[str, Any]:
         return describe(self.store.root, self.agent_sha)
@@ -74,12 +87,12 @@ class Service:
 
     def have(self, shas: list[bytes]) -> dict[str, Any]:
         """Which of these blobs are not complete here, and from which offset each is wanted."""
-        with self.lock:
+        with self._hold():
             wanted = {sha: self.store.blobs.wanted(sha.hex()) for sha in shas}
         return {"missing": [{"sha": sha, "off": offset} for sha, offset in wanted.items() if offset is not None]}
 
     def put(self, sha: bytes, offset: int, length: int, data: bytes) -> dict[str, Any]:
-        with self.lock:
+        with self._hold():
             return {"off": self.store.blobs.put(sha.hex(), offset, length, data)}
 
     # jobs
@@ -138,7 +151,7 @@ class Service:
 
     def invoke(self, n: int | None, data: bytes) -> bytes:
         """Run every sample in `data` (inputs in interface order, sample after sample); outputs likewise."""
-        with self.lock:
+        with self._hold():
             number = self.number(n)
             interface = json.loads((self.store.release(number) / "interface.json").read_bytes())
             sizes = [_size(tensor) for tensor in interface["inputs"]]

@@ -142,7 +142,7 @@ class _AttachedLink:
     """The agent's link, with the bytes that came along with the mark put back in front."""
 
     def __init__(self, link: SshLink, first: bytes) -> None:
-        self.name, self._link, self._first = link.name, link, first
+        self.name, self.lossy, self._link, self._first = link.name, link.lossy, link, first
         self.send, self.close = link.send, link.close
 
     def receive(self, timeout_s: float) -> bytes:

@@ -79,10 +79,11 @@ class Client:
         command: tuple[int, int, int],
         extra: dict[str, Any],
         progress: Callable[[int], None],
+        timeout_s: float = REQUEST_TIMEOUT_S,
     ) -> dict[str, Any]:
         """Send bytes-like `data` from `offset` on, many chunks under way; the device's last answer is the result.
 
-        `progress` gets the number of bytes acknowledged.
+        `progress` gets the number of bytes acknowledged; `timeout_s` is the longest wait for any answer.
         """
         size, count = self.buffers
         view = memoryview(data)
@@ -94,9 +95,9 @@ class Client:
                 if due:
                     at, length = due
                     chunk = {**extra, "off": at, "len": len(view), "data": view[at : at + length]}
-                    upload.sent(self._send(command, chunk, REQUEST_TIMEOUT_S), at, length)
+                    upload.sent(self._send(command, chunk, timeout_s), at, length)
                     continue
-                body = self._upload_step(upload, command) or body
+                body = self._upload_step(upload, command, timeout_s) or body
                 progress(upload.acked)
         except (TransferStalled, ValueError) as error:
             raise LinkError(
@@ -104,10 +105,12 @@ class Client:
             ) from error
         return body
 
-    def _upload_step(self, upload: Upload, command: tuple[int, int, int]) -> dict[str, Any] | None:
+    def _upload_step(self, upload: Upload, command: tuple[int, int, int], timeout_s: float) -> dict[str, Any] | None:
         try:
-            answer = self._receive(time.monotonic() + REQUEST_TIMEOUT_S, REQUEST_TIMEOUT_S)
+            answer = self._receive(time.monotonic() + timeout_s, timeout_s)
         except LinkTimeout:
+            if not self.link.lossy:
+                raise
             upload.expired()
             return None
         if (answer.op - 1, answer.group, answer.command) != command:

@@ -18,6 +18,8 @@ JOB_SILENCE_S = 180.0
 """A job whose note and samples do not change for this long is given up."""
 MAX_MEMBER_BYTES = 1 << 20
 INVOKE_BYTES = 1 << 20
+INVOKE_TIMEOUT_S = 90.0
+"""Longer than a device waits for its own model, so that the device is the one to say so."""
 
 Progress = Callable[[str], None]
 
@@ -121,7 +123,7 @@ class Device:
 
     def invoke(self, data: bytes, n: int | None = None) -> bytes:
         """Whole samples of raw input tensors, interface order, in; raw output tensors, likewise, out."""
-        answer = self.client.upload(data, 0, contract.INVOKE, _only(n=n), lambda _: None)
+        answer = self.client.upload(data, 0, contract.INVOKE, _only(n=n), lambda _: None, INVOKE_TIMEOUT_S)
         length, output = int(answer["out"]), b""
         while len(output) < length:
             piece = self.client.request(contract.OUTPUT, {"off": len(output)})["data"]

@@ -94,7 +94,7 @@ class _OwningLink:
     """A link whose end is the end of the session that carries it."""
 
     def __init__(self, link: Link, close_session: Callable[[], None]) -> None:
-        self.name, self.send, self.receive = link.name, link.send, link.receive
+        self.name, self.lossy, self.send, self.receive = link.name, link.lossy, link.send, link.receive
         self._close_link, self._close_session = link.close, close_session
 
     def close(self) -> None:

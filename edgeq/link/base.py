@@ -11,6 +11,9 @@ class Link(Protocol):
     name: str
     """The address, for messages: `ssh://pi@host:22`."""
 
+    lossy: bool
+    """Whether bytes can get lost on the way, so that what was not answered is worth sending again."""
+
     def send(self, data: bytes, timeout_s: float) -> None:
         """Send all of `data`. `LinkTimeout` without progress for `timeout_s`, `LinkError` when the link is gone."""
 

@@ -15,6 +15,8 @@ from edgeq.errors import LinkError, LinkTimeout
 class LocalLink:
     """Bytes to and from a child process started from `argv`."""
 
+    lossy = False
+
     def __init__(self, argv: Sequence[str], name: str = "local:") -> None:
         self.name = name
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  (closed in close)

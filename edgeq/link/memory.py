@@ -10,11 +10,18 @@ from edgeq.errors import LinkError, LinkTimeout
 class MemoryLink:
     """Bytes go to `peer`, a function from received bytes to answered bytes.
 
-    `close_after` ends the link once that many bytes have been sent; what exceeds it never arrives.
+    `close_after` ends the link once that many bytes have been sent; what exceeds it never arrives. A `lossy` one is
+    taken to lose bytes: its peer decides which.
     """
 
-    def __init__(self, peer: Callable[[bytes], bytes], name: str = "memory:", close_after: int | None = None) -> None:
-        self.name = name
+    def __init__(
+        self,
+        peer: Callable[[bytes], bytes],
+        name: str = "memory:",
+        close_after: int | None = None,
+        lossy: bool = False,
+    ) -> None:
+        self.name, self.lossy = name, lossy
         self._peer, self._left = peer, close_after
         self._answers = bytearray()
         self._closed = False

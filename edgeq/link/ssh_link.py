@@ -194,6 +194,8 @@ def last_line(text: bytes) -> str:
 class SshLink:
     """A running remote program as a Link over its stdin and stdout; `stderr` is the end of what it complained about."""
 
+    lossy = False
+
     def __init__(self, connection: Connection, channel: Any) -> None:
         self.name = connection.shown
         self.stderr = b""
