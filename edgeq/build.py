@@ -84,7 +84,9 @@ def build(
         family = target.runtime.kernels
         progress(f"writing the bundle for {target.name}")
         bundle = _bundle(parts, target, golden[family], evaluations[family], out)
-        built.append(Built(bundle, parts.info, evaluations[family], tuple(found)))
+        built.append(
+            Built(bundle, parts.info, evaluations[family], (*found, *fit.same_runtime(host_runtime(), target)))
+        )
     return built
 
 

@@ -14,13 +14,14 @@ from edgeq.build import build
 from edgeq.deploy import deploy
 from edgeq.device.open import open_device
 from edgeq.init import init_project
-from edgeq.project import FILE, Project
+from edgeq.project import Project
 from edgeq.render import render_json, render_text, write_report
 from edgeq.report import report
 from edgeq.run import Run
 from edgeq.target import load_target
 
 RUNS = 300
+MARK = ".edgeq-demo"
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,11 @@ class Demo:
 def run_demo(folder: Path, progress: Callable[[str], None] = lambda _: None) -> Demo:
     """Train, build for both targets, deploy and bench on each, report; a line of progress for every stage."""
     say = _Stages(progress)
-    if (folder / FILE).exists() and (folder / "digits.keras").exists():
+    if (folder / MARK).exists():  # an earlier demo's, so nobody's work
         shutil.rmtree(folder)
     say("train: a small CNN on scikit-learn's digits")
     project = init_project(folder, say.detail)
+    (folder / MARK).touch()
     assert project.model and project.data
     entries = [project.resolve("pi"), project.resolve("here")]
     say("build: full int8, for " + " and ".join(entry.target for entry in entries))

@@ -33,8 +33,7 @@ class Deployed:
 
 def deploy(bundle: Bundle, device: Device, progress: Progress = silent) -> Deployed:
     """Preflight, send what is missing, stage, self-test, activate; at any failure the previous release still serves."""
-    before = {release.n: release for release in device.releases()}
-    serving = next((release for release in before.values() if release.serving), None)
+    serving = next((release for release in device.releases() if release.serving), None)
     if serving and serving.digest == bundle.digest and _is_sound(device, progress):
         return Deployed(serving.n, bundle.digest, None, False, device.client.sent_bytes, {})
     wheels = preflight(bundle, device)

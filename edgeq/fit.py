@@ -39,6 +39,15 @@ def precheck(target: TargetProfile, mode: str = MODE) -> list[Finding]:
     return [_microcontroller(target)] if target.kind == "mcu" else _mode(target, mode)
 
 
+def same_runtime(made_with: str, target: TargetProfile) -> list[Finding]:
+    """A warning where golden vectors were made with another runtime (`name version`) than the target's."""
+    runs = f"{target.runtime.name} {target.runtime.version}"
+    if made_with == runs:
+        return []
+    message = f"The golden vectors were made with {made_with}; {target.name} runs {runs}, whose kernels may differ."
+    return [Finding("other-runtime", "warning", message, f"pip install '{runs.replace(' ', '==')}' and build again.")]
+
+
 def require(findings: Sequence[Finding], target: TargetProfile) -> None:
     """`FitError` with the first error among `findings`, carrying all of them; nothing where there is no error."""
     errors = [finding for finding in findings if finding.severity == "error"]

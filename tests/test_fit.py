@@ -6,7 +6,7 @@ import pytest
 import tinymodel
 
 from edgeq.errors import FitError
-from edgeq.fit import check, require
+from edgeq.fit import check, require, same_runtime
 from edgeq.model.tflite import ModelInfo, Operator, read_model
 from edgeq.target import TargetProfile, load_target
 
@@ -60,3 +60,10 @@ def test_microcontrollers_are_refused_with_the_reason(model: ModelInfo) -> None:
     assert finding.code == "mcu-not-supported" and "Linux targets only" in finding.message
     with pytest.raises(FitError):
         require([finding], target)
+
+
+def test_golden_vectors_of_another_runtime_are_a_warning() -> None:
+    target = load_target("rpi4")
+    assert same_runtime("ai-edge-litert 2.3.0", target) == []
+    (finding,) = same_runtime("ai-edge-litert 9.9.9", target)
+    assert (finding.severity, "9.9.9" in finding.message, "2.3.0" in finding.hint) == ("warning", True, True)
