@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from edgeq.paths import home
+
 
 @pytest.fixture(scope="session")
 def shared_models() -> Path:
@@ -23,3 +25,14 @@ def _own_home(
     """No test writes to the user's EDGEQ_HOME, except those that use its caches (emulators, wheels)."""
     if "emulated" not in request.keywords:
         monkeypatch.setenv("EDGEQ_HOME", str(tmp_path_factory.mktemp("home")))
+
+
+@pytest.fixture
+def lent_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An EDGEQ_HOME of the test's own that shares the user's caches: its devices are nobody else's."""
+    mine = tmp_path_factory.mktemp("lent")
+    for name in ("cache", "wheels"):
+        (home() / name).mkdir(parents=True, exist_ok=True)
+        (mine / name).symlink_to(home() / name)
+    monkeypatch.setenv("EDGEQ_HOME", str(mine))
+    return mine

@@ -21,12 +21,10 @@ from edgeq.render import render
 from edgeq.report import report
 from edgeq.target import load_target
 
-INSTANCE = "rpi4-line"
-
 
 @pytest.mark.emulated
 @pytest.mark.slow
-def test_resnet_on_cifar_10(shared_models: Path, tmp_path: Path) -> None:
+def test_resnet_on_cifar_10(shared_models: Path, tmp_path: Path, lent_home: Path) -> None:
     from edgeq import emulate
 
     if not any(recipe.ok for recipe in emulate.probe("rpi4")):
@@ -44,9 +42,8 @@ def test_resnet_on_cifar_10(shared_models: Path, tmp_path: Path) -> None:
     assert read_model(built[0].bundle.path("model.tflite").read_bytes()).float_tensors() == ()
     images = read_dataset(samples)
     outputs, runs = [], []
-    emulate.start("rpi4", instance=INSTANCE, reset=True)
     try:
-        for address, item in zip((f"qemu:rpi4#{INSTANCE}", "local:"), built, strict=True):
+        for address, item in zip(("qemu:rpi4", "local:"), built, strict=True):
             with open_device(address) as device:
                 outputs.append(_deploy_and_run(device, item.bundle, images.x))
                 run = bench(device, runs=30, warmup=3)
@@ -54,7 +51,7 @@ def test_resnet_on_cifar_10(shared_models: Path, tmp_path: Path) -> None:
                 runs.append(tmp_path / f"{len(runs)}.json")
                 device.reset()
     finally:
-        emulate.stop("rpi4", instance=INSTANCE)
+        emulate.stop("rpi4")
     on_pi, here = outputs
     assert np.abs(on_pi.astype(int) - here).max() <= targets[0].runtime.golden_tolerance
 

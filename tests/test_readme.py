@@ -17,7 +17,7 @@ BLOCKS = re.findall(r"<!-- run by tests/test_readme.py -->\n```sh\n(.*?)```", RE
 
 @pytest.mark.emulated
 @pytest.mark.slow
-def test_the_readme_s_commands_work(tmp_path: Path) -> None:
+def test_the_readme_s_commands_work(tmp_path: Path, lent_home: Path) -> None:
     from edgeq import emulate
 
     if not any(recipe.ok for recipe in emulate.probe("rpi4")):
@@ -25,14 +25,12 @@ def test_the_readme_s_commands_work(tmp_path: Path) -> None:
     assert len(BLOCKS) == 2
     script = "set -eu\n" + "\n".join(BLOCKS)
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    ran_before = any(found.key == "rpi4" for found in emulate.instances())
     try:
         done = subprocess.run(
             ["sh", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=400
         )
     finally:
-        if not ran_before:
-            emulate.stop("rpi4")
+        emulate.stop("rpi4")
     assert done.returncode == 0, done.stderr[-3000:]
     project = tmp_path / "digits"
     assert (project / "report.html").stat().st_size > 10_000
