@@ -66,7 +66,7 @@ def run_demo(folder: Path, progress: Callable[[str], None] = lambda _: None) -> 
     say("report")
     made, path = report(paths), folder / "report.html"
     write_report(made, path)
-    return Demo(path, render_text(made), render_json(made))
+    return Demo(path, render_text(made, summary=True), render_json(made))
 
 
 def _keep(project: Project, run: Run, name: str) -> Path:

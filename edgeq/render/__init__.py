@@ -47,11 +47,11 @@ def write_report(report: Report, path: Path) -> None:
         ) from error
 
 
-def render_text(report: Report) -> str:
-    """For a terminal, as wide as it is and coloured if it can show colours."""
+def render_text(report: Report, summary: bool = False) -> str:
+    """For a terminal, as wide as it is and coloured if it can show colours; or only its first page."""
     from edgeq.render.text import render_terminal
 
-    return render_terminal(report)
+    return render_terminal(report, summary)
 
 
 def render_json(report: Report) -> dict[str, Any]:

@@ -25,15 +25,18 @@ def render(report: Report) -> str:
     return _render(report, PLAIN_WIDTH, colour=False)
 
 
-def render_terminal(report: Report) -> str:
-    """As wide as the terminal (`COLUMNS` decides where set); colours unless NO_COLOR is set or it is no terminal."""
+def render_terminal(report: Report, summary: bool = False) -> str:
+    """As wide as the terminal (`COLUMNS` decides where set); colours unless NO_COLOR is set or it is no terminal.
+
+    A `summary` leaves out what is told of each run by itself, where there are several.
+    """
     from rich.console import Console
 
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return _render(report, max(40, Console().width), colour)
+    return _render(report, max(40, Console().width), colour, summary)
 
 
-def _render(report: Report, width: int, colour: bool) -> str:
+def _render(report: Report, width: int, colour: bool, summary: bool = False) -> str:
     from rich.console import Console
 
     console = Console(
@@ -52,7 +55,7 @@ def _render(report: Report, width: int, colour: bool) -> str:
         _line(console, sentence)
     if report.comparison:
         _comparison(console, report)
-    for section in report.sections:
+    for section in () if summary and report.comparison else report.sections:
         _section(console, section, alone=not report.comparison)
     assert isinstance(console.file, io.StringIO)
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"

@@ -248,3 +248,11 @@ def test_an_unwritable_place_is_named(three: Report, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x", encoding="utf-8")
     with pytest.raises(UsageError, match=r"cannot be written to .*report\.md"):
         write_report(three, tmp_path / "file" / "report.md")
+
+
+def test_a_summary_is_the_first_page_and_one_run_is_told_whole(three: Report) -> None:
+    summary, whole = render_text(three, summary=True), render_text(three)
+    assert whole.startswith(summary.rstrip("\n"))
+    assert len(summary.splitlines()) < len(whole.splitlines()) / 2
+    alone = report([PI])
+    assert render_text(alone, summary=True) == render_text(alone)
