@@ -177,26 +177,23 @@ def fetch(wheel: Wheel, *, progress: Callable[[str], None] = lambda _: None) -> 
     return path
 
 
+def pip_download(python: str, platforms: Sequence[str], folder: Path) -> list[str]:
+    """The command that has pip put one binary wheel for `python` ("cp311") into `folder`; what is wanted is appended.
+
+    pip prefers the platforms that come first.
+    """
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"]
+    command += ["--no-deps", "--only-binary=:all:", "--implementation=cp", f"--abi={python}"]
+    command += [f"--python-version={python[2:3]}.{python[3:]}", *(f"--platform={tag}" for tag in platforms)]
+    return [*command, f"--dest={folder}"]
+
+
 def _download(wheel: Wheel, folder: Path) -> None:
     """Have pip put exactly this file into `folder`; pip too is held to the digest."""
     requirements = folder / "requirements.txt"
     requirements.write_text(f"{wheel.name}=={wheel.version} --hash=sha256:{wheel.sha256}\n", encoding="utf-8")
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--no-deps",
-        "--only-binary=:all:",
-        "--implementation=cp",
-    ]
-    command += ["--no-input", "--disable-pip-version-check", f"--python-version={wheel.python[2:3]}.{wheel.python[3:]}"]
-    command += [
-        f"--abi={wheel.python}",
-        *(f"--platform={tag}" for tag in parse_file(wheel.file)["platforms"].split(",")),
-    ]
-    command += [f"--dest={folder}", f"--requirement={requirements}"]
+    command = pip_download(wheel.python, parse_file(wheel.file)["platforms"].split(","), folder)
+    command.append(f"--requirement={requirements}")
     try:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=PIP_DEADLINE_S

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from edgeq.runtimes import LOCK, parse_file
+from edgeq.runtimes import LOCK, parse_file, pip_download
 
 # (runtime, version): architectures, Python tags, packages. The interpreters need only numpy beside them; for armv7l
 # no package index has numpy below 2, so there the device's own python3-numpy serves.
@@ -41,26 +41,13 @@ HEAD = """\
 
 def find(package: str, version: str, python: str, arch: str, folder: Path) -> Path | None:
     """Download the wheel that runs on the oldest glibc; None where there is none."""
-    # pip prefers the tags that come first.
     tags = [f"manylinux_2_{minor}_{arch}" for minor in GLIBC_MINORS]
     tags[tags.index(f"manylinux_2_17_{arch}") :] = [
         f"manylinux2014_{arch}",
         *tags[tags.index(f"manylinux_2_17_{arch}") :],
     ]
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--no-deps",
-        "--only-binary=:all:",
-        "--implementation=cp",
-    ]
-    command += [f"--abi={python}", f"--python-version={python[2]}.{python[3:]}", *(f"--platform={tag}" for tag in tags)]
-    done = subprocess.run(
-        [*command, f"--dest={folder}", f"{package}=={version}"], capture_output=True, text=True, timeout=900
-    )
+    command = [*pip_download(python, tags, folder), f"{package}=={version}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
     if done.returncode and "No matching distribution" in done.stderr:
         return None
     if done.returncode:

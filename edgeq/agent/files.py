@@ -15,16 +15,16 @@ from edgeq.protocol.status import Status
 
 def sync_folder(folder: Path) -> None:
     """Make renames in `folder` durable."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    _sync(folder, os.O_DIRECTORY)
 
 
 def sync_file(path: Path) -> None:
     """Make the bytes of `path` durable."""
-    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    _sync(path, os.O_NOFOLLOW)
+
+
+def _sync(path: Path, flags: int) -> None:
+    fd = os.open(path, os.O_RDONLY | flags)
     try:
         os.fsync(fd)
     finally:
