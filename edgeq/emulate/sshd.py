@@ -15,8 +15,7 @@ PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"
 def sshd_config(cookie: str) -> str:
     """The sshd_config of one start; `cookie` shows in the banner and in the environment of every login.
 
-    A password is asked for, as on a real Pi, but no account has one: only the instance's key logs in. The MAC is
-    the one that is cheapest to emulate; nobody but this machine can reach the port.
+    A password is asked for, as on a real Pi, but no account has one: only the instance's key logs in.
     """
     return f"""# Written by edgeq at every start of this emulated device.
 HostKey {FOLDER}/ssh_host_ed25519_key
@@ -25,7 +24,6 @@ AllowUsers {USER}
 PermitRootLogin no
 PasswordAuthentication yes
 KbdInteractiveAuthentication no
-MACs hmac-sha1
 UsePAM no
 UseDNS no
 StrictModes no

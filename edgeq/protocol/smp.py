@@ -18,10 +18,10 @@ MAX_BODY = 0xFFFF
 
 GROUP_OS, GROUP_IMAGE, GROUP_EDGEQ = 0, 1, 64
 OS_ECHO, OS_RESET, OS_PARAMS = 0, 5, 6
-IMAGE_STATE, IMAGE_ERASE = 0, 5
+IMAGE_STATE = 0
 
 # SMP's own return codes, for groups 0 and 1 and for what no group answers.
-RC_UNKNOWN, RC_INVALID, RC_NOT_FOUND, RC_BAD_STATE, RC_UNSUPPORTED = 1, 3, 5, 6, 8
+RC_UNKNOWN, RC_INVALID, RC_BAD_STATE, RC_UNSUPPORTED = 1, 3, 6, 8
 
 
 class SmpError(ValueError):
