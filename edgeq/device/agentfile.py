@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import tempfile
 import zipfile
 from functools import cache
 from pathlib import Path
@@ -38,9 +39,10 @@ def agent_path() -> Path:
     path = home() / f"agent-{agent_sha()[:16]}.pyz"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        part.write_bytes(agent_bytes())
-        part.replace(path)
+        # Several commands may be the first at once: each writes a file of its own, the last rename wins.
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as part:
+            part.write(agent_bytes())
+        Path(part.name).replace(path)
     return path
 
 

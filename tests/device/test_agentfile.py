@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import zipfile
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 import edgeq
 from edgeq.device.agentfile import agent_bytes, agent_path, agent_sha
+from edgeq.paths import home
 
 
 def pythons() -> list[str]:
@@ -35,6 +37,24 @@ def test_the_same_bytes_from_the_same_sources() -> None:
     assert len(first) < 100_000
     assert agent_path().read_bytes() == first
     assert agent_sha()[:16] in agent_path().name
+
+
+def test_many_may_be_the_first_at_once() -> None:
+    for path in home().glob("agent-*.pyz"):
+        path.unlink()
+    barrier, found = threading.Barrier(16), []
+
+    def work() -> None:
+        barrier.wait(10)
+        found.append(agent_path().read_bytes() == agent_bytes())
+
+    threads = [threading.Thread(target=work) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert found == [True] * 16
+    assert len(list(home().iterdir())) == 1
 
 
 def test_it_holds_the_agent_and_nothing_else(tmp_path: Path) -> None:
