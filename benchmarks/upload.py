@@ -1,6 +1,7 @@
 """Upload of one payload into a device: edgeq's transfer (verified by SHA-256 and fsynced there) against scp.
 
 `python benchmarks/upload.py [qemu:rpi4 | loopback] [--megabytes 50] [--rounds 5] [--json]`; both in one run, in turns.
+EDGEQ_SSH_PROGRAM= (empty) measures the way through paramiko, as on a machine without OpenSSH.
 The bar is 0.7x of scp's throughput into the emulated Pi. `loopback` starts an sshd on this machine.
 """
 
@@ -21,9 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from edgeq.device.agentfile import agent_bytes
-from edgeq.device.bringup import bring_up
-from edgeq.device.device import Device
+from edgeq.device.device import Device, silent
+from edgeq.device.open import ssh_link
 from edgeq.link.ssh import SshSession
 
 BAR = 0.7
@@ -84,7 +84,8 @@ def measure(name: str, megabytes: int, rounds: int) -> dict[str, object]:
     ours, theirs, cold = [], [], (0.0, 0.0)
     with place(name) as at, tempfile.TemporaryDirectory() as folder:
         session = SshSession(at.address, identity=at.identity, known_hosts=at.known_hosts)
-        with Device(bring_up(session, agent_bytes(), progress=lambda _: None), name) as device:
+        link = ssh_link(at.address, silent, identity=at.identity, known_hosts=at.known_hosts)
+        with session, Device(link, name) as device:
             for turn in range(rounds + 1):
                 data = os.urandom(megabytes * 1_000_000)
                 path = Path(folder) / "payload"

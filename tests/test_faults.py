@@ -46,9 +46,10 @@ class Lab:
         self.settings.write_text("Host *\n" + "".join(f"  {key} {value}\n" for key, value in given.items()))
 
 
-@pytest.fixture
-def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+@pytest.fixture(params=["ssh", ""], ids=["openssh", "paramiko"])
+def lab(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     need_sshd()
+    monkeypatch.setenv("EDGEQ_SSH_PROGRAM", request.param)
     (tmp_path / "home" / ".ssh").mkdir(parents=True)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from edgeq.errors import DeviceError, LinkError
-from edgeq.link.base import Link
-from edgeq.link.ssh import Completed, SshLink, SshSession
-from edgeq.link.ssh_link import last_line
+from edgeq.errors import DeviceError, EdgeqError, LinkError
+from edgeq.link.base import Link, last_line
+from edgeq.link.ssh import Completed, SshSession
 from edgeq.protocol.status import Status
 from edgeq.units import format_bytes
 
 OLDEST_PYTHON = (3, 9)
 SPARE_BYTES = 1 << 20
 ATTACH_S = 30.0
+QUICK_ATTACH_S = 10.0
 PUSH_S = 60.0
 MAX_NOISE_BYTES = 1 << 16
 NO_AGENT, NO_PYTHON = 44, 45
@@ -81,6 +82,23 @@ def agent_name(agent: bytes) -> str:
     return f"agent-{hashlib.sha256(agent).hexdigest()[:16]}.pyz"
 
 
+class Program(Link, Protocol):
+    """A link to a program on the device: how it ended (None while it runs or where nobody knows), its last words."""
+
+    @property
+    def code(self) -> int | None: ...
+    @property
+    def stderr(self) -> bytes: ...
+
+
+class Starts(Protocol):
+    """What starts programs on a device: `SshSession` or `Openssh`."""
+
+    name: str
+
+    def start(self, argv: Sequence[str]) -> Program: ...
+
+
 def bring_up(session: SshSession, agent: bytes, *, progress: Callable[[str], None] = lambda _: None) -> Link:
     """A link to the running agent, pushed first where the device lacks it.
 
@@ -103,11 +121,19 @@ def bring_up(session: SshSession, agent: bytes, *, progress: Callable[[str], Non
     return link
 
 
-def _attach(session: SshSession, agent: bytes) -> Link | None:
+def attach_quickly(way: Starts, agent: bytes) -> Link | None:
+    """A link to the agent where it is there and nothing is in the way; None means that `bring_up` finds out."""
+    try:
+        return _attach(way, agent, QUICK_ATTACH_S)
+    except EdgeqError:
+        return None
+
+
+def _attach(session: Starts, agent: bytes, timeout_s: float = ATTACH_S) -> Link | None:
     """The link, or None where the device has no such agent."""
     link = session.start(["sh", "-c", ATTACH, "edgeq", agent_name(agent), str(len(agent))])
     try:
-        return _AttachedLink(link, _skip_noise(link))
+        return _AttachedLink(link, _skip_noise(link, timeout_s))
     except LinkError as error:
         link.close()
         if link.code == NO_AGENT:
@@ -125,7 +151,7 @@ def _attach(session: SshSession, agent: bytes) -> Link | None:
         raise
 
 
-def _skip_noise(link: SshLink) -> bytes:
+def _skip_noise(link: Link, timeout_s: float) -> bytes:
     """What follows the mark; a login shell may print a greeting before it."""
     seen = b""
     while MARK not in seen:
@@ -134,14 +160,14 @@ def _skip_noise(link: SshLink) -> bytes:
                 f"{link.name} prints {format_bytes(len(seen))} and more before it runs a command.",
                 "Silence the login shell's start-up files on the device for sessions without a terminal.",
             )
-        seen += link.receive(ATTACH_S)
+        seen += link.receive(timeout_s)
     return seen.partition(MARK)[2]
 
 
 class _AttachedLink:
     """The agent's link, with the bytes that came along with the mark put back in front."""
 
-    def __init__(self, link: SshLink, first: bytes) -> None:
+    def __init__(self, link: Link, first: bytes) -> None:
         self.name, self.lossy, self._link, self._first = link.name, link.lossy, link, first
         self.send, self.close = link.send, link.close
 

@@ -10,7 +10,7 @@ from edgeq.device.agentfile import agent_bytes, agent_path, agent_sha
 from edgeq.device.device import Device, Progress, silent
 from edgeq.errors import DeviceError, UsageError
 from edgeq.link.base import Link
-from edgeq.link.local import LocalLink
+from edgeq.link.program import ProgramLink
 from edgeq.paths import home
 from edgeq.protocol.status import Status
 
@@ -25,7 +25,7 @@ def open_device(address: str, progress: Progress = silent, ask_password: AskPass
     scheme, _, rest = address.partition(":")
     openers: dict[str, Callable[[], Link]] = {
         "local": _local,
-        "ssh": lambda: _ssh(address, progress, ask_password=ask_password),
+        "ssh": lambda: ssh_link(address, progress, ask_password=ask_password),
         "qemu": lambda: _qemu(rest, progress),
     }
     if scheme not in openers or (scheme == "local" and rest):
@@ -59,10 +59,10 @@ def _renew(device: Device) -> None:
 
 def _local() -> Link:
     store = home() / "local"
-    return LocalLink([sys.executable, str(agent_path()), "attach", str(store)])
+    return ProgramLink([sys.executable, str(agent_path()), "attach", str(store)], "local:")
 
 
-def _ssh(
+def ssh_link(
     address: str,
     progress: Progress,
     *,
@@ -70,9 +70,17 @@ def _ssh(
     known_hosts: Path | None = None,
     ask_password: AskPassword | None = None,
 ) -> Link:
-    from edgeq.device.bringup import bring_up
+    """A link to the agent on a device: by the installed `ssh` where that gets through, else by paramiko, which also
+    pushes the agent and says what is wrong."""
+    from edgeq.device.bringup import attach_quickly, bring_up
     from edgeq.link.ssh import SshSession
+    from edgeq.link.ssh_config import resolve
+    from edgeq.link.ssh_openssh import openssh
 
+    way = openssh(resolve(address, identity=identity, known_hosts=known_hosts))
+    link = attach_quickly(way, agent_bytes()) if way else None
+    if link:
+        return link
     session = SshSession(address, identity=identity, known_hosts=known_hosts, ask_password=ask_password)
     try:
         return _OwningLink(bring_up(session, agent_bytes(), progress=progress), session.close)
@@ -87,7 +95,7 @@ def _qemu(rest: str, progress: Progress) -> Link:
 
     name, _, instance = rest.partition("#")
     found = emulate.start(name, instance=instance or None, progress=progress)
-    return _ssh(found.address, progress, identity=found.identity, known_hosts=found.known_hosts)
+    return ssh_link(found.address, progress, identity=found.identity, known_hosts=found.known_hosts)
 
 
 class _OwningLink:

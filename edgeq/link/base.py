@@ -22,3 +22,9 @@ class Link(Protocol):
 
     def close(self) -> None:
         """Free everything; never raises, may be called twice."""
+
+
+def last_line(text: bytes) -> str:
+    """The last line that says something, printable and bounded, for messages."""
+    lines = text.decode("utf-8", "replace").strip().splitlines()
+    return "".join(char if char.isprintable() else "?" for char in lines[-1].strip()[:300]) if lines else ""

@@ -12,6 +12,7 @@ from typing import Any
 
 from edgeq.errors import EdgeqError, LinkError, LinkTimeout, UsageError
 from edgeq.link import ssh_paramiko
+from edgeq.link.base import last_line
 from edgeq.link.ssh_connect import CLOSE_S, Connection
 from edgeq.units import format_bytes
 
@@ -183,12 +184,6 @@ def lost(connection: Connection) -> LinkError:
         return LinkError(f"{connection.shown} closed the connection.", GONE_HINT)
     translated = ssh_paramiko.translate(error, connection.shown)
     return LinkError(translated.message, translated.hint)
-
-
-def last_line(text: bytes) -> str:
-    """The last line that says something, printable and bounded, for messages."""
-    lines = text.decode("utf-8", "replace").strip().splitlines()
-    return "".join(char if char.isprintable() else "?" for char in lines[-1].strip()[:300]) if lines else ""
 
 
 class SshLink:

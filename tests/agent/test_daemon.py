@@ -14,13 +14,13 @@ import pytest
 
 from edgeq.device.agentfile import agent_path
 from edgeq.device.device import Device
-from edgeq.link.local import LocalLink
+from edgeq.link.program import ProgramLink
 from edgeq.protocol import smp
 from edgeq.protocol.smp import Message
 
 
 def join(root: Path) -> Device:
-    return Device(LocalLink([sys.executable, str(agent_path()), "attach", str(root)]), "local:")
+    return Device(ProgramLink([sys.executable, str(agent_path()), "attach", str(root)], "local:"), "local:")
 
 
 def daemons(root: Path) -> list[Path]:

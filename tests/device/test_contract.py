@@ -21,6 +21,7 @@ from edgeq.device.open import open_device
 from edgeq.errors import DeviceError, UsageError
 from edgeq.infer import infer
 from edgeq.link.memory import MemoryLink
+from edgeq.link.ssh_openssh import PROGRAM_VARIABLE
 from edgeq.protocol import contract
 from edgeq.protocol.status import Status
 from edgeq.runtimes import wheels_for
@@ -33,15 +34,15 @@ MakeBundle = Callable[..., Bundle]
     params=[
         "memory:",
         "local:",
-        "ssh:",
+        "openssh:",
+        "paramiko:",
         pytest.param("qemu:rpi4", marks=[pytest.mark.emulated, pytest.mark.xdist_group("rpi4")]),
     ]
 )
 def open_it(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
     """Opens the device of one link, with an empty store; every call is a new connection to the same store."""
-    yield from {"memory:": _memory, "local:": _local, "ssh:": _ssh, "qemu:rpi4": _qemu}[request.param](
-        request, tmp_path
-    )
+    openers = {"memory:": _memory, "local:": _local, "openssh:": _openssh, "paramiko:": _paramiko, "qemu:rpi4": _qemu}
+    yield from openers[request.param](request, tmp_path)
 
 
 def _memory(_request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
@@ -56,15 +57,20 @@ def _local(_request: pytest.FixtureRequest, _tmp_path: Path) -> Iterator[Open]:
         device.reset()
 
 
-def _ssh(request: pytest.FixtureRequest, _tmp_path: Path) -> Iterator[Open]:
-    address = request.getfixturevalue("loopback_ssh")
-    yield lambda: open_device(address)
-    with open_device(address) as device:
-        device.reset()
+def _openssh(request: pytest.FixtureRequest, _tmp_path: Path) -> Iterator[Open]:
+    yield from _remote(request.getfixturevalue("loopback_ssh"))
+
+
+def _paramiko(request: pytest.FixtureRequest, _tmp_path: Path) -> Iterator[Open]:
+    request.getfixturevalue("monkeypatch").setenv(PROGRAM_VARIABLE, "")
+    yield from _remote(request.getfixturevalue("loopback_ssh"))
 
 
 def _qemu(request: pytest.FixtureRequest, _tmp_path: Path) -> Iterator[Open]:
-    address = request.getfixturevalue("emulated_pi")
+    yield from _remote(request.getfixturevalue("emulated_pi"))
+
+
+def _remote(address: str) -> Iterator[Open]:
     yield lambda: open_device(address)
     with open_device(address) as device:
         device.reset()
