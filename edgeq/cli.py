@@ -69,7 +69,9 @@ def command(parent: typer.Typer, name: str | None = None) -> Callable[[Callable[
 DeviceArgument = Annotated[
     str | None,
     typer.Argument(
-        metavar="[DEVICE]", help="A name from edgeq.toml, or local:, ssh://user@host, qemu:rpi4.", show_default=False
+        metavar="[DEVICE]",
+        help="A name from edgeq.toml, or local:, ssh://user@host, serial:PORT, tcp://host:port, qemu:NAME.",
+        show_default=False,
     ),
 ]
 

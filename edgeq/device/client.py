@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from edgeq.device.line import settle, slower, usual_rates
 from edgeq.errors import DeviceError, LinkError, LinkTimeout, ProtocolError
 from edgeq.link.base import Link
-from edgeq.protocol import smp
-from edgeq.protocol.smp import Message, SmpError
+from edgeq.link.frames import USUAL_BAUD, Frames, Line, wire_s
+from edgeq.protocol import contract, smp
+from edgeq.protocol.roundtrip import RoundTrip
+from edgeq.protocol.smp import Message
 from edgeq.protocol.status import Status
 from edgeq.protocol.transfer import TransferStalled, Upload
 
 REQUEST_TIMEOUT_S = 30.0
 CHUNK_OVERHEAD = 128
 """Bytes of a chunk's message that are not data: header, keys, digest, offsets."""
+TRIES, LOSSY_TRIES = 8, 32
+"""Answers in a row that show no progress; a line that loses every other frame comes through."""
+SLOW_LINE_CHUNK = 256
+"""Where chunks shrink below it, the line is asked for a slower rate."""
+RATE_S = 2.0
+LINE_IDLE_S = 2.0
+"""A device goes back to the rate it started with after three seconds without a message."""
+
+RESET = (smp.WRITE, smp.GROUP_OS, smp.OS_RESET)
+
+Command = tuple[int, int, int]
 
 _HINTS = {
     Status.NO_SPACE: "Free some space on the device, then run the command again.",
@@ -38,10 +53,13 @@ class Client:
     def __init__(self, link: Link) -> None:
         self.link = link
         self.sent_bytes = 0
-        self._decoder = smp.StreamDecoder()
-        self._arrived: list[Message] = []
-        self._sequence = 0
+        self._frames: Frames | None = None
+        self._trip = RoundTrip()
+        self._sequence = secrets.randbelow(256)
         self._buffers: tuple[int, int] | None = None
+        self._baud = link.baud if isinstance(link, Line) else 0
+        self._fixed = False
+        self._heard = 0.0
 
     @property
     def buffers(self) -> tuple[int, int]:
@@ -61,22 +79,32 @@ class Client:
             self._buffers = (size, count)
         return self._buffers
 
-    def request(
-        self, command: tuple[int, int, int], body: dict[str, Any], timeout_s: float = REQUEST_TIMEOUT_S
-    ) -> dict[str, Any]:
-        """One request, its answer. `DeviceError` if the device says no, `LinkTimeout` if it says nothing in time."""
-        sequence = self._send(command, body, timeout_s)
-        deadline = time.monotonic() + timeout_s
-        while True:
-            answer = self._receive(deadline, timeout_s)
-            if answer.sequence == sequence and (answer.op - 1, answer.group, answer.command) == command:
-                return self._body(answer)
+    def request(self, command: Command, body: dict[str, Any], timeout_s: float = REQUEST_TIMEOUT_S) -> dict[str, Any]:
+        """One request, its answer. `DeviceError` if the device says no, `LinkTimeout` if it says nothing in time.
+
+        On a lossy link it is repeated, byte for byte, until then; the device does not carry out a repetition.
+        """
+        self._wake()
+        message = self._next(command, body)
+        data = message.encode()
+        for number, wait_s in enumerate(self._waits(timeout_s, len(data))):
+            asked = time.monotonic()
+            self._send(data, timeout_s)
+            answer = self._answer(command, lambda sequence: sequence == message.sequence, wait_s)
+            if answer:
+                if number == 0:
+                    self._trip.answered(time.monotonic() - asked)
+                found = self._body(answer)
+                if command == RESET:
+                    self._frames = None  # A board that starts anew is looked for as at first.
+                return found
+        raise self._open().silence(timeout_s)
 
     def upload(
         self,
         data: Any,
         offset: int,
-        command: tuple[int, int, int],
+        command: Command,
         extra: dict[str, Any],
         progress: Callable[[int], None],
         timeout_s: float = REQUEST_TIMEOUT_S,
@@ -86,62 +114,124 @@ class Client:
         `progress` gets the number of bytes acknowledged; `timeout_s` is the longest wait for any answer.
         """
         size, count = self.buffers
+        self._wake()
         view = memoryview(data)
-        upload = Upload(len(view), offset=offset, chunk=size - CHUNK_OVERHEAD, window=max(1, count - 1))
+        tries = LOSSY_TRIES if self.link.lossy else TRIES
+        upload = Upload(len(view), offset=offset, chunk=size - CHUNK_OVERHEAD, window=max(1, count - 1), tries=tries)
         body: dict[str, Any] = {}
+        waits = self._waits(timeout_s, 2 * size)
         try:
             while not upload.done:
-                due = upload.due()
-                if due:
-                    at, length = due
-                    chunk = {**extra, "off": at, "len": len(view), "data": view[at : at + length]}
-                    upload.sent(self._send(command, chunk, timeout_s), at, length)
+                if self._chunk_sent(upload, command, extra, view, timeout_s):
                     continue
-                body = self._upload_step(upload, command, timeout_s) or body
-                progress(upload.acked)
+                if answered := self._chunk_answered(upload, command, waits, timeout_s):
+                    body, waits = answered, self._waits(timeout_s, 2 * size)
+                    progress(upload.acked)
         except (TransferStalled, ValueError) as error:
             raise LinkError(
-                f"{self.link.name} The transfer stalled: {error}.", "Run the command again: it resumes."
+                f"The transfer to {self.link.name} stalled: {error}.", "Run the command again: it resumes."
             ) from error
         return body
 
-    def _upload_step(self, upload: Upload, command: tuple[int, int, int], timeout_s: float) -> dict[str, Any] | None:
-        try:
-            answer = self._receive(time.monotonic() + timeout_s, timeout_s)
-        except LinkTimeout:
-            if not self.link.lossy:
-                raise
+    def _chunk_sent(
+        self, upload: Upload, command: Command, extra: dict[str, Any], view: memoryview, timeout_s: float
+    ) -> bool:
+        """Whether a chunk was due."""
+        due = upload.due()
+        if due:
+            at, length = due
+            chunk = self._next(command, {**extra, "off": at, "len": len(view), "data": view[at : at + length]})
+            self._send(chunk.encode(), timeout_s)
+            upload.sent(chunk.sequence, at, length)
+        return due is not None
+
+    def _chunk_answered(
+        self, upload: Upload, command: Command, waits: Iterator[float], timeout_s: float
+    ) -> dict[str, Any] | None:
+        """The answer to a chunk; None when none came in time, and the upload then goes back."""
+        wait_s = next(waits, None)
+        if wait_s is None:
+            raise self._open().silence(timeout_s)
+        began = time.monotonic()
+        answer = self._answer(command, upload.awaits, wait_s)
+        if not answer:
             upload.expired()
-            return None
-        if (answer.op - 1, answer.group, answer.command) != command:
-            return None
-        body = self._body(answer)
-        upload.answered(answer.sequence, int(body["off"]))
-        return body
+        else:
+            self._trip.answered(time.monotonic() - began)
+            body = self._body(answer)
+            if not isinstance(body.get("off"), int):
+                raise ProtocolError(f"{self.link.name} answers a chunk without an offset.", "Is it an edgeq device?")
+            upload.answered(answer.sequence, body["off"])
+        if upload.chunk < min(SLOW_LINE_CHUNK, upload.longest) and self._slow_down():
+            upload.restart()
+        return body if answer else None
 
-    def _send(self, command: tuple[int, int, int], body: dict[str, Any], timeout_s: float) -> int:
-        sequence, self._sequence = self._sequence, (self._sequence + 1) % 256
-        data = Message(*command, sequence, body).encode()
-        self.link.send(data, timeout_s)
-        self.sent_bytes += len(data)
-        return sequence
+    def _answer(self, command: Command, awaits: Callable[[int], bool], wait_s: float) -> Message | None:
+        """The answer to a command with a sequence number that is awaited; None when a lossy link gives none in time.
 
-    def _receive(self, deadline: float, timeout_s: float) -> Message:
-        while not self._arrived:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise LinkTimeout(
-                    f"{self.link.name} gave no answer within {timeout_s:g} s.",
-                    "Check the device and run the command again.",
-                )
+        Others are late, or repeated.
+        """
+        deadline = time.monotonic() + wait_s
+        while True:
             try:
-                self._arrived = self._decoder.feed(self.link.receive(left))
-            except SmpError as error:
-                raise ProtocolError(
-                    f"{self.link.name} sent something that is not SMP: {error}.",
-                    "Does anything print on its standard output?",
-                ) from error
-        return self._arrived.pop(0)
+                answer = self._open().receive(deadline - time.monotonic())
+            except LinkTimeout:
+                if not self.link.lossy:
+                    raise
+                return None
+            self._heard = time.monotonic()
+            if awaits(answer.sequence) and (answer.op - 1, answer.group, answer.command) == command:
+                return answer
+
+    def _waits(self, timeout_s: float, count: int) -> Iterator[float]:
+        """How long to wait for an answer to `count` bytes, try after try."""
+        return self._trip.waits(timeout_s, wire_s(self.link, count)) if self.link.lossy else iter((timeout_s,))
+
+    def _next(self, command: Command, body: dict[str, Any]) -> Message:
+        self._sequence = (self._sequence + 1) % 256
+        return Message(*command, self._sequence, body)
+
+    def _send(self, data: bytes, timeout_s: float) -> None:
+        self.sent_bytes += self._open().send(data, timeout_s)
+
+    def _open(self) -> Frames:
+        if self._frames is None:
+            self._settle(*usual_rates(self.link))
+        assert self._frames
+        return self._frames
+
+    def _settle(self, *rates: int) -> None:
+        self._frames, self._heard = settle(self.link, rates), time.monotonic()
+
+    def _wake(self) -> None:
+        """Find the device at first, and again where it may have gone back to its own rate; then bring it to ours."""
+        if not isinstance(self.link, Line):
+            return
+        idle = time.monotonic() - self._heard > LINE_IDLE_S
+        if self._frames is None or (idle and self.link.baud != USUAL_BAUD):
+            self._settle(*usual_rates(self.link))
+            if self.link.baud != self._baud:
+                self._change_rate(self._baud)
+
+    def _change_rate(self, baud: int) -> bool:
+        """Ask the device to go on at another rate. Where it cannot, or is not heard there, all stays as it was."""
+        assert isinstance(self.link, Line)
+        before = self._baud = self.link.baud
+        try:
+            self.request(contract.LINE, {"baud": baud}, RATE_S)
+        except DeviceError:
+            return False
+        except LinkTimeout:
+            pass  # The answer may be what got lost: the device is at one of the two.
+        self._settle(baud, before, USUAL_BAUD)
+        self._baud = self.link.baud
+        return self._baud != before
+
+    def _slow_down(self) -> bool:
+        """Whether the line goes on at a slower rate: for when small chunks get lost too."""
+        baud = slower(self.link.baud) if isinstance(self.link, Line) and not self._fixed else None
+        self._fixed = baud is None or not self._change_rate(baud)
+        return not self._fixed
 
     def _body(self, answer: Message) -> dict[str, Any]:
         body = answer.body

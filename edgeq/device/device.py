@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -123,7 +124,10 @@ class Device:
 
     def invoke(self, data: bytes, n: int | None = None) -> bytes:
         """Whole samples of raw input tensors, interface order, in; raw output tensors, likewise, out."""
-        answer = self.client.upload(data, 0, contract.INVOKE, _only(n=n), lambda _: None, INVOKE_TIMEOUT_S)
+        run = secrets.randbelow(1 << 31)  # so that a chunk of one inference is never taken for one of another
+        answer = self.client.upload(
+            data, 0, contract.INVOKE, {**_only(n=n), "run": run}, lambda _: None, INVOKE_TIMEOUT_S
+        )
         length, output = int(answer["out"]), b""
         while len(output) < length:
             piece = self.client.request(contract.OUTPUT, {"off": len(output)})["data"]

@@ -18,24 +18,28 @@ AskPassword = Callable[[str], str]
 
 
 def open_device(address: str, progress: Progress = silent, ask_password: AskPassword | None = None) -> Device:
-    """Open `local:`, `ssh://[user@]host[:port]` or `qemu:NAME[#INSTANCE]`.
+    """Open `local:`, `ssh://[user@]host[:port]`, `serial:PORT`, `tcp://host:port` or `qemu:NAME[#INSTANCE]`.
 
-    The agent is brought up, and renewed if another one is at work there.
+    On Linux the agent is brought up, and renewed if another one is at work there; firmware answers by itself.
     """
     scheme, _, rest = address.partition(":")
     openers: dict[str, Callable[[], Link]] = {
         "local": _local,
         "ssh": lambda: ssh_link(address, progress, ask_password=ask_password),
+        "serial": lambda: serial_link(address),
+        "tcp": lambda: tcp_link(address),
         "qemu": lambda: _qemu(rest, progress),
     }
     if scheme not in openers or (scheme == "local" and rest):
         raise UsageError(
             f"'{address}' is not a device address that this edgeq knows.",
-            "Give local:, ssh://user@host or qemu:rpi4, or a name from [devices] in edgeq.toml.",
+            "Give local:, ssh://user@host, serial:/dev/ttyACM0, tcp://host:port, qemu:rpi4 or qemu:mps2-an386, "
+            "or a name from [devices] in edgeq.toml.",
         )
     device = Device(openers[scheme](), address)
     try:
-        if device.describe().get("agent_sha") == agent_sha():
+        facts = device.describe()
+        if facts.get("kind") == "mcu" or facts.get("agent_sha") == agent_sha():
             return device
         # Another agent's daemon was still at work there: it ends, and ours starts.
         _renew(device)
@@ -89,12 +93,30 @@ def ssh_link(
         raise
 
 
+def serial_link(address: str) -> Link:
+    """A serial port; `serial:socket://host:port` is one behind TCP."""
+    from edgeq.link.line_address import parse_serial
+    from edgeq.link.serial import SerialLink
+
+    kind, separator, place = parse_serial(address).port.partition("://")
+    return tcp_link(f"tcp://{place}") if separator and kind == "socket" else SerialLink(address)
+
+
+def tcp_link(address: str) -> Link:
+    """A serial line behind TCP."""
+    from edgeq.link.tcp import TcpLink
+
+    return TcpLink(address)
+
+
 def _qemu(rest: str, progress: Progress) -> Link:
-    """`NAME`, or `NAME#INSTANCE` for one of several."""
+    """`NAME`, or `NAME#INSTANCE` for one of several: an emulated board's serial line, or an emulated Pi's sshd."""
     from edgeq import emulate
 
     name, _, instance = rest.partition("#")
     found = emulate.start(name, instance=instance or None, progress=progress)
+    if found.address.startswith("tcp:"):
+        return tcp_link(found.address)
     return ssh_link(found.address, progress, identity=found.identity, known_hosts=found.known_hosts)
 
 

@@ -1,8 +1,9 @@
-"""Emulated devices behind addresses like `qemu:rpi4`: a Raspberry Pi 4's userland with an sshd of its own.
+"""Emulated devices behind addresses like `qemu:rpi4` and `qemu:mps2-an386`.
 
-::
+A Raspberry Pi 4's userland with an sshd of its own, and microcontroller boards (`boards/`) that run our firmware::
 
-    start ── rootfs (apt, sources) ── recipe: namespaces │ proot │ system ── supervise ── sshd banner ──> Instance
+    start ─┬ rootfs (apt, sources) ── recipe: namespaces │ proot │ system ── supervise ── sshd banner ─┬─> Instance
+           └ board file ── firmware, flash ── qemu-system ──────────────── supervise ── serial line ───┘
 """
 
 from edgeq.emulate.lifecycle import fetch, instances, start, stop

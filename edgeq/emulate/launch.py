@@ -11,7 +11,7 @@ from pathlib import Path
 
 from edgeq.emulate.keys import known_hosts_line, make_key
 from edgeq.emulate.plan import Plan, Seat
-from edgeq.emulate.process import alive, end, identify
+from edgeq.emulate.process import ProcessId, alive, end, identify
 from edgeq.emulate.recipe_namespaces import maps_all_ids
 from edgeq.emulate.recipes import Choice
 from edgeq.emulate.rootfs import UID, USER, Progress
@@ -26,7 +26,7 @@ PORT_TRIES = 3
 def launch(name: str, folder: Path, root: Path, choice: Choice, progress: Progress) -> Instance:
     """Start by one recipe; another port where the chosen one was taken in between."""
     for attempt in range(PORT_TRIES):
-        seat = Seat(folder, root, _free_port(folder if attempt == 0 else None), secrets.token_hex(8))
+        seat = Seat(folder, root, free_port(read_port(folder) if attempt == 0 else 0), secrets.token_hex(8))
         plan = _furnish(seat, choice, progress)
         record = _spawn(name, seat, choice, plan)
         try:
@@ -34,7 +34,7 @@ def launch(name: str, folder: Path, root: Path, choice: Choice, progress: Progre
             return record.instance
         except UsageError:
             end_instance(folder)
-            if attempt + 1 == PORT_TRIES or not _port_was_taken(folder / "log"):
+            if attempt + 1 == PORT_TRIES or not port_was_taken(folder / "log"):
                 raise
     raise AssertionError("unreachable")
 
@@ -68,9 +68,8 @@ def _own(folder: Path, uid: int) -> None:
     os.chown(folder, uid, uid)
 
 
-def _free_port(folder: Path | None) -> int:
+def free_port(last: int) -> int:
     """The port of the last start if it is free, so that a known address stays; else any free one."""
-    last = read_port(folder) if folder else 0
     for port in (last, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -91,22 +90,8 @@ def read_port(folder: Path) -> int:
 
 
 def _spawn(name: str, seat: Seat, choice: Choice, plan: Plan) -> Record:
-    """Start the supervisor in a session of its own and write the state file."""
-    script = Path(__file__).with_name("supervise.py")
-    marker = f"{MARKER}={seat.cookie}"
-    command = [sys.executable, "-I", "-S", str(script), marker, plan.powerdown, str(plan.grace_s), *plan.command]
-    log = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-    files = (
-        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-        (os.POSIX_SPAWN_OPEN, 1, str(seat.folder / "log"), log, 0o644),
-        (os.POSIX_SPAWN_DUP2, 1, 2),
-    )
-    environment = {**os.environ, MARKER: seat.cookie}
-    pid = os.posix_spawn(sys.executable, command, environment, file_actions=files, setsid=True)
-    found = identify(pid)
-    _children.append(pid)
-    if not found:
-        raise _failure(seat.folder, "ended at once")
+    """Start the plan and write the state file."""
+    process = spawn(seat.folder, seat.cookie, plan)
     instance = Instance(
         name=name,
         recipe=choice.name,
@@ -114,12 +99,31 @@ def _spawn(name: str, seat: Seat, choice: Choice, plan: Plan) -> Record:
         address=f"ssh://{USER}@{HOST}:{seat.port}",
         known_hosts=seat.folder / "known_hosts",
         identity=seat.folder / "identity",
-        pid=pid,
+        pid=process.pid,
         key=seat.folder.name,
     )
-    record = Record(instance, found, seat.cookie, seat.port)
+    record = Record(instance, process, seat.cookie, seat.port)
     write_record(seat.folder, record)
     return record
+
+
+def spawn(folder: Path, cookie: str, plan: Plan) -> ProcessId:
+    """Start the supervisor in a session of its own; it holds the plan's command, and `folder/log` what that says."""
+    script = Path(__file__).with_name("supervise.py")
+    marker = f"{MARKER}={cookie}"
+    command = [sys.executable, "-I", "-S", str(script), marker, plan.powerdown, str(plan.grace_s), *plan.command]
+    log = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    files = (
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, str(folder / "log"), log, 0o644),
+        (os.POSIX_SPAWN_DUP2, 1, 2),
+    )
+    pid = os.posix_spawn(sys.executable, command, {**os.environ, MARKER: cookie}, file_actions=files, setsid=True)
+    found = identify(pid)
+    _children.append(pid)
+    if not found:
+        raise failure(folder, "ended at once")
+    return found
 
 
 _children: list[int] = []
@@ -142,9 +146,9 @@ def _await_banner(record: Record, timeout_s: float) -> None:
         if record.cookie in _banner(record.port, max(0.05, min(2.0, deadline - time.monotonic()))):
             return
         if not alive(record.process):
-            raise _failure(folder_of(record.instance.key), "ended while starting")
+            raise failure(folder_of(record.instance.key), "ended while starting")
         time.sleep(0.02)
-    raise _failure(folder_of(record.instance.key), f"gave no SSH banner within {timeout_s:.0f} s")
+    raise failure(folder_of(record.instance.key), f"gave no SSH banner within {timeout_s:.0f} s")
 
 
 def _banner(port: int, timeout_s: float) -> str:
@@ -156,7 +160,8 @@ def _banner(port: int, timeout_s: float) -> str:
         return ""
 
 
-def _failure(folder: Path, what: str) -> UsageError:
+def failure(folder: Path, what: str) -> UsageError:
+    """The error for an emulator that did not start, with the end of its log."""
     try:
         text = (folder / "log").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -168,7 +173,8 @@ def _failure(folder: Path, what: str) -> UsageError:
     )
 
 
-def _port_was_taken(log: Path) -> bool:
+def port_was_taken(log: Path) -> bool:
+    """Whether the emulator says that somebody else has its port."""
     text = log.read_text(encoding="utf-8", errors="replace")
     return "Address already in use" in text or "Could not set up host forwarding" in text
 

@@ -6,7 +6,10 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from edgeq.emulate.boards import Board, boards
+from edgeq.emulate.firmware import firmware_elf
 from edgeq.emulate.launch import end_instance, launch
+from edgeq.emulate.launch_board import FLASH, is_outdated, launch_board
 from edgeq.emulate.lock import locked
 from edgeq.emulate.machine import machine
 from edgeq.emulate.recipes import choices, forced_recipe
@@ -32,26 +35,33 @@ def start(
     reset: bool = False,
     progress: Callable[[str], None] = _silent,
 ) -> Instance:
-    """Start the emulated device `name`, or find it running; returns when its sshd answers.
+    """Start the emulated device `name`, or find it running; returns when its sshd answers or its serial line listens.
 
-    `instance` tells apart several of one name; `recipe` (else EDGEQ_EMULATOR_RECIPE) forces one of RECIPES; `reset`
-    begins with an empty home. `UsageError` says what is missing here, or quotes the emulator's log.
+    `instance` tells apart several of one name (`NAME#INSTANCE` says it too); `recipe` (else EDGEQ_EMULATOR_RECIPE)
+    forces one of RECIPES for the Pi; `reset` begins with an empty home or erased flash. A microcontroller that runs
+    with other firmware than the present one is started anew. `UsageError` says what is missing here, or quotes the
+    emulator's log.
     """
+    name, key = _name_and_key(name, instance)
     check_name(name)
-    key = check_key(instance or name)
-    forced = forced_recipe(recipe)
     folder = folder_of(key)
+    board = boards().get(name)
+    forced = _forced_for(board, recipe) if board else forced_recipe(recipe)
+    elf = firmware_elf(name) if board else None
     try:
         with locked(
             folder / "lock", START_TIMEOUT_S, lambda: progress(f"Waiting for another process that starts {key}")
         ):
             if record := running(key):
                 _check_running(record.instance, name, forced)
-                if not reset:
+                if not reset and not (elf and is_outdated(folder, elf)):
                     return record.instance
             end_instance(folder)
             if reset:
                 _forget_home(folder)
+            if board and elf:
+                progress(f"Emulated {name}: {board.title}")
+                return launch_board(board, folder, elf)
             return _start_best(name, folder, forced, progress)
     except OSError as error:
         raise UsageError(
@@ -62,6 +72,8 @@ def start(
 def fetch(name: str, *, recipe: str | None = None, progress: Callable[[str], None] = _silent) -> None:
     """Fill the caches that a start needs, so that it works with EDGEQ_OFFLINE=1 afterwards."""
     check_name(name)
+    if name in boards():
+        return
     root = rootfs(progress)
     if _best_recipe(forced_recipe(recipe)) == "system":
         machine(root, progress)
@@ -76,11 +88,11 @@ def _best_recipe(forced: str | None) -> str:
 
 
 def stop(name: str, *, instance: str | None = None) -> bool:
-    """End the instance and all its processes; True if there was something to end. Its home stays."""
-    key = check_key(instance or name)
+    """End the instance and all its processes; True if there was something to end. Its home or flash stays."""
+    name, key = _name_and_key(name, instance)
     folder = folder_of(key)
     if not folder.is_dir():
-        if instance is None:
+        if key == name:
             check_name(name)
         return False
     with locked(folder / "lock", STOP_TIMEOUT_S):
@@ -90,6 +102,17 @@ def stop(name: str, *, instance: str | None = None) -> bool:
 def instances() -> list[Instance]:
     """Those that live."""
     return [record.instance for record in all_running()]
+
+
+def _name_and_key(name: str, instance: str | None) -> tuple[str, str]:
+    name, _, written = name.partition("#")
+    return name, check_key(instance or written or name)
+
+
+def _forced_for(board: Board, recipe: str | None) -> str | None:
+    if recipe not in (None, board.program):
+        raise UsageError(f"A {board.name} is emulated by {board.program} only.", "Leave the recipe away.")
+    return None
 
 
 def _check_running(instance: Instance, name: str, forced: str | None) -> None:
@@ -106,7 +129,8 @@ def _check_running(instance: Instance, name: str, forced: str | None) -> None:
 
 def _forget_home(folder: Path) -> None:
     shutil.rmtree(folder / "home", ignore_errors=True)
-    (folder / "home.ext4").unlink(missing_ok=True)
+    for name in ("home.ext4", FLASH):
+        (folder / name).unlink(missing_ok=True)
 
 
 def _start_best(name: str, folder: Path, forced: str | None, progress: Progress) -> Instance:

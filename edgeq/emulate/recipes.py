@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from edgeq.emulate.boards import boards
 from edgeq.emulate.plan import Plan, Seat
 from edgeq.emulate.recipe_namespaces import plan_namespaces, try_namespaces
 from edgeq.emulate.recipe_proot import plan_proot, try_proot
@@ -39,6 +40,9 @@ class Choice:
 def probe(name: str) -> list[Recipe]:
     """Every recipe for the device `name` in order of preference."""
     check_name(name)
+    if board := boards().get(name):
+        why = board.title if board.installed else f"{board.program} is not installed ({board.install})"
+        return [Recipe(board.program, board.installed, why)]
     return [recipe for recipe, _ in map(_try, RECIPES)]
 
 

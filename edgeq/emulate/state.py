@@ -3,9 +3,15 @@
 lock         held by whoever starts or stops this instance
 state.json   the running instance; replaced whole, removed by stop
 log          of the emulator and the guest's sshd, begun anew at every start
+
+An emulated Pi also has:
 identity     private key that logs in, with identity.pub; known_hosts beside it
 etc/         laid over /etc/edgeq in the guest: sshd_config, host keys, authorized_keys, emulated
 home/        laid over /home in the guest; survives stop (recipe system keeps home.ext4 instead)
+
+A microcontroller:
+firmware.elf what it runs; a start with other firmware replaces it
+flash.bin    its flash, which survives stop; port, the TCP port of its serial line, to be used again
 """
 
 from __future__ import annotations
@@ -17,25 +23,27 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgeq.emulate.boards import boards
 from edgeq.emulate.process import ProcessId, alive
 from edgeq.errors import UsageError
 from edgeq.paths import home
 
-NAMES = ("rpi4",)
+PI = "rpi4"
 RECIPES = ("namespaces", "proot", "system")
 HOST = "127.0.0.1"
 
 
 @dataclass(frozen=True)
 class Instance:
-    """A running emulated device. `address` is ssh://pi@127.0.0.1:PORT; `known_hosts` and `identity` are for ssh."""
+    """A running emulated device. `address` is ssh://pi@127.0.0.1:PORT, where `known_hosts` and `identity` are for ssh,
+    or tcp://127.0.0.1:PORT, the serial line of a microcontroller, where they are None."""
 
     name: str
     recipe: str
     why: str
     address: str
-    known_hosts: Path
-    identity: Path
+    known_hosts: Path | None
+    identity: Path | None
     pid: int
     key: str
     """What tells apart instances of one name; the name itself unless another was given to `start`."""
@@ -53,9 +61,10 @@ class Record:
 
 def check_name(name: str) -> None:
     """`UsageError` with near names unless an emulated device is called `name`."""
-    if name not in NAMES:
-        near = difflib.get_close_matches(name.lower(), NAMES, 1, 0.4)
-        hint = f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(NAMES)}."
+    names = (PI, *boards())
+    if name not in names:
+        near = difflib.get_close_matches(name.lower(), names, 1, 0.4)
+        hint = f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(names)}."
         raise UsageError(f"There is no emulated device '{name}'.", hint)
 
 
@@ -84,13 +93,14 @@ def read_record(folder: Path) -> Record | None:
     try:
         data = json.loads((folder / "state.json").read_text(encoding="utf-8"))
         process = ProcessId(int(data["pid"]), int(data["start_ticks"]), str(data["boot_id"]))
+        by_ssh = str(data["address"]).startswith("ssh:")
         instance = Instance(
             name=str(data["name"]),
             recipe=str(data["recipe"]),
             why=str(data["why"]),
             address=str(data["address"]),
-            known_hosts=folder / "known_hosts",
-            identity=folder / "identity",
+            known_hosts=folder / "known_hosts" if by_ssh else None,
+            identity=folder / "identity" if by_ssh else None,
             pid=process.pid,
             key=folder.name,
         )

@@ -1,12 +1,13 @@
 """A loopback TCP proxy that misbehaves on demand: the fault injector that ships beside the real links.
 
 It forwards every connection to one place and can freeze (both sides stay open, nothing moves), reset, close after the
-n-th byte, or limit the rate. Used by the tests of every link that runs over TCP.
+n-th byte, limit the rate, or lose bytes as a serial line does. Used by the tests of every link that runs over TCP.
 """
 
 from __future__ import annotations
 
 import contextlib
+import random
 import socket
 import struct
 import threading
@@ -18,18 +19,44 @@ PIECE_BYTES = 1 << 16
 TICK_S = 0.05
 
 
+class Noise:
+    """What a bad serial line does to bytes: each is corrupted, dropped or doubled with these probabilities."""
+
+    def __init__(self, seed: int, *, corrupt: float = 0.0, drop: float = 0.0, duplicate: float = 0.0) -> None:
+        self._random = random.Random(seed)  # noqa: S311  (a test that can be repeated)
+        self._corrupt, self._drop, self._duplicate = corrupt, drop, duplicate
+        self.hits = 0
+
+    def __call__(self, data: bytes) -> bytes:
+        """`data` as it arrives."""
+        total = self._corrupt + self._drop + self._duplicate
+        out = bytearray()
+        for byte in data:
+            dice = self._random.random()
+            if dice >= total:
+                out.append(byte)
+                continue
+            self.hits += 1
+            if dice < self._corrupt:
+                out.append(byte ^ self._random.randrange(1, 256))
+            elif dice < self._corrupt + self._duplicate:
+                out += bytes((byte, byte))
+        return bytes(out)
+
+
 @dataclass(frozen=True)
 class Faults:
     """What happens to the bytes of one direction, counted over each connection. None means never.
 
     `close_at` closes both sides after exactly that many bytes were forwarded, `reset_at` does it with RST, `freeze_at`
-    stops forwarding in this direction; `bytes_per_s` is the most that passes in a second.
+    stops forwarding in this direction; `bytes_per_s` is the most that passes in a second; `noise` damages bytes.
     """
 
     close_at: int | None = None
     reset_at: int | None = None
     freeze_at: int | None = None
     bytes_per_s: int | None = None
+    noise: Noise | None = None
 
     def next_stop(self) -> int | None:
         """The byte at which something happens, or None."""
@@ -156,7 +183,7 @@ class Proxy:
             # Bytes that were on their way when the freeze came stay here.
             while not self._moving.wait(TICK_S) and not self._ended.is_set():
                 continue
-            if not data or not self._forward(pair, sink, data):
+            if not data or not self._forward(pair, sink, faults.noise(data) if faults.noise else data):
                 break
             passed += len(data)
             if faults.bytes_per_s:

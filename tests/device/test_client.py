@@ -71,28 +71,6 @@ def test_an_upload_that_never_gets_on_ends() -> None:
         client(PARAMS, {"off": 9999}).upload(bytes(50), 0, contract.BLOB_PUT, {}, lambda _: None)
 
 
-def lossy(loses: set[int]) -> tuple[Client, list[dict[str, object]]]:
-    """A client on a link that loses the answers of these numbers, and what its device was asked."""
-    asked: list[dict[str, object]] = []
-
-    def peer(data: bytes) -> bytes:
-        request = smp.decode(data)
-        if request.group == smp.GROUP_OS:
-            return request.answer(PARAMS).encode()
-        asked.append(request.body)
-        if len(asked) in loses:
-            return b""
-        return request.answer({"off": request.body["off"] + len(request.body["data"])}).encode()
-
-    return Client(MemoryLink(peer, lossy=bool(loses))), asked
-
-
-def test_what_a_lossy_link_lost_is_sent_again_in_smaller_chunks() -> None:
-    client, asked = lossy({1})
-    client.upload(bytes(500), 0, contract.BLOB_PUT, {}, lambda _: None, timeout_s=0.01)
-    assert [(body["off"], len(body["data"])) for body in asked] == [(0, 500), (0, 436), (436, 64)]  # type: ignore[arg-type]
-
-
 def test_silence_on_a_reliable_link_is_the_end() -> None:
     client = Client(MemoryLink(lambda data: smp.decode(data).answer(PARAMS).encode() if len(data) < 20 else b""))
     with pytest.raises(LinkTimeout):

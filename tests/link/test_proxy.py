@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from edgeq.link.proxy import Faults, Proxy
+from edgeq.link.proxy import Faults, Noise, Proxy
 
 
 @pytest.fixture
@@ -133,3 +133,23 @@ def test_close_twice(echo: int) -> None:
     proxy = Proxy("127.0.0.1", echo)
     proxy.close()
     proxy.close()
+
+
+def test_noise_hits_as_often_as_told_in_the_way_told() -> None:
+    data = bytes(range(256)) * 400
+    corrupt, drop, duplicate = Noise(1, corrupt=0.01), Noise(1, drop=0.01), Noise(1, duplicate=0.01)
+    assert sum(a != b for a, b in zip(data, corrupt(data), strict=True)) == corrupt.hits
+    assert len(drop(data)) == len(data) - drop.hits
+    assert len(duplicate(data)) == len(data) + duplicate.hits
+    for noise in (corrupt, drop, duplicate):
+        assert 800 < noise.hits < 1250
+    assert Noise(2)(data) == data
+    assert Noise(3, corrupt=0.1)(data) == Noise(3, corrupt=0.1)(data) != Noise(4, corrupt=0.1)(data)
+
+
+def test_noise_goes_one_way_only(echo: int) -> None:
+    with Proxy("127.0.0.1", echo, up=Faults(noise=Noise(1, drop=1.0))) as proxy, connect(proxy) as sock:
+        sock.sendall(b"lost")
+        sock.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            sock.recv(10)

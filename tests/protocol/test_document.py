@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeq.protocol import contract, smp
+from edgeq.protocol import contract, framing, smp
 from edgeq.protocol.status import Status
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "firmware_stubs" / "PROTOCOL.md").read_text(encoding="utf-8")
@@ -42,6 +42,17 @@ def test_worked_frames(name: str) -> None:
     assert written
     assert smp.decode(bytes.fromhex(written[1])) == FRAMES[name]
     assert FRAMES[name].encode() == bytes.fromhex(written[1])
+
+
+SERIAL = {"console": framing.CONSOLE, "cobs": framing.COBS}
+
+
+def test_worked_frames_of_a_serial_line() -> None:
+    rows = re.findall(r"^\| ([a-z_ ]+) \| (\w+) \| `([0-9a-f ]+)` \|", DOCUMENT, re.MULTILINE)
+    assert [row[:2] for row in rows] == [(name, way) for name in ("echo request", "blob_put request") for way in SERIAL]
+    for name, way, written in rows:
+        assert SERIAL[way].encode(FRAMES[name].encode()) == bytes.fromhex(written)
+        assert SERIAL[way].decoder().feed(bytes.fromhex(written)) == [FRAMES[name]]
 
 
 def test_statuses() -> None:

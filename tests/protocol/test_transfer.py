@@ -84,5 +84,46 @@ def test_a_device_that_wants_the_impossible_is_an_error_and_no_progress_ends() -
     with pytest.raises(ValueError, match="offset 11"):
         upload.answered(0, 11)
     with pytest.raises(TransferStalled):
-        for _ in range(4):
-            upload.expired()
+        for sequence in range(4):
+            upload.sent(sequence, 0, 10)
+            upload.answered(sequence, 0)
+
+
+def _send(upload: Upload, *sequences: int) -> None:
+    for sequence in sequences:
+        upload.sent(sequence, *upload.due())  # type: ignore[misc]
+
+
+def test_a_lost_answer_is_made_good_by_the_next_one() -> None:
+    upload = Upload(1000, chunk=100, window=3)
+    _send(upload, 0, 1, 2)
+    upload.answered(1, 200)
+    assert (upload.acked, upload.awaits(0), upload.awaits(2)) == (200, False, True)
+    assert upload.due() == (300, 100)
+
+
+def test_chunks_shrink_when_something_is_lost_and_grow_again_up_to_the_longest() -> None:
+    upload = Upload(1 << 20, chunk=1600, window=1)
+    _send(upload, 0)
+    upload.expired()
+    assert upload.chunk == 800
+    _send(upload, 1)
+    upload.answered(1, 0)
+    assert upload.chunk == 400
+    for sequence in range(2, 60):
+        _send(upload, sequence)
+        upload.answered(sequence, upload._next)
+    assert upload.chunk == 1600
+    for _ in range(20):
+        upload.expired()
+    assert upload.chunk == 64
+    upload.restart()
+    assert (upload.chunk, upload.due()) == (1600, (upload.acked, 1600))
+
+
+def test_a_device_that_has_more_than_was_acknowledged_gets_on() -> None:
+    upload = Upload(1000, chunk=100, window=1, tries=1)
+    for sequence in range(5):
+        upload.sent(sequence, upload.acked, 1)
+        upload.answered(sequence, upload.acked + 100)
+    assert upload.acked == 500
