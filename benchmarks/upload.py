@@ -46,6 +46,7 @@ def place(name: str) -> Iterator[Place]:
         from edgeq import emulate
 
         found = emulate.start(name.partition(":")[2], progress=lambda text: print(text, file=sys.stderr))
+        assert found.identity and found.known_hosts, f"{name} is not reached over SSH"
         yield Place(name, found.address, found.identity, found.known_hosts)
         return
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "link"))

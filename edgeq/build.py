@@ -16,17 +16,22 @@ from edgeq.dataset import Dataset, read_dataset, subsample
 from edgeq.errors import UsageError
 from edgeq.fit import Finding
 from edgeq.interface import Array
+from edgeq.micro.compile import Compiled, compile_model
+from edgeq.micro.footprint import footprint, told
 from edgeq.model.describe import describe, read_labels
 from edgeq.model.tflite import ModelInfo, read_model
-from edgeq.quantize.convert import Converted, convert
+from edgeq.quantize.convert import Converted, convert, quantized_already
 from edgeq.quantize.evaluate import Variant, evaluate
-from edgeq.quantize.golden import Golden, make_golden
+from edgeq.quantize.golden import Golden, from_samples, from_seed, make_golden
 from edgeq.quantize.host import host_runtime
 from edgeq.quantize.verify import check_integer
 from edgeq.runtimes import wheels_for
 from edgeq.target import TargetProfile
 
 Progress = Callable[[str], None]
+
+IMAGE = "image.eqi"
+"""The member that a microcontroller gets."""
 
 
 @dataclass(frozen=True)
@@ -41,21 +46,22 @@ class Built:
 
 @dataclass(frozen=True)
 class _Parts:
-    """What every target's bundle is made of; `samples` are those of `data` that the ranges were calibrated on."""
+    """What every target's bundle is made of. `samples` are those of `data` that the ranges were calibrated on;
+    `reference` is the float model, None where the given one was quantized already."""
 
     name: str
     converted: Converted
     info: ModelInfo
-    reference: Variant
+    reference: Variant | None
     quantized: Variant
-    data: Dataset
-    samples: Array
+    data: Dataset | None
+    samples: Array | None
 
 
 def build(
     model: Path,
     targets: Sequence[TargetProfile],
-    data: Path,
+    data: Path | None = None,
     *,
     eval_data: Path | None = None,
     labels: Sequence[str] | Path | None = None,
@@ -68,25 +74,30 @@ def build(
     """Convert once, then check, evaluate and bundle for each target: `out/<name>-<target>/`.
 
     `data` holds representative samples (`samples` of them are used, by default up to 500), `eval_data` labelled ones.
+    A `.tflite` that is quantized already is taken as it is, and needs no `data`.
     """
     _check_targets(targets)
-    names, dataset, labelled = read_labels(labels), read_dataset(data), _labelled(eval_data)
-    chosen = subsample(dataset.x, samples)
-    converted = convert(model, chosen, io=io, progress=progress)
-    parts = _examine(
-        _title(name or (model if model.name else model.resolve()).stem), converted, io, names, dataset, chosen
-    )
-    findings = [_fit(parts.info, target) for target in targets]
+    names, labelled = read_labels(labels), _labelled(eval_data)
+    title = _title(name or (model if model.name else model.resolve()).stem)
+    given = quantized_already(model)
+    dataset = read_dataset(data) if data else None
+    if given is not None:
+        parts = _examine(title, Converted(b"", given), None, names, dataset, None)
+    else:
+        if dataset is None:
+            raise UsageError("No representative data was given.", "Give --data calibration.npz.")
+        chosen = subsample(dataset.x, samples)
+        parts = _examine(title, convert(model, chosen, io=io, progress=progress), io, names, dataset, chosen)
+    fitting = [_fit(parts, target) for target in targets]
     evaluations = _evaluate(parts, labelled, targets, progress)
     golden = _golden(parts, targets, progress)
     built = []
-    for target, found in zip(targets, findings, strict=True):
+    for target, (planned, found) in zip(targets, fitting, strict=True):
         family = target.runtime.kernels
         progress(f"writing the bundle for {target.name}")
-        bundle = _bundle(parts, target, golden[family], evaluations[family], out)
-        built.append(
-            Built(bundle, parts.info, evaluations[family], (*found, *fit.same_runtime(host_runtime(), target)))
-        )
+        bundle = _bundle(parts, target, planned, golden[family], evaluations[family], out)
+        warnings = fit.same_runtime(host_runtime(family), target)
+        built.append(Built(bundle, parts.info, evaluations[family], (*found, *warnings)))
     return built
 
 
@@ -96,8 +107,15 @@ def _check_targets(targets: Sequence[TargetProfile]) -> None:
         raise UsageError("There is no target to build for.", "Give --target; 'edgeq targets' lists them.")
     for target in targets:
         fit.require(fit.precheck(target), target)
-        wheels_for(target.runtime.name, target.runtime.version, target.cpu.arch)
-    host_runtime()
+        _wheels(target)
+        host_runtime(target.runtime.kernels)
+
+
+def _wheels(target: TargetProfile) -> list[dict[str, Any]]:
+    """The wheels of a target's runtime; a microcontroller's is in its firmware."""
+    if target.kind == "mcu":
+        return []
+    return wheels_for(target.runtime.name, target.runtime.version, target.cpu.arch)
 
 
 def _labelled(path: Path | None) -> Dataset | None:
@@ -109,12 +127,19 @@ def _labelled(path: Path | None) -> Dataset | None:
 
 
 def _examine(
-    name: str, converted: Converted, io: str, labels: tuple[str, ...], data: Dataset, samples: Array
+    name: str,
+    converted: Converted,
+    io: str | None,
+    labels: tuple[str, ...],
+    data: Dataset | None,
+    samples: Array | None,
 ) -> _Parts:
     """Read both models back and hold the quantized one to what was promised."""
     info = read_model(converted.model)
-    check_integer(info, io)
-    reference = Variant(converted.float_model, describe(read_model(converted.float_model), labels))
+    if io is not None:
+        check_integer(info, io)
+    source = converted.float_model
+    reference = Variant(source, describe(read_model(source), labels)) if source else None
     return _Parts(name, converted, info, reference, Variant(converted.model, describe(info, labels)), data, samples)
 
 
@@ -123,10 +148,16 @@ def _title(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:48] or "model"
 
 
-def _fit(info: ModelInfo, target: TargetProfile) -> list[Finding]:
-    findings = fit.check(info, target)
+def _fit(parts: _Parts, target: TargetProfile) -> tuple[Compiled | None, list[Finding]]:
+    """The plan for a microcontroller, and what is to be said about the model there."""
+    findings = fit.check(parts.info, target)
     fit.require(findings, target)
-    return findings
+    if target.kind != "mcu":
+        return None, findings
+    planned = compile_model(parts.converted.model)
+    findings += fit.check_plan(footprint(planned, target.port), target)
+    fit.require(findings, target)
+    return planned, findings
 
 
 def _families(targets: Sequence[TargetProfile]) -> list[str]:
@@ -139,19 +170,32 @@ def _evaluate(
     """The evaluation for each kernel family among the targets."""
     if data is None:
         return dict.fromkeys(_families(targets))
+    if parts.reference is None:
+        raise UsageError(
+            "The model is quantized already, so there is no float model to compare with.",
+            "Leave --eval out, or build from the float model.",
+        )
     progress(f"evaluating float and int8 on {len(data)} samples")
-    return {family: evaluate(parts.reference, parts.quantized, data, family) for family in _families(targets)}
+    reference = parts.reference
+    return {family: evaluate(reference, parts.quantized, data, family) for family in _families(targets)}
 
 
 def _golden(parts: _Parts, targets: Sequence[TargetProfile], progress: Progress) -> dict[str, Golden]:
     """The golden vectors for each kernel family among the targets."""
     progress("computing golden vectors")
-    model, interface = parts.converted.model, parts.quantized.interface
-    return {family: make_golden(model, interface, parts.samples, family) for family in _families(targets)}
+    interface = parts.quantized.interface
+    samples = parts.data.x if parts.samples is None and parts.data else parts.samples
+    inputs = from_seed(interface) if samples is None else from_samples(interface, samples)
+    return {family: make_golden(parts.converted.model, inputs, family) for family in _families(targets)}
 
 
 def _bundle(
-    parts: _Parts, target: TargetProfile, golden: Golden, evaluation: Mapping[str, Any] | None, out: Path
+    parts: _Parts,
+    target: TargetProfile,
+    planned: Compiled | None,
+    golden: Golden,
+    evaluation: Mapping[str, Any] | None,
+    out: Path,
 ) -> Bundle:
     runtime, info = target.runtime, parts.info
     members = {
@@ -159,6 +203,13 @@ def _bundle(
         "interface.json": canonical_json(parts.quantized.interface.to_json()),
         "golden.cbor": golden.encode(),
     }
+    plan: dict[str, Any] = {}
+    if planned:
+        vectors = list(zip(golden.inputs, golden.outputs, strict=True))
+        members[IMAGE] = planned.image(
+            members["interface.json"], vectors, target=target.name, tolerance=runtime.golden_tolerance
+        )
+        plan = {"device_files": [IMAGE], "plan": told(planned)}
     manifest = {
         "edgeq": edgeq.__version__,
         "name": parts.name,
@@ -169,22 +220,33 @@ def _bundle(
             "macs": info.macs(),
             "ops": info.op_counts(),
             "weights_bytes": info.weights_bytes,
-            "float_sha256": hashlib.sha256(parts.converted.float_model).hexdigest(),
+            "float_sha256": _digest(parts.converted.float_model),
         },
         "golden": {
             "vectors": len(golden.inputs),
             "kernels": runtime.kernels,
             "tolerance": runtime.golden_tolerance,
-            "runtime": host_runtime(),
+            "runtime": host_runtime(runtime.kernels),
         },
         "runtime": {
             "name": runtime.name,
             "version": runtime.version,
             "threads": runtime.threads,
-            "wheels": wheels_for(runtime.name, runtime.version, target.cpu.arch),
+            "wheels": _wheels(target),
         },
         "evaluation": evaluation,
-        "calibration": {"samples": len(parts.samples), "data_sha256": parts.data.sha256},
+        "calibration": _calibration(parts),
         "security_version": 0,
+        **plan,
     }
     return write_bundle(out / f"{parts.name}-{target.name}", members, manifest)
+
+
+def _calibration(parts: _Parts) -> dict[str, Any] | None:
+    if parts.samples is None or parts.data is None:
+        return None
+    return {"samples": len(parts.samples), "data_sha256": parts.data.sha256}
+
+
+def _digest(data: bytes) -> str | None:
+    return hashlib.sha256(data).hexdigest() if data else None

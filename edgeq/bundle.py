@@ -48,6 +48,12 @@ class Bundle:
         """(SHA-256, size in bytes) of each member, the manifest not among them."""
         return {name: (str(entry["sha256"]), int(entry["size"])) for name, entry in self.manifest["files"].items()}
 
+    @property
+    def device_files(self) -> dict[str, tuple[str, int]]:
+        """Those of `files` that the device gets: all of them, unless the manifest names some."""
+        files, named = self.files, self.manifest.get("device_files")
+        return files if named is None else {name: files[name] for name in named}
+
     def path(self, member: str) -> Path:
         """Where a member lies; `manifest.json` too."""
         return self.folder / member
@@ -143,7 +149,10 @@ def _manifest(folder: Path, document: bytes) -> dict[str, Any]:
     texts = all(isinstance(manifest.get(key), str) for key in ("name", "target", "arch", "mode"))
     if not texts or not isinstance(files, dict) or not all(_entry(name, entry) for name, entry in files.items()):
         raise ArtifactError(f"The manifest of the bundle '{folder}' breaks the schema.", _HINT)
-    for name in REQUIRED:
+    named = manifest.get("device_files", [])
+    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
+        raise ArtifactError(f"The manifest of the bundle '{folder}' breaks the schema.", _HINT)
+    for name in (*REQUIRED, *named):
         if name not in files:
             raise ArtifactError(f"The manifest of the bundle '{folder}' does not name '{name}'.", _HINT)
     return manifest

@@ -142,7 +142,7 @@ def targets(
 @command(app)
 def build(
     model: Annotated[
-        Path | None, typer.Argument(help=".keras, .h5 or a SavedModel folder.", show_default=False)
+        Path | None, typer.Argument(help=".keras, .h5, .tflite or a SavedModel folder.", show_default=False)
     ] = None,
     target: Annotated[list[str] | None, typer.Option("--target", "-t", help="May be given several times.")] = None,
     data: Annotated[Path | None, typer.Option(help="Representative samples, .npz or .npy.")] = None,
@@ -164,9 +164,11 @@ def build(
     project = load_project()
     wanted = [load_target(name) for name in target or project.targets]
     built = build_bundles(
-        _needed(model or project.model, "No model was given.", "Name a .keras or .h5 file or a SavedModel folder."),
+        _needed(
+            model or project.model, "No model was given.", "Name a .keras, .h5 or .tflite file or a SavedModel folder."
+        ),
         wanted,
-        data=_needed(data or project.data, "No representative data was given.", "Give --data calibration.npz."),
+        data=data or project.data,
         eval_data=eval_data or project.eval,
         labels=labels or project.labels,
         io=io,

@@ -79,10 +79,9 @@ def preflight(bundle: Bundle, device: Device) -> list[Wheel]:
 
 def push(bundle: Bundle, wheels: list[Wheel], device: Device, progress: Progress) -> None:
     """Send the blobs that the device lacks, each resumed where an earlier try ended."""
-    sizes = {entry["sha256"]: int(entry["size"]) for entry in bundle.manifest["files"].values()}
-    sizes |= {wheel.sha256: wheel.size for wheel in wheels}
+    sizes = dict(bundle.device_files.values()) | {wheel.sha256: wheel.size for wheel in wheels}
     sources: dict[str, Callable[[], Path]] = {
-        **{entry["sha256"]: _file(bundle.folder / name) for name, entry in bundle.manifest["files"].items()},
+        **{digest: _file(bundle.folder / name) for name, (digest, _) in bundle.device_files.items()},
         bundle.digest: _file(bundle.folder / "manifest.json"),
         **{wheel.sha256: _wheel(wheel, progress) for wheel in wheels},
     }

@@ -27,16 +27,49 @@ class Finding:
 
 
 def check(model: ModelInfo, target: TargetProfile, mode: str = MODE) -> list[Finding]:
-    """Everything to say about `model` on `target`, errors first; empty where it simply fits."""
-    if target.kind == "mcu":
-        return precheck(target, mode)
-    findings = [*precheck(target, mode), *_custom_operators(model, target), *_memory(model, target)]
+    """Everything to say about `model` on `target`, errors first; empty where it simply fits.
+
+    What a microcontroller needs is known once the model is planned: see `check_plan`.
+    """
+    memory = [] if target.kind == "mcu" else _memory(model, target)
+    findings = [*precheck(target, mode), *_custom_operators(model, target), *memory]
     return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
 
 
 def precheck(target: TargetProfile, mode: str = MODE) -> list[Finding]:
     """What can be said before there is a model."""
-    return [_microcontroller(target)] if target.kind == "mcu" else _mode(target, mode)
+    return _mode(target, mode)
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What a model takes on a microcontroller, in bytes. `runtime_ram_bytes` is the runtime's data and deepest stack,
+    `firmware_bytes` the flash of everything that is not the model."""
+
+    arena_bytes: int
+    image_bytes: int
+    runtime_ram_bytes: int
+    firmware_bytes: int
+
+
+def check_plan(needs: Footprint, target: TargetProfile) -> list[Finding]:
+    """Errors where a planned model exceeds the RAM or the flash of a microcontroller."""
+    ram, flash = needs.arena_bytes + needs.runtime_ram_bytes, needs.image_bytes + needs.firmware_bytes
+    return [
+        Finding(
+            code,
+            "error",
+            f"The model needs {format_bytes(needed)} of {what}; {target.name} has {format_bytes(limit)}.",
+            "Use a smaller model or input, or a board with more memory.",
+            needed,
+            limit,
+        )
+        for code, what, needed, limit in (
+            ("ram", "RAM (arena, runtime and stack)", ram, target.ram_free_bytes),
+            ("flash", "flash (image and firmware)", flash, target.memory.flash_bytes),
+        )
+        if needed > limit
+    ]
 
 
 def same_runtime(made_with: str, target: TargetProfile) -> list[Finding]:
@@ -54,15 +87,6 @@ def require(findings: Sequence[Finding], target: TargetProfile) -> None:
     if errors:
         more = f" ({len(errors) - 1} more)" if len(errors) > 1 else ""
         raise FitError(f"The model does not fit {target.name}: {errors[0].message}{more}", errors[0].hint, findings)
-
-
-def _microcontroller(target: TargetProfile) -> Finding:
-    return Finding(
-        "mcu-not-supported",
-        "error",
-        f"{target.name} is a microcontroller, and this version of edgeq builds for Linux targets only.",
-        "Planning microcontrollers comes with the plan compiler; 'edgeq targets' lists the targets of kind linux.",
-    )
 
 
 def _mode(target: TargetProfile, mode: str) -> list[Finding]:

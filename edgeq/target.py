@@ -77,7 +77,8 @@ class Power:
 
 @dataclass(frozen=True)
 class TargetProfile:
-    """One kind of hardware. `emulator` names the stand-in of `edgeq/emulate/`, or is empty."""
+    """One kind of hardware. `emulator` names the stand-in of `edgeq/emulate/`, or is empty; `port` is the folder of
+    `firmware_stubs/ports/` that a microcontroller's firmware is built from, empty where there is none."""
 
     name: str
     title: str
@@ -89,6 +90,7 @@ class TargetProfile:
     runtime: Runtime
     power: Power | None
     emulator: str
+    port: str
     path: Path
 
     @property
@@ -200,6 +202,7 @@ def read_target(path: Path) -> TargetProfile:
         ),
         power=_power(top.table("power")) if "power" in data else None,
         emulator=top.text("emulator", default=""),
+        port=top.text("port", default=""),
         path=path,
     )
     if profile.memory.ram_reserved_bytes >= profile.memory.ram_bytes:

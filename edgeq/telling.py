@@ -31,6 +31,7 @@ def _built_document(item: Built) -> dict[str, Any]:
         "folder": str(item.bundle.folder),
         "digest": item.bundle.digest,
         **{key: manifest[key] for key in ("name", "target", "arch", "mode", "model", "golden", "evaluation")},
+        "plan": manifest.get("plan"),
         "model_bytes": manifest["files"]["model.tflite"]["size"],
         "findings": [asdict(finding) for finding in item.findings],
     }
@@ -45,10 +46,18 @@ def _built_text(item: Built) -> str:
         f"  model    {manifest['mode']}, {format_bytes(size)}, {macs:,} MACs",
         f"  golden   {golden['vectors']} vectors, {golden['kernels']} kernels, tolerance {golden['tolerance']} step(s)",
     ]
+    if manifest.get("plan"):
+        lines.append(_plan_line(manifest))
     if manifest["evaluation"]:
         lines += _evaluation_lines(manifest["evaluation"])
     lines += [f"  {finding.severity:8} {finding.message}" for finding in item.findings]
     return "\n".join(lines)
+
+
+def _plan_line(manifest: Mapping[str, Any]) -> str:
+    plan, image = manifest["plan"], format_bytes(manifest["files"]["image.eqi"]["size"])
+    arena, bound = plan["arena_bytes"], plan["arena_bound_bytes"]
+    return f"  plan     {plan['records']} records, arena {arena:,} B (lower bound {bound:,} B), image {image}"
 
 
 def _evaluation_lines(told: Mapping[str, Any]) -> list[str]:

@@ -6,7 +6,7 @@ import pytest
 import tinymodel
 
 from edgeq.errors import FitError
-from edgeq.fit import check, require, same_runtime
+from edgeq.fit import Footprint, check, check_plan, require, same_runtime
 from edgeq.model.tflite import ModelInfo, Operator, read_model
 from edgeq.target import TargetProfile, load_target
 
@@ -54,12 +54,15 @@ def test_custom_operators_are_named_and_refused(model: ModelInfo, pi: TargetProf
     assert caught.value.findings == tuple(findings)
 
 
-def test_microcontrollers_are_refused_with_the_reason(model: ModelInfo) -> None:
+def test_a_microcontroller_is_judged_by_the_plan(model: ModelInfo) -> None:
     target = load_target("mps2-an386")
-    (finding,) = check(model, target)
-    assert finding.code == "mcu-not-supported" and "Linux targets only" in finding.message
-    with pytest.raises(FitError):
-        require([finding], target)
+    assert check(model, target) == []
+    assert check_plan(Footprint(1000, 2000, 300, 4000), target) == []
+    ram, flash = check_plan(Footprint(4 << 20, 4 << 20, 300, 4000), target)
+    assert (ram.code, ram.actual, ram.limit) == ("ram", (4 << 20) + 300, 4 << 20)
+    assert (flash.code, flash.actual, flash.limit) == ("flash", (4 << 20) + 4000, 4 << 20)
+    with pytest.raises(FitError, match=r"needs 4\.0 MiB of RAM"):
+        require([ram, flash], target)
 
 
 def test_golden_vectors_of_another_runtime_are_a_warning() -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.errors import UsageError
+from edgeq.model.schema import FLOATS
 from edgeq.model.tflite import read_model
 from edgeq.quantize.process import Progress, run_worker, work_folder
 
@@ -22,10 +23,24 @@ TIMEOUT_S = 1800.0
 
 @dataclass(frozen=True)
 class Converted:
-    """The bytes of both `.tflite` models."""
+    """The bytes of both `.tflite` models; `float_model` is empty where the given one was quantized already."""
 
     float_model: bytes
     model: bytes
+
+
+def quantized_already(model: Path) -> bytes | None:
+    """The bytes of a `.tflite` file that holds integers throughout, or at most float inputs and outputs; else None.
+
+    `ArtifactError` for a damaged file.
+    """
+    if model.suffix != ".tflite" or not model.is_file():
+        return None
+    data = model.read_bytes()
+    info = read_model(data)
+    inside = {tensor.dtype for tensor in info.subgraphs[0].tensors if tensor not in (*info.inputs, *info.outputs)}
+    integers = any(tensor.scales for tensor in info.subgraphs[0].tensors)
+    return data if integers and not inside & FLOATS else None
 
 
 def convert(

@@ -9,6 +9,12 @@ from contextlib import contextmanager
 
 from edgeq import runtime
 from edgeq.errors import ConvertError, UsageError
+from edgeq.micro.compile import compile_model
+from edgeq.micro.image import PLAN_ABI
+from edgeq.micro.native import NativeModel
+
+MICRO = "edgeq-micro"
+"""The kernel family of the microcontroller runtime."""
 
 
 def invoke_all(model: bytes, kernels: str, inputs: Iterable[list[bytes]]) -> Iterator[list[bytes]]:
@@ -16,6 +22,11 @@ def invoke_all(model: bytes, kernels: str, inputs: Iterable[list[bytes]]) -> Ite
 
     `UsageError` without a runtime on this machine, `ConvertError` where it refuses the model.
     """
+    if kernels == MICRO:
+        with NativeModel(compile_model(model).image()) as micro:
+            for item in inputs:
+                yield micro.invoke(item)
+        return
     try:
         with _silent_stderr():
             runner = runtime.Model(model, kernels=kernels)
@@ -44,8 +55,10 @@ def _silent_stderr() -> Iterator[None]:
         os.close(nowhere)
 
 
-def host_runtime() -> str:
-    """Name and version of the runtime here, as manifests tell it; `UsageError` without one."""
+def host_runtime(kernels: str) -> str:
+    """Name and version of the runtime here that has a kernel family; `UsageError` without one."""
+    if kernels == MICRO:
+        return f"{MICRO} {PLAN_ABI}"
     found = runtime.available()
     if found is None:
         raise UsageError("No runtime for .tflite models is installed.", "pip install 'edgeq[runtime]'")

@@ -12,7 +12,7 @@ from edgeq.model.describe import describe
 from edgeq.model.tflite import read_model
 from edgeq.protocol import cbor
 from edgeq.quantize.evaluate import Variant, evaluate, predict
-from edgeq.quantize.golden import make_golden
+from edgeq.quantize.golden import from_samples, make_golden
 from edgeq.runtime import Model
 
 
@@ -49,7 +49,7 @@ def test_labels_beyond_the_classes_are_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kernels", ["xnnpack", "reference"])
 def test_golden_vectors_are_what_the_kernels_give(kernels: str) -> None:
     _, quantized = _variants()
-    golden = make_golden(quantized.model, quantized.interface, tinymodel.samples(), kernels)
+    golden = make_golden(quantized.model, from_samples(quantized.interface, tinymodel.samples()), kernels)
     decoded = cbor.loads(golden.encode())
     assert len(decoded["inputs"]) == len(decoded["outputs"]) == 8
     assert len({item[0] for item in decoded["inputs"]}) == 8
@@ -60,7 +60,7 @@ def test_golden_vectors_are_what_the_kernels_give(kernels: str) -> None:
 
 def test_fewer_samples_give_fewer_golden_vectors() -> None:
     _, quantized = _variants()
-    assert len(make_golden(quantized.model, quantized.interface, tinymodel.samples(3), "xnnpack").inputs) == 3
+    assert len(from_samples(quantized.interface, tinymodel.samples(3))) == 3
 
 
 def test_images_agree_with_float(shared_models: Path, tmp_path: Path) -> None:

@@ -1,0 +1,38 @@
+"""The plan compiler: an int8 `.tflite` file becomes an image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgeq.micro.fuse import fuse_dilations, fuse_ops, fuse_pads
+from edgeq.micro.graph import Graph, read_graph
+from edgeq.micro.image import Contents, Vector, write_image
+from edgeq.micro.lower import lower
+from edgeq.micro.plan import Arena, Plan, lay_out
+from edgeq.micro.prune import prune
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A model as a plan, and where its buffers lie. `image` writes it."""
+
+    graph: Graph
+    plan: Plan
+    arena: Arena
+
+    def image(
+        self, interface: bytes = b"", goldens: Sequence[Vector] = (), *, target: str = "", tolerance: int = 0
+    ) -> bytes:
+        """The image with `interface.json` and golden vectors in it, for `target` (any board by default)."""
+        tensors = self.graph.tensors
+        inputs, outputs = ([tensors[index] for index in part] for part in (self.graph.inputs, self.graph.outputs))
+        contents = Contents(inputs, outputs, interface, goldens, tolerance, target)
+        return write_image(self.plan, self.arena, contents)
+
+
+def compile_model(model: bytes, *, fuse: bool = True) -> Compiled:
+    """Plan a model. `ArtifactError` for a damaged file, `ConvertError` for what the runtime cannot execute."""
+    graph = fuse_dilations(prune(read_graph(model)))
+    plan = fuse_ops(lower(fuse_pads(graph))) if fuse else lower(graph)
+    return Compiled(graph, plan, lay_out(plan))

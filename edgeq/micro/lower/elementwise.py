@@ -1,0 +1,172 @@
+"""Operators on one value at a time: sums and products with broadcasting, tables, changes of type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from edgeq.micro import luts
+from edgeq.micro.graph import Node, Tensor
+from edgeq.micro.lower.context import (
+    DTYPES,
+    Lowering,
+    require_activation,
+    require_dtypes,
+    require_scale,
+    unsupported,
+)
+from edgeq.micro.lower.window import CLAMPS
+from edgeq.micro.numbers import activation_range, scale_of
+from edgeq.micro.ops import RANK, Add, Dequantize, Lut, Mul, Quantize, Requantize, Scale, Softmax, Sum, contiguous
+
+LEFT_SHIFT = 20
+
+
+def add(low: Lowering, node: Node) -> None:
+    """ADD."""
+    _sum(low, node, subtract=False)
+
+
+def sub(low: Lowering, node: Node) -> None:
+    """SUB."""
+    _sum(low, node, subtract=True)
+
+
+def _sum(low: Lowering, node: Node, subtract: bool) -> None:
+    a, b, out = _operands(low, node)
+    twice = 2.0 * max(a.scale, b.scale)
+    last = twice / ((1 << LEFT_SHIFT) * out.scale)
+    if last >= 1:
+        raise unsupported(node, out, "its scale is too small beside those of the inputs", "Calibrate on real data.")
+    scales = (scale_of(a.scale / twice), scale_of(b.scale / twice), scale_of(last))
+    act = activation_range(node.activation, out.scale, out.zero_point)
+    terms = Sum(a.zero_point, b.zero_point, out.zero_point, *scales, LEFT_SHIFT, subtract, act)
+    dims, a_step, b_step = _broadcast(node, a, b, out)
+    low.emit(Add(low.allocate(out), low.view(a), low.view(b), dims, a_step, b_step, terms))
+
+
+def mul(low: Lowering, node: Node) -> None:
+    """MUL."""
+    a, b, out = _operands(low, node)
+    dims, a_step, b_step = _broadcast(node, a, b, out)
+    low.emit(
+        Mul(
+            low.allocate(out),
+            low.view(a),
+            low.view(b),
+            dims,
+            a_step,
+            b_step,
+            a.zero_point,
+            b.zero_point,
+            out.zero_point,
+            scale_of(a.scale * b.scale / out.scale),
+            activation_range(node.activation, out.scale, out.zero_point),
+        )
+    )
+
+
+def _operands(low: Lowering, node: Node) -> tuple[Tensor, Tensor, Tensor]:
+    tensors = low.tensor(node, 0), low.tensor(node, 1), low.result(node)
+    require_dtypes(node, tensors, "int8")
+    require_scale(node, tensors)
+    require_activation(node, *CLAMPS)
+    return tensors
+
+
+def _broadcast(
+    node: Node, a: Tensor, b: Tensor, out: Tensor
+) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    """Dimensions and the operands' steps, 0 where an operand is repeated; one dimension where nothing is."""
+    if a.shape == b.shape == out.shape:
+        return (out.elements,), (1,), (1,)
+    if np.broadcast_shapes(a.shape, b.shape) != out.shape or len(out.shape) > RANK:
+        raise unsupported(node, out, f"{a.shape} and {b.shape} do not give {out.shape}", "Use at most six dimensions.")
+    dims, a_step, b_step = ([1], [0], [0]) if not out.shape else (list(out.shape), _steps(a, out), _steps(b, out))
+    return tuple(dims), tuple(a_step), tuple(b_step)
+
+
+def _steps(operand: Tensor, out: Tensor) -> list[int]:
+    shape = (1,) * (len(out.shape) - len(operand.shape)) + operand.shape
+    return [0 if size == 1 else step for size, step in zip(shape, contiguous(shape), strict=True)]
+
+
+def _lut(table_of: Callable[[Tensor, Tensor], luts.Table]) -> Callable[[Lowering, Node], None]:
+    def lower(low: Lowering, node: Node) -> None:
+        source, out = low.tensor(node, 0), low.result(node)
+        require_dtypes(node, (source, out), "int8")
+        require_scale(node, (source, out))
+        try:
+            table = table_of(source, out)
+        except ValueError as error:
+            raise unsupported(node, out, str(error), "Calibrate on real data.") from error
+        low.emit(Lut(low.allocate(out), low.view(source), out.elements, low.constant(table, f"{node.op} table")))
+
+    return lower
+
+
+relu = _lut(lambda source, out: luts.rescaled(source, out, "RELU"))
+relu6 = _lut(lambda source, out: luts.rescaled(source, out, "RELU6"))
+hard_swish = _lut(luts.hard_swish)
+
+
+def _fixed(
+    scale: float, zero_point: int, table_of: Callable[[Tensor], luts.Table]
+) -> Callable[[Tensor, Tensor], luts.Table]:
+    def table(source: Tensor, out: Tensor) -> luts.Table:
+        if out.scale != scale or out.zero_point != zero_point:
+            raise ValueError(f"its scale must be {scale} with the zero point {zero_point}")
+        return table_of(source)
+
+    return table
+
+
+logistic = _lut(_fixed(1 / 256, -128, luts.logistic))
+tanh = _lut(_fixed(1 / 128, 0, luts.tanh))
+
+
+def softmax(low: Lowering, node: Node) -> None:
+    """SOFTMAX over the last axis, to int8 or int16."""
+    source, out = low.tensor(node, 0), low.result(node)
+    require_dtypes(node, (source,), "int8")
+    require_dtypes(node, (out,), "int8", "int16")
+    require_scale(node, (source, out))
+    bits = 8 if out.dtype == "int8" else 16
+    if (out.scale, out.zero_point) != (2.0**-bits, -(1 << (bits - 1))):
+        raise unsupported(node, out, f"its scale must be 1/{1 << bits}", "Convert the model again.")
+    try:
+        table = luts.softmax_exponentials(float(node.options["beta"]), source.scale)
+    except ValueError as error:
+        raise unsupported(node, source, str(error), "Calibrate on real data.") from error
+    depth = source.shape[-1] if source.shape else 1
+    view = low.constant(table, "exponentials")
+    low.emit(Softmax(low.allocate(out), low.view(source), source.elements // depth, depth, view, bits == 16))
+
+
+def quantize(low: Lowering, node: Node) -> None:
+    """QUANTIZE from float32, and between integers."""
+    source, out = low.tensor(node, 0), low.result(node)
+    require_scale(node, (out,))
+    if source.dtype == "float32":
+        require_dtypes(node, (out,), "int8", "int16")
+        place = low.allocate(out)
+        low.emit(Quantize(place, low.view(source), out.elements, DTYPES[out.dtype], out.scale, out.zero_point))
+    elif source.dtype == out.dtype == "int8":
+        _lut(luts.rescaled)(low, node)
+    else:
+        require_dtypes(node, (source, out), "int8", "int16", "int32")
+        require_scale(node, (source,))
+        scale: Scale = scale_of(source.scale / out.scale)
+        kinds, points = (DTYPES[source.dtype], DTYPES[out.dtype]), (source.zero_point, out.zero_point)
+        low.emit(Requantize(low.allocate(out), low.view(source), out.elements, *kinds, *points, scale))
+
+
+def dequantize(low: Lowering, node: Node) -> None:
+    """DEQUANTIZE to float32."""
+    source, out = low.tensor(node, 0), low.result(node)
+    require_dtypes(node, (source,), "int8", "int16")
+    require_dtypes(node, (out,), "float32")
+    require_scale(node, (source,))
+    place = low.allocate(out)
+    low.emit(Dequantize(place, low.view(source), out.elements, DTYPES[source.dtype], source.scale, source.zero_point))

@@ -1,0 +1,176 @@
+"""CONV_2D, DEPTHWISE_CONV_2D, FULLY_CONNECTED and the pools: windows, packed weights, one record per output channel."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.micro.graph import PADDINGS, Node, Tensor
+from edgeq.micro.lower.context import Lowering, require_activation, require_dtypes, require_scale, unsupported
+from edgeq.micro.numbers import activation_range, scale_of
+from edgeq.micro.ops import AvgPool, Buffer, Conv, Dense, Depthwise, MaxPool, View, Window
+from edgeq.micro.pack import channel_records, conv_patch_bytes, depthwise_patch_bytes, pack_depthwise, pack_rows
+
+CLAMPS = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")
+
+
+def conv_2d(low: Lowering, node: Node) -> None:
+    """CONV_2D, grouped too."""
+    source, filters, out = low.tensor(node, 0), low.tensor(node, 1), low.result(node)
+    values = _weights(node, source, filters, out)
+    out_c, k_h, k_w, in_c = filters.shape
+    if source.shape[3] % in_c or out_c % (source.shape[3] // in_c):
+        raise unsupported(node, filters, "its groups do not divide the channels", "Convert the model again.")
+    win = _window(node, source, out, (k_h, k_w), source.shape[3] // in_c)
+    channels = _channels(low, node, source, filters, out, values.reshape(out_c, -1))
+    patch = _scratch(f"{out.name} patch", conv_patch_bytes(win))
+    low.emit(
+        Conv(
+            low.allocate(out),
+            low.view(source),
+            win,
+            low.constant(pack_rows(values.reshape(out_c, -1)), filters.name),
+            channels,
+            patch,
+            source.zero_point,
+            out.zero_point,
+            activation_range(node.activation, out.scale, out.zero_point),
+        )
+    )
+
+
+def depthwise_conv_2d(low: Lowering, node: Node) -> None:
+    """DEPTHWISE_CONV_2D with any depth multiplier."""
+    source, filters, out = low.tensor(node, 0), low.tensor(node, 1), low.result(node)
+    values = _weights(node, source, filters, out)
+    _, k_h, k_w, out_c = filters.shape
+    if out_c % source.shape[3]:
+        raise unsupported(node, filters, "its depth multiplier is not whole", "Convert the model again.")
+    win = _window(node, source, out, (k_h, k_w), source.shape[3])
+    rows = values.reshape(k_h * k_w, out_c).T
+    channels = _channels(low, node, source, filters, out, rows)
+    low.emit(
+        Depthwise(
+            low.allocate(out),
+            low.view(source),
+            win,
+            low.constant(pack_depthwise(rows), filters.name),
+            channels,
+            _scratch(f"{out.name} patch", depthwise_patch_bytes(win)),
+            source.zero_point,
+            out.zero_point,
+            activation_range(node.activation, out.scale, out.zero_point),
+        )
+    )
+
+
+def fully_connected(low: Lowering, node: Node) -> None:
+    """FULLY_CONNECTED with constant weights, per tensor or per channel."""
+    source, filters, out = low.tensor(node, 0), low.tensor(node, 1), low.result(node)
+    if node.option("weights_format") != 0:
+        raise unsupported(node, filters, "its weights are shuffled", "Convert without that option.")
+    values = _weights(node, source, filters, out)
+    out_c, in_c = filters.shape
+    if in_c == 0 or source.elements % in_c or out.elements != source.elements // in_c * out_c:
+        raise unsupported(node, filters, f"the shapes {source.shape} and {filters.shape} do not fit", "Convert again.")
+    low.emit(
+        Dense(
+            low.allocate(out),
+            low.view(source),
+            source.elements // in_c,
+            in_c,
+            out_c,
+            low.constant(pack_rows(values), filters.name),
+            _channels(low, node, source, filters, out, values),
+            out.zero_point,
+            activation_range(node.activation, out.scale, out.zero_point),
+        )
+    )
+
+
+def average_pool_2d(low: Lowering, node: Node) -> None:
+    """AVERAGE_POOL_2D."""
+    _pool(low, node, AvgPool)
+
+
+def max_pool_2d(low: Lowering, node: Node) -> None:
+    """MAX_POOL_2D."""
+    _pool(low, node, MaxPool)
+
+
+def _pool(low: Lowering, node: Node, kind: type[AvgPool]) -> None:
+    source, out = low.tensor(node, 0), low.result(node)
+    require_dtypes(node, (source, out), "int8")
+    require_activation(node, *CLAMPS)
+    win = _window(node, source, out, (node.option("k_h"), node.option("k_w")), 1)
+    act = activation_range(node.activation, out.scale, out.zero_point)
+    low.emit(kind(low.allocate(out), low.view(source), win, act))
+
+
+def _weights(node: Node, source: Tensor, filters: Tensor, out: Tensor) -> NDArray[np.int64]:
+    require_dtypes(node, (source, filters, out), "int8")
+    require_scale(node, (source, out))
+    require_activation(node, *CLAMPS)
+    if filters.data is None:
+        raise unsupported(node, filters, "its weights are computed by the model", "Let them be constants.")
+    if any(filters.zero_points):
+        raise unsupported(node, filters, "its weights have a zero point", "Quantize weights symmetrically.")
+    return filters.data.astype(np.int64)
+
+
+def _channels(low: Lowering, node: Node, source: Tensor, filters: Tensor, out: Tensor, rows: NDArray[np.int64]) -> View:
+    """The records of all output channels; `rows` are their weights, [out_c, k]."""
+    bias = low.optional(node, 2)
+    if bias is not None and (bias.data is None or bias.dtype != "int32" or bias.elements != len(rows)):
+        raise unsupported(node, bias, "its bias is not a constant int32 per output channel", "Convert again.")
+    plain = np.zeros(len(rows), np.int64) if bias is None else np.asarray(bias.data, np.int64).reshape(-1)
+    folded = plain - source.zero_point * rows.sum(axis=1)
+    if np.abs(folded).max(initial=0) + 128 * np.abs(rows).sum(axis=1).max(initial=0) >= 1 << 31:
+        raise unsupported(node, filters, "its sums do not fit into 32 bits", "Use smaller layers or biases.")
+    scales = filters.scales if len(filters.scales) == len(rows) else filters.scales[:1] * len(rows)
+    multipliers = [scale_of(source.scale * scale / out.scale) for scale in scales]
+    return low.constant(channel_records(folded, multipliers), f"{filters.name} channels")
+
+
+def _scratch(name: str, size: int) -> View | None:
+    return View(Buffer(name, size)) if size else None
+
+
+def _window(node: Node, source: Tensor, out: Tensor, kernel: tuple[int, int], groups: int) -> Window:
+    """Padding becomes explicit; TFLite puts the odd one behind."""
+    if len(source.shape) != 4 or len(out.shape) != 4:
+        raise unsupported(node, source, "it has not four dimensions", "Use NHWC tensors.")
+    dil = (int(node.options.get("dil_h", 1)), int(node.options.get("dil_w", 1)))
+    stride = (node.option("stride_h"), node.option("stride_w"))
+    if min(*stride, *dil, *kernel) < 1:
+        raise unsupported(node, out, "it has a stride, dilation or size of 0", "Convert the model again.")
+    extra = (int(node.options.get("pad_top", 0)), int(node.options.get("pad_left", 0)))
+    grown = (int(node.options.get("grow_h", 0)), int(node.options.get("grow_w", 0)))
+    pads, sizes = [], []
+    for size, more, k, step, spread in zip(source.shape[1:3], grown, kernel, stride, dil, strict=True):
+        reach = (k - 1) * spread + 1
+        if PADDINGS[node.option("padding")] == "SAME":
+            count = math.ceil((size + more) / step)
+            pads.append(max((count - 1) * step + reach - size - more, 0) // 2)
+        else:
+            count = (size + more - reach) // step + 1
+            pads.append(0)
+        sizes.append(count)
+    if tuple(sizes) != out.shape[1:3]:
+        raise unsupported(node, out, f"its shape should be {tuple(sizes)}", "Convert the model again.")
+    win = Window(
+        source.shape[0],
+        *source.shape[1:],
+        *out.shape[1:],
+        *kernel,
+        *stride,
+        *dil,
+        pads[0] + extra[0],
+        pads[1] + extra[1],
+        groups,
+    )
+    if max(vars(win).values()) > 65535:
+        raise unsupported(node, out, "a size exceeds 65535", "Use smaller tensors.")
+    return win

@@ -1,0 +1,72 @@
+/* The firmware core: a whole edgeq device behind a serial line, for a port that fills one struct. The core reads bytes,
+ * answers requests, keeps releases in flash and runs the serving model; it owns no memory and no global.
+ *
+ *     static struct eq_core core;
+ *     eq_core_init(&core, &config);
+ *     for (;;) {
+ *         if (!eq_core_poll(&core)) {
+ *             sleep until a byte arrives;
+ *         }
+ *     }
+ */
+#ifndef EQ_CORE_H
+#define EQ_CORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "edgeq/eq_flash.h"
+#include "edgeq/eq_runtime.h"
+
+/* What the board says of itself in `describe`; texts are UTF-8 and live as long as the core. */
+struct eq_board {
+    const char *target;   /* name of the target profile; an image for another one is refused */
+    const char *board;    /* what a person calls it */
+    const char *arch;     /* as the profile's cpu.arch: "armv7e-m" */
+    const char *cpu;      /* "Cortex-M4F" */
+    const char *emulator; /* "QEMU", or NULL on hardware */
+    uint32_t cpu_hz;      /* 0 where it is not known */
+    uint32_t ram_bytes;   /* of the board */
+};
+
+struct eq_config {
+    void *context; /* handed to every function below */
+
+    /* Up to `size` bytes that have arrived, without waiting; how many. */
+    size_t (*read)(void *context, uint8_t *data, size_t size);
+    /* Send all of them; may wait. */
+    void (*write)(void *context, const uint8_t *data, size_t size);
+    /* A counter that wraps at 2^32 and counts `ticks_hz` a second. */
+    uint32_t (*ticks)(void *context);
+    uint32_t ticks_hz;
+    /* Where a counter counts instructions and nothing else (an emulator's): instructions = ticks * num / den. Zero: it
+     * does not. */
+    uint32_t instructions_num, instructions_den;
+    /* Restart the board; it does not return. */
+    void (*reset)(void *context);
+    /* Change the line's rate once all is sent: 0, or EQ_UNSUPPORTED. NULL where rates mean nothing. */
+    int (*set_baud)(void *context, uint32_t baud);
+
+    const struct eq_flash *flash; /* two slots and the record log */
+    const struct eq_board *board;
+
+    uint8_t *arena;        /* for the model, at a multiple of EQ_ALIGN */
+    uint32_t arena_bytes;
+    uint8_t *buffer;       /* for messages; at least EQ_CORE_BUFFER(buf_size) */
+    uint32_t buffer_bytes;
+    uint32_t buf_count;    /* messages of the longest size that the port's receive ring holds while the core is busy, and one */
+
+    /* The stack, painted by the start-up code with EQ_PAINT; NULL where it is not. */
+    const uint32_t *stack_low, *stack_high;
+};
+
+#define EQ_PAINT 0xc5c5c5c5u
+
+struct eq_core; /* defined in core/eq_core_private.h; the port allocates it by including "eq_core_state.h" */
+
+int eq_core_init(struct eq_core *core, const struct eq_config *config);
+
+/* Do one piece of work: take what has arrived, or advance a job by one step. 0 when there is nothing to do. */
+int eq_core_poll(struct eq_core *core);
+
+#endif
