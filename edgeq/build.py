@@ -207,7 +207,11 @@ def _bundle(
     if planned:
         vectors = list(zip(golden.inputs, golden.outputs, strict=True))
         members[IMAGE] = planned.image(
-            members["interface.json"], vectors, target=target.name, tolerance=runtime.golden_tolerance
+            members["interface.json"],
+            vectors,
+            target=target.name,
+            name=parts.name,
+            tolerance=runtime.golden_tolerance,
         )
         plan = {"device_files": [IMAGE], "plan": told(planned)}
     manifest = {

@@ -22,17 +22,29 @@ class Compiled:
     arena: Arena
 
     def image(
-        self, interface: bytes = b"", goldens: Sequence[Vector] = (), *, target: str = "", tolerance: int = 0
+        self,
+        interface: bytes = b"",
+        goldens: Sequence[Vector] = (),
+        *,
+        target: str = "",
+        name: str = "",
+        tolerance: int = 0,
     ) -> bytes:
         """The image with `interface.json` and golden vectors in it, for `target` (any board by default)."""
         tensors = self.graph.tensors
         inputs, outputs = ([tensors[index] for index in part] for part in (self.graph.inputs, self.graph.outputs))
-        contents = Contents(inputs, outputs, interface, goldens, tolerance, target)
+        contents = Contents(inputs, outputs, interface, goldens, tolerance, target, name)
         return write_image(self.plan, self.arena, contents)
 
 
 def compile_model(model: bytes, *, fuse: bool = True) -> Compiled:
     """Plan a model. `ArtifactError` for a damaged file, `ConvertError` for what the runtime cannot execute."""
     graph = fuse_dilations(prune(read_graph(model)))
-    plan = fuse_ops(lower(fuse_pads(graph))) if fuse else lower(graph)
-    return Compiled(graph, plan, lay_out(plan))
+    if not fuse:
+        plan = lower(graph)
+        return Compiled(graph, plan, lay_out(plan))
+    plan = lower(fuse_pads(graph))
+    plans = [fuse_ops(plan), fuse_ops(plan, copies=False)]
+    arenas = [lay_out(plan) for plan in (plans if plans[0] != plans[1] else plans[:1])]
+    best = min(range(len(arenas)), key=lambda index: arenas[index].bytes)
+    return Compiled(graph, plans[best], arenas[best])

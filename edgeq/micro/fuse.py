@@ -99,10 +99,12 @@ def _with_pad(graph: Graph, node: Node, pad: Node) -> Node:
     return replace(node, inputs=(pad.inputs[0], *node.inputs[1:]), options={**node.options, **more})
 
 
-def fuse_ops(plan: Plan) -> Plan:
-    """Everything on records, until nothing changes."""
+def fuse_ops(plan: Plan, copies: bool = True) -> Plan:
+    """Everything on records, until nothing changes; `copies` may cost memory, for a result then lives from its first
+    part on."""
     while True:
-        fused = _copies(_residuals(_clamps(plan)))
+        fused = _residuals(_clamps(plan))
+        fused = _copies(fused) if copies else fused
         if len(fused.ops) == len(plan.ops):
             return fused
         plan = fused

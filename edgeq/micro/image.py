@@ -17,7 +17,7 @@ from edgeq.micro.plan import Arena, Plan
 MAGIC = b"EQI1"
 PLAN_ABI = 1
 ENVELOPE = struct.Struct("<4sI32sIHHI32s12s160s")
-BODY = struct.Struct("<HH7IHHIHHII32s12s")
+BODY = struct.Struct("<HH7IHHIHHII32s32s12s")
 TENSOR = struct.Struct("<IIHH6Ifi")
 ALIGN = 16
 CONST = 1 << 31
@@ -47,6 +47,7 @@ class Contents:
     goldens: Sequence[Vector] = ()
     tolerance: int = 0
     target: str = ""
+    name: str = ""
     security_version: int = 0
 
 
@@ -96,7 +97,7 @@ def write_image(plan: Plan, arena: Arena, contents: Contents) -> bytes:
         body.data, 0, PLAN_ABI, PACKING, len(body.data), arena.bytes, arena.state_bytes, offsets["plan"], len(records),
         offsets["state_init"], offsets["tensors"], len(contents.inputs), len(contents.outputs), offsets["golden"],
         len(contents.goldens), contents.tolerance, offsets["interface"], len(contents.interface),
-        hashlib.sha256(contents.interface).digest(), bytes(12),
+        hashlib.sha256(contents.interface).digest(), contents.name.encode()[:31], bytes(12),
     )  # fmt: skip
     return _envelope(bytes(body.data), arena.bytes, contents) + bytes(body.data)
 

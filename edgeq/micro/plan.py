@@ -59,7 +59,7 @@ def lay_out(plan: Plan) -> Arena:
 
 
 def _lives(plan: Plan) -> dict[Buffer, tuple[int, int]]:
-    """First and last record for each buffer that is no state; inputs live from the start, outputs to the end."""
+    """First and last record for each buffer that is no state; inputs live from the start, outputs beyond the last."""
     lives: dict[Buffer, tuple[int, int]] = {}
 
     def touch(view: View, when: int) -> None:
@@ -73,7 +73,7 @@ def _lives(plan: Plan) -> dict[Buffer, tuple[int, int]]:
         for view in (*op.reads, op.out, *([op.scratch] if op.scratch else [])):
             touch(view, when)
     for view in plan.outputs:
-        touch(view, max(len(plan.ops) - 1, 0))
+        touch(view, len(plan.ops))
     return lives
 
 

@@ -36,9 +36,8 @@ struct eq_extent {
 /* The walk's steps beyond what `extent` has already; `dims` passed eq_check_count. */
 void eq_extend(struct eq_extent *extent, const uint32_t dims[EQ_MAX_RANK], const int32_t step[EQ_MAX_RANK]);
 
-/* Whether all that lies in the arena or among the constants, each element at a multiple of its size. What it
- * covers is then
- * `*from` and `*bytes`. */
+/* Whether all that lies in the arena or among the constants, each element at a multiple of its size. What it covers
+ * is then `*from` and `*bytes`. */
 int eq_check_extent(const struct eq_bounds *bounds, eq_ref ref, const struct eq_extent *extent,
                     uint32_t elem_bytes, eq_ref *from, uint64_t *bytes);
 
@@ -69,6 +68,11 @@ int eq_check_window(const struct eq_window *win);
 /* Bytes of the whole input and output; they cannot overflow. */
 uint64_t eq_window_in_bytes(const struct eq_window *win);
 uint64_t eq_window_out_bytes(const struct eq_window *win);
+
+/* Whole records, for every kernel set: eq_conv_i8 with EQ_CONV_I8, with EQ_DEPTHWISE_I8, and eq_fc_i8. */
+int eq_check_conv(const struct eq_bounds *bounds, const void *record);
+int eq_check_depthwise(const struct eq_bounds *bounds, const void *record);
+int eq_check_fc(const struct eq_bounds *bounds, const void *record);
 
 /* A pool, of which each window has an element inside. */
 int eq_check_pool(const struct eq_bounds *bounds, const struct eq_pool_i8 *op);

@@ -38,35 +38,69 @@ static uint32_t worst(const struct eq_tensor *tensor, const uint8_t *found, cons
     return largest;
 }
 
-uint32_t eq_golden(struct eq_model *model, unsigned index)
+/* Where vector `index` lies, or NULL. */
+static const uint8_t *vector_at(const struct eq_model *model, unsigned index)
 {
     const struct eq_body *head = model->head;
-    const uint8_t *at = model->body + head->golden;
-    uint32_t bytes, largest = 0, vector = 0;
-    void *input;
-    const void *output;
-    if (index >= head->goldens) {
-        return UINT32_MAX;
-    }
+    uint32_t bytes = 0;
     for (unsigned i = 0; i < head->inputs; i++) {
-        vector += eq_input_info(model, i)->bytes;
+        bytes += eq_input_info(model, i)->bytes;
     }
     for (unsigned i = 0; i < head->outputs; i++) {
-        vector += eq_output_info(model, i)->bytes;
+        bytes += eq_output_info(model, i)->bytes;
     }
-    at += (size_t)vector * index;
+    return index < head->goldens ? model->body + head->golden + (size_t)bytes * index : NULL;
+}
+
+/* Behind the inputs of a vector, which are written into the arena if `copy` says so. */
+static const uint8_t *behind_inputs(const struct eq_model *model, const uint8_t *at, int copy)
+{
+    uint32_t bytes;
+    void *input;
+    for (unsigned i = 0; (input = eq_input(model, i, &bytes)) != NULL; i++) {
+        if (copy) {
+            memcpy(input, at, bytes);
+        }
+        at += bytes;
+    }
+    return at;
+}
+
+int eq_golden_load(struct eq_model *model, unsigned index)
+{
+    const uint8_t *at = vector_at(model, index);
+    if (at == NULL) {
+        return EQ_NOT_FOUND;
+    }
     if (index == 0) {
         eq_model_reset(model);
     }
-    for (unsigned i = 0; (input = eq_input(model, i, &bytes)) != NULL; i++) {
-        memcpy(input, at, bytes);
-        at += bytes;
+    (void)behind_inputs(model, at, 1);
+    return EQ_OK;
+}
+
+uint32_t eq_golden_compare(const struct eq_model *model, unsigned index)
+{
+    const uint8_t *at = vector_at(model, index);
+    uint32_t bytes, largest = 0;
+    const void *output;
+    if (at == NULL) {
+        return UINT32_MAX;
     }
-    eq_invoke(model);
+    at = behind_inputs(model, at, 0);
     for (unsigned i = 0; (output = eq_output(model, i, &bytes)) != NULL; i++) {
         uint32_t difference = worst(eq_output_info(model, i), output, at);
         largest = difference > largest ? difference : largest;
         at += bytes;
     }
     return largest;
+}
+
+uint32_t eq_golden(struct eq_model *model, unsigned index)
+{
+    if (eq_golden_load(model, index) != EQ_OK) {
+        return UINT32_MAX;
+    }
+    eq_invoke(model);
+    return eq_golden_compare(model, index);
 }

@@ -3,7 +3,7 @@
 #include "eq_check.h"
 
 typedef char eq_envelope_is_256_bytes[sizeof(struct eq_envelope) == EQ_ENVELOPE_BYTES ? 1 : -1];
-typedef char eq_body_is_96_bytes[sizeof(struct eq_body) == 96 ? 1 : -1];
+typedef char eq_body_is_128_bytes[sizeof(struct eq_body) == 128 ? 1 : -1];
 typedef char eq_tensor_is_44_bytes[sizeof(struct eq_tensor) == 44 ? 1 : -1];
 
 int eq_image_peek(const void *image, size_t bytes, struct eq_image_facts *facts)

@@ -5,6 +5,10 @@
 #include <stddef.h>
 
 #include "edgeq/eq_image.h"
+#include "eq_dot.h"
+
+#define EQ_LANES 4u          /* channels of a depthwise convolution that lie beside each other */
+#define EQ_BLOCK_GROUPS 8u   /* fours of channels that a kernel may prepare at once */
 
 /* Where an output pixel's window begins in the input: outside of it where there is padding. */
 struct eq_place {
@@ -65,6 +69,23 @@ static inline struct eq_span eq_span_of(const struct eq_window *win, const int8_
 static inline uint64_t eq_window_k(const struct eq_window *win)
 {
     return (uint64_t)win->k_h * win->k_w * (win->in_c / win->groups);
+}
+
+/* Working memory that every kernel set may count on (DESIGN.md section 3): of a convolution one window as it lies
+ * and two as int16. */
+static inline uint64_t eq_conv_scratch(const struct eq_window *win)
+{
+    return 5 * (uint64_t)eq_row_bytes((uint32_t)eq_window_k(win));
+}
+
+/* Of a depthwise one: for each tap a place and four values, zero points, and for each group of a block weights as
+ * int16 and how its channels end. */
+static inline uint64_t eq_depthwise_scratch(const struct eq_window *win)
+{
+    uint64_t taps = (uint64_t)win->k_h * win->k_w;
+    uint64_t groups = ((uint64_t)win->out_c + EQ_LANES - 1) / EQ_LANES;
+    groups = groups < EQ_BLOCK_GROUPS ? groups : EQ_BLOCK_GROUPS;
+    return 8 * taps + EQ_LANES * EQ_BLOCK_GROUPS + groups * (8 * taps + 64);
 }
 
 /* Whether each window is one input pixel as it lies. */

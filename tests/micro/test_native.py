@@ -97,6 +97,7 @@ def test_steps() -> None:
         assert model.step_kinds() == (Copy.kind, Copy.kind)
         assert len(done) == 2
         assert model.invoke([b"two2"]) == [b"one1"]
+        assert model.invoke([b"tree"], lambda: None) == [b"two2"]
 
 
 def test_golden_vectors_are_a_sequence_from_a_reset_state() -> None:

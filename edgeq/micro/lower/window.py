@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,54 +12,49 @@ from edgeq.micro.graph import PADDINGS, Node, Tensor
 from edgeq.micro.lower.context import Lowering, require_activation, require_dtypes, require_scale, unsupported
 from edgeq.micro.numbers import activation_range, scale_of
 from edgeq.micro.ops import AvgPool, Buffer, Conv, Dense, Depthwise, MaxPool, View, Window
-from edgeq.micro.pack import channel_records, conv_patch_bytes, depthwise_patch_bytes, pack_depthwise, pack_rows
+from edgeq.micro.pack import (
+    MAX_DOT,
+    channel_records,
+    conv_patch_bytes,
+    depthwise_patch_bytes,
+    pack_depthwise,
+    pack_pairs,
+)
 
+MAX_SIZE = 65535
+"""Of a side, of channels, of a stride: 16 bits."""
 CLAMPS = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")
 
 
 def conv_2d(low: Lowering, node: Node) -> None:
     """CONV_2D, grouped too."""
     source, filters, out = low.tensor(node, 0), low.tensor(node, 1), low.result(node)
-    values = _weights(node, source, filters, out)
+    rows = _weights(node, source, filters, out).reshape(filters.shape[0], -1)
     out_c, k_h, k_w, in_c = filters.shape
     if source.shape[3] % in_c or out_c % (source.shape[3] // in_c):
         raise unsupported(node, filters, "its groups do not divide the channels", "Convert the model again.")
-    win = _window(node, source, out, (k_h, k_w), source.shape[3] // in_c)
-    channels = _channels(low, node, source, filters, out, values.reshape(out_c, -1))
-    patch = _scratch(f"{out.name} patch", conv_patch_bytes(win))
-    low.emit(
-        Conv(
-            low.allocate(out),
-            low.view(source),
-            win,
-            low.constant(pack_rows(values.reshape(out_c, -1)), filters.name),
-            channels,
-            patch,
-            source.zero_point,
-            out.zero_point,
-            activation_range(node.activation, out.scale, out.zero_point),
-        )
-    )
+    _conv(low, node, _window(node, source, out, (k_h, k_w), source.shape[3] // in_c), rows)
 
 
 def depthwise_conv_2d(low: Lowering, node: Node) -> None:
-    """DEPTHWISE_CONV_2D with any depth multiplier."""
+    """DEPTHWISE_CONV_2D with any depth multiplier; of one input channel it is a convolution."""
     source, filters, out = low.tensor(node, 0), low.tensor(node, 1), low.result(node)
     values = _weights(node, source, filters, out)
     _, k_h, k_w, out_c = filters.shape
     if out_c % source.shape[3]:
         raise unsupported(node, filters, "its depth multiplier is not whole", "Convert the model again.")
-    win = _window(node, source, out, (k_h, k_w), source.shape[3])
-    rows = values.reshape(k_h * k_w, out_c).T
-    channels = _channels(low, node, source, filters, out, rows)
+    win, rows = _window(node, source, out, (k_h, k_w), source.shape[3]), values.reshape(k_h * k_w, out_c).T
+    if win.in_c == 1:
+        _conv(low, node, win, rows)
+        return
     low.emit(
         Depthwise(
             low.allocate(out),
             low.view(source),
             win,
             low.constant(pack_depthwise(rows), filters.name),
-            channels,
-            _scratch(f"{out.name} patch", depthwise_patch_bytes(win)),
+            _channels(low, node, source, filters, out, rows),
+            View(Buffer(f"{out.name} patch", depthwise_patch_bytes(win))),
             source.zero_point,
             out.zero_point,
             activation_range(node.activation, out.scale, out.zero_point),
@@ -67,7 +63,7 @@ def depthwise_conv_2d(low: Lowering, node: Node) -> None:
 
 
 def fully_connected(low: Lowering, node: Node) -> None:
-    """FULLY_CONNECTED with constant weights, per tensor or per channel."""
+    """FULLY_CONNECTED with constant weights, per tensor or per channel; of several rows it is a convolution."""
     source, filters, out = low.tensor(node, 0), low.tensor(node, 1), low.result(node)
     if node.option("weights_format") != 0:
         raise unsupported(node, filters, "its weights are shuffled", "Convert without that option.")
@@ -75,19 +71,50 @@ def fully_connected(low: Lowering, node: Node) -> None:
     out_c, in_c = filters.shape
     if in_c == 0 or source.elements % in_c or out.elements != source.elements // in_c * out_c:
         raise unsupported(node, filters, f"the shapes {source.shape} and {filters.shape} do not fit", "Convert again.")
+    rows = source.elements // in_c
+    if 1 < rows <= MAX_SIZE and max(in_c, out_c) <= MAX_SIZE:
+        _conv(low, node, Window(1, 1, rows, in_c, 1, rows, out_c, 1, 1, 1, 1), values)
+        return
     low.emit(
         Dense(
             low.allocate(out),
             low.view(source),
-            source.elements // in_c,
+            rows,
             in_c,
             out_c,
-            low.constant(pack_rows(values), filters.name),
+            low.constant(pack_pairs(values), filters.name),
             _channels(low, node, source, filters, out, values),
             out.zero_point,
             activation_range(node.activation, out.scale, out.zero_point),
         )
     )
+
+
+def _conv(low: Lowering, node: Node, win: Window, rows: NDArray[np.int64]) -> None:
+    """The record of a convolution with weights [out_c, k]."""
+    source, filters, out = low.tensor(node, 0), low.tensor(node, 1), low.result(node)
+    low.emit(
+        Conv(
+            low.allocate(out),
+            low.view(source),
+            _flat(win),
+            low.constant(pack_pairs(rows, win.groups), filters.name),
+            _channels(low, node, source, filters, out, rows),
+            View(Buffer(f"{out.name} patch", conv_patch_bytes(win))),
+            source.zero_point,
+            out.zero_point,
+            activation_range(node.activation, out.scale, out.zero_point),
+        )
+    )
+
+
+def _flat(win: Window) -> Window:
+    """The same window over one row of pixels, where pixels do not see each other: kernels take neighbours together."""
+    pixels = win.batches * win.in_h * win.in_w
+    alone = (win.k_h, win.k_w, win.stride_h, win.stride_w, win.pad_top, win.pad_left) == (1, 1, 1, 1, 0, 0)
+    if not alone or (win.out_h, win.out_w) != (win.in_h, win.in_w) or pixels > MAX_SIZE:
+        return win
+    return replace(win, batches=1, in_h=1, in_w=pixels, out_h=1, out_w=pixels)
 
 
 def average_pool_2d(low: Lowering, node: Node) -> None:
@@ -122,6 +149,8 @@ def _weights(node: Node, source: Tensor, filters: Tensor, out: Tensor) -> NDArra
 
 def _channels(low: Lowering, node: Node, source: Tensor, filters: Tensor, out: Tensor, rows: NDArray[np.int64]) -> View:
     """The records of all output channels; `rows` are their weights, [out_c, k]."""
+    if rows.shape[1] > MAX_DOT:
+        raise unsupported(node, filters, f"it has more than {MAX_DOT} weights per output", "Use smaller layers.")
     bias = low.optional(node, 2)
     if bias is not None and (bias.data is None or bias.dtype != "int32" or bias.elements != len(rows)):
         raise unsupported(node, bias, "its bias is not a constant int32 per output channel", "Convert again.")
@@ -132,10 +161,6 @@ def _channels(low: Lowering, node: Node, source: Tensor, filters: Tensor, out: T
     scales = filters.scales if len(filters.scales) == len(rows) else filters.scales[:1] * len(rows)
     multipliers = [scale_of(source.scale * scale / out.scale) for scale in scales]
     return low.constant(channel_records(folded, multipliers), f"{filters.name} channels")
-
-
-def _scratch(name: str, size: int) -> View | None:
-    return View(Buffer(name, size)) if size else None
 
 
 def _window(node: Node, source: Tensor, out: Tensor, kernel: tuple[int, int], groups: int) -> Window:
@@ -171,6 +196,6 @@ def _window(node: Node, source: Tensor, out: Tensor, kernel: tuple[int, int], gr
         pads[1] + extra[1],
         groups,
     )
-    if max(vars(win).values()) > 65535:
-        raise unsupported(node, out, "a size exceeds 65535", "Use smaller tensors.")
+    if max(vars(win).values()) > MAX_SIZE:
+        raise unsupported(node, out, f"a size exceeds {MAX_SIZE}", "Use smaller tensors.")
     return win

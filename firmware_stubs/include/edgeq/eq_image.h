@@ -54,6 +54,7 @@ struct eq_body {
     uint32_t interface;           /* offset of interface.json */
     uint32_t interface_bytes;     /* its length */
     uint8_t interface_sha256[32]; /* its digest */
+    char name[32];                /* of the model, zero-filled */
     uint8_t reserved[12];         /* zero */
 };
 
@@ -136,10 +137,10 @@ struct eq_conv_i8 {
     struct eq_op op;
     struct eq_window win;
     eq_ref in, out;
-    eq_ref weights;        /* constant; conv: [out_c][k], depthwise: see DESIGN.md section 3 */
+    eq_ref weights;        /* constant, packed: DESIGN.md section 3 */
     eq_ref channels;       /* constant: struct eq_channel[out_c] */
     eq_ref scratch;        /* arena, aligned to 4, apart from `in` */
-    uint32_t scratch_bytes; /* conv: two rows of weights; none for 1x1 without padding and groups */
+    uint32_t scratch_bytes; /* at least what DESIGN.md section 3 says */
     int32_t in_zp, out_zp; /* zero points */
     int32_t act_min, act_max;
     eq_ref residual;       /* conv only, EQ_NONE without: an int8 tensor of the output's shape; may be `out` itself */
@@ -151,7 +152,7 @@ struct eq_fc_i8 {
     struct eq_op op;
     uint32_t rows, in_c, out_c;
     eq_ref in, out;
-    eq_ref weights;  /* constant: [out_c][k], as conv */
+    eq_ref weights;  /* constant, packed as those of a 1x1 convolution */
     eq_ref channels; /* constant: struct eq_channel[out_c] */
     eq_ref scratch;
     uint32_t scratch_bytes;

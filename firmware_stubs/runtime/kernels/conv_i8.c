@@ -12,45 +12,9 @@ struct conv {
     const int8_t *residual; /* NULL without */
     const struct eq_channel *channels;
     int8_t *out;
-    int8_t *patches; /* two gathered windows; NULL where windows lie as rows already */
-    uint32_t k, row; /* elements of a window and group, bytes of a row of weights */
+    int8_t *patches;  /* two gathered windows; NULL where windows lie as rows already */
+    uint32_t k, pair; /* elements of a window and group, bytes of a pair of rows of weights */
 };
-
-static uint64_t scratch_bytes(const struct eq_window *win, uint64_t k)
-{
-    return eq_is_pointwise(win) ? 0 : 2 * (uint64_t)eq_row_bytes((uint32_t)k);
-}
-
-static int check(const struct eq_bounds *bounds, const void *record)
-{
-    const struct eq_conv_i8 *op = record;
-    const struct eq_window *win = &op->win;
-    uint64_t k, in_bytes, out_bytes, scratch;
-    int bad;
-    if (eq_check_window(win) != EQ_OK || win->in_c % win->groups != 0 || win->out_c % win->groups != 0) {
-        return EQ_INVALID;
-    }
-    k = eq_window_k(win);
-    if (k > EQ_MAX_DOT) {
-        return EQ_INVALID;
-    }
-    in_bytes = eq_window_in_bytes(win);
-    out_bytes = eq_window_out_bytes(win);
-    scratch = scratch_bytes(win, k);
-    bad = eq_check_any(bounds, op->in, in_bytes, 1) | eq_check_arena(bounds, op->out, out_bytes, 1) |
-          eq_check_const(bounds, op->weights, (uint64_t)win->out_c * eq_row_bytes((uint32_t)k), 4) |
-          eq_check_channels(bounds, op->channels, win->out_c) | eq_check_zp(op->in_zp) |
-          eq_check_zp(op->out_zp) | eq_check_act(op->act_min, op->act_max);
-    if (scratch > 0) {
-        bad |= eq_check_arena(bounds, op->scratch, op->scratch_bytes, 4) |
-               eq_check_that(op->scratch_bytes >= scratch) |
-               eq_check_apart(op->scratch, scratch, op->in, in_bytes);
-    }
-    if (op->residual != EQ_NONE) {
-        bad |= eq_check_any(bounds, op->residual, out_bytes, 1) | eq_check_sum(&op->sum);
-    }
-    return bad;
-}
 
 static void gather(const struct conv *conv, struct eq_place place, uint32_t group, int8_t *patch)
 {
@@ -77,7 +41,7 @@ static const int8_t *window_at(const struct conv *conv, uint32_t pixel, uint32_t
     if (patch == NULL) {
         return eq_pixel(&conv->op->win, conv->in, place.batch, place.y, place.x);
     }
-    patch += (size_t)slot * conv->row;
+    patch += (size_t)slot * eq_row_bytes(conv->k);
     gather(conv, place, group, patch);
     return patch;
 }
@@ -93,25 +57,18 @@ static void store(const struct conv *conv, uint32_t pixel, uint32_t channel, int
 /* One group's channels of one or two neighbouring pixels. */
 static void pixels(const struct conv *conv, uint32_t pixel, int two, uint32_t group)
 {
-    uint32_t channel = (uint32_t)conv->op->win.out_c / conv->op->win.groups * group;
-    uint32_t end = channel + (uint32_t)conv->op->win.out_c / conv->op->win.groups;
-    const int8_t *w = conv->weights + (size_t)channel * conv->row;
-    const int8_t *x0 = window_at(conv, pixel, group, 0);
-    const int8_t *x1 = two ? window_at(conv, pixel + 1, group, 1) : x0;
+    uint32_t per_group = (uint32_t)conv->op->win.out_c / conv->op->win.groups;
+    uint32_t channel = per_group * group, end = channel + per_group;
+    const int8_t *x = window_at(conv, pixel, group, 0), *y = two ? window_at(conv, pixel + 1, group, 1) : x;
+    const int8_t *w = conv->weights + (size_t)(per_group + 1) / 2 * conv->pair * group;
     int32_t sums[4];
-    for (; channel + 1 < end; channel += 2, w += 2 * (size_t)conv->row) {
-        eq_dot_2x2(w, w + conv->row, x0, x1, conv->k, sums);
-        store(conv, pixel, channel, sums[0]);
-        store(conv, pixel, channel + 1, sums[2]);
-        if (two) {
-            store(conv, pixel + 1, channel, sums[1]);
-            store(conv, pixel + 1, channel + 1, sums[3]);
-        }
-    }
-    if (channel < end) {
-        store(conv, pixel, channel, eq_dot(w, x0, conv->k));
-        if (two) {
-            store(conv, pixel + 1, channel, eq_dot(w, x1, conv->k));
+    for (; channel < end; channel += 2, w += conv->pair) {
+        eq_dot_2x2(w, x, y, conv->k, sums);
+        for (uint32_t i = 0; i < (two ? 2u : 1u); i++) {
+            store(conv, pixel + i, channel, sums[2 * i]);
+            if (channel + 1 < end) {
+                store(conv, pixel + i, channel + 1, sums[2 * i + 1]);
+            }
         }
     }
 }
@@ -129,7 +86,7 @@ static void run(const struct eq_model *model, const void *record)
     conv.out = eq_in_arena(model, op->out);
     conv.patches = eq_is_pointwise(&op->win) ? NULL : eq_in_arena(model, op->scratch);
     conv.k = (uint32_t)eq_window_k(&op->win);
-    conv.row = eq_row_bytes(conv.k);
+    conv.pair = eq_pair_bytes(conv.k);
     for (uint32_t pixel = 0; pixel < count; pixel += 2) {
         for (uint32_t group = 0; group < op->win.groups; group++) {
             pixels(&conv, pixel, pixel + 1 < count, group);
@@ -137,4 +94,4 @@ static void run(const struct eq_model *model, const void *record)
     }
 }
 
-const struct eq_kernel eq_conv_i8 = {sizeof(struct eq_conv_i8), check, run};
+const struct eq_kernel eq_conv_i8 = {sizeof(struct eq_conv_i8), eq_check_conv, run};

@@ -2,8 +2,6 @@
 #include "eq_requant.h"
 #include "eq_window.h"
 
-#define LANES 4u /* channels that lie beside each other in the weights */
-
 /* The record with its places looked up. */
 struct depthwise {
     const struct eq_conv_i8 *op;
@@ -12,36 +10,18 @@ struct depthwise {
     int8_t *out;
 };
 
-static int check(const struct eq_bounds *bounds, const void *record)
-{
-    const struct eq_conv_i8 *op = record;
-    const struct eq_window *win = &op->win;
-    uint64_t taps = (uint64_t)win->k_h * win->k_w;
-    uint64_t blocks = (win->out_c + LANES - 1) / LANES;
-    if (eq_check_window(win) != EQ_OK || win->groups != win->in_c || win->out_c % win->in_c != 0 ||
-        taps > EQ_MAX_DOT) {
-        return EQ_INVALID;
-    }
-    return eq_check_any(bounds, op->in, eq_window_in_bytes(win), 1) |
-           eq_check_arena(bounds, op->out, eq_window_out_bytes(win), 1) |
-           eq_check_const(bounds, op->weights, blocks * taps * LANES, 4) |
-           eq_check_channels(bounds, op->channels, win->out_c) | eq_check_zp(op->in_zp) |
-           eq_check_zp(op->out_zp) | eq_check_act(op->act_min, op->act_max) |
-           eq_check_that(op->residual == EQ_NONE);
-}
-
 /* The sums of four output channels, of which each reads the input channel `from[lane]`. */
 static void sum_block(const struct depthwise *depthwise, struct eq_place place, const int8_t *w,
-                      const uint32_t from[LANES], int32_t sums[LANES])
+                      const uint32_t from[EQ_LANES], int32_t sums[EQ_LANES])
 {
     const struct eq_window *win = &depthwise->op->win;
     for (int32_t k_y = 0; k_y < win->k_h; k_y++) {
         int32_t y = place.y + k_y * win->dil_h;
-        for (int32_t k_x = 0; k_x < win->k_w; k_x++, w += LANES) {
+        for (int32_t k_x = 0; k_x < win->k_w; k_x++, w += EQ_LANES) {
             int32_t x = place.x + k_x * win->dil_w;
             int inside = eq_is_inside(win, y, x);
             const int8_t *pixel = inside ? eq_pixel(win, depthwise->in, place.batch, y, x) : NULL;
-            for (uint32_t lane = 0; lane < LANES; lane++) {
+            for (uint32_t lane = 0; lane < EQ_LANES; lane++) {
                 sums[lane] += w[lane] * (inside ? pixel[from[lane]] : depthwise->op->in_zp);
             }
         }
@@ -53,10 +33,10 @@ static void pixel_out(const struct depthwise *depthwise, struct eq_place place, 
     const struct eq_conv_i8 *op = depthwise->op;
     uint32_t out_c = op->win.out_c, multiplier = out_c / op->win.in_c;
     const int8_t *w = depthwise->weights;
-    for (uint32_t first = 0; first < out_c; first += LANES, w += (size_t)op->win.k_h * op->win.k_w * LANES) {
-        uint32_t from[LANES], lanes = out_c - first < LANES ? out_c - first : LANES;
-        int32_t sums[LANES] = {0, 0, 0, 0};
-        for (uint32_t lane = 0; lane < LANES; lane++) {
+    for (uint32_t first = 0; first < out_c; first += EQ_LANES, w += (size_t)op->win.k_h * op->win.k_w * EQ_LANES) {
+        uint32_t from[EQ_LANES], lanes = out_c - first < EQ_LANES ? out_c - first : EQ_LANES;
+        int32_t sums[EQ_LANES] = {0, 0, 0, 0};
+        for (uint32_t lane = 0; lane < EQ_LANES; lane++) {
             from[lane] = (lane < lanes ? first + lane : first) / multiplier;
         }
         sum_block(depthwise, place, w, from, sums);
@@ -82,4 +62,4 @@ static void run(const struct eq_model *model, const void *record)
     }
 }
 
-const struct eq_kernel eq_depthwise_i8 = {sizeof(struct eq_conv_i8), check, run};
+const struct eq_kernel eq_depthwise_i8 = {sizeof(struct eq_conv_i8), eq_check_depthwise, run};

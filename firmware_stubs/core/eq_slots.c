@@ -1,0 +1,429 @@
+#include "eq_slots.h"
+
+#include <string.h>
+
+#include "eq_sha256.h"
+
+uint32_t eq_slots_in_state(const struct eq_slots *slots, enum eq_slot_state state)
+{
+    uint32_t slot = 0;
+    while (slot < EQ_SLOTS && slots->now.state[slot] != state) {
+        slot++;
+    }
+    return slot;
+}
+
+uint32_t eq_slots_serving(const struct eq_slots *slots)
+{
+    uint32_t trial = eq_slots_in_state(slots, EQ_SLOT_TRIAL);
+    return trial < EQ_SLOTS ? trial : slots->now.current;
+}
+
+uint32_t eq_slots_previous(const struct eq_slots *slots)
+{
+    uint32_t other = 1u - slots->now.current; /* not a slot where nothing serves */
+    return other < EQ_SLOTS && slots->now.state[other] == EQ_SLOT_CONFIRMED ? other : EQ_SLOTS;
+}
+
+/* What is arriving or arrived last; else the slot that is worth least of those that do not serve. */
+uint32_t eq_slots_inbox(const struct eq_slots *slots)
+{
+    uint32_t best = EQ_SLOTS;
+    for (uint32_t slot = 0; slot < EQ_SLOTS; slot++) {
+        unsigned state = slots->now.state[slot];
+        if (state == EQ_SLOT_INCOMING || state == EQ_SLOT_ARRIVED) {
+            return slot;
+        }
+        if (slot != slots->now.current && state != EQ_SLOT_TRIAL &&
+            (best == EQ_SLOTS || state < slots->now.state[best])) {
+            best = slot;
+        }
+    }
+    return best;
+}
+
+uint32_t eq_slots_with_number(const struct eq_slots *slots, uint32_t n)
+{
+    uint32_t slot = 0;
+    while (slot < EQ_SLOTS && (n == 0 || slots->now.slot[slot].n != n)) {
+        slot++;
+    }
+    return slot;
+}
+
+static int is_blob(const struct eq_blob *blob, const uint8_t *sha256)
+{
+    return blob->bytes > 0 && memcmp(blob->sha256, sha256, EQ_SHA256_BYTES) == 0;
+}
+
+const uint8_t *eq_slots_digest(const struct eq_slots *slots, uint32_t slot)
+{
+    const struct eq_slot *entry = &slots->now.slot[slot];
+    return entry->manifest.bytes > 0 ? entry->manifest.sha256 : entry->image.sha256;
+}
+
+uint32_t eq_slots_with_release(const struct eq_slots *slots, const uint8_t *sha256)
+{
+    uint32_t slot = 0;
+    while (slot < EQ_SLOTS && (slots->now.state[slot] < EQ_SLOT_STAGED ||
+                               memcmp(eq_slots_digest(slots, slot), sha256, EQ_SHA256_BYTES) != 0)) {
+        slot++;
+    }
+    return slot;
+}
+
+/* The manifest's offset in the slot. */
+static uint32_t behind_image(const struct eq_slots *slots, uint32_t slot)
+{
+    uint32_t sector = slots->flash->sector_bytes;
+    return (slots->now.slot[slot].image.bytes + sector - 1) / sector * sector;
+}
+
+const uint8_t *eq_slots_part(const struct eq_slots *slots, uint32_t slot, enum eq_part part, uint32_t *bytes)
+{
+    const struct eq_slot *entry = &slots->now.slot[slot];
+    const uint8_t *start = slots->flash->base + slots->flash->slot[slot];
+    *bytes = part == EQ_IMAGE ? entry->image.bytes : entry->manifest.bytes;
+    return part == EQ_IMAGE ? start : start + behind_image(slots, slot);
+}
+
+int eq_slots_has(const struct eq_slots *slots, uint32_t slot, const uint8_t *sha256)
+{
+    const struct eq_slot *entry = &slots->now.slot[slot];
+    int whole = slots->now.state[slot] >= EQ_SLOT_ARRIVED;
+    int image = whole || (slots->now.state[slot] == EQ_SLOT_INCOMING && entry->manifest.bytes > 0);
+    return (image && is_blob(&entry->image, sha256)) || (whole && is_blob(&entry->manifest, sha256));
+}
+
+/* The blob that is arriving in a slot, and its place there. */
+static enum eq_part arriving(const struct eq_slots *slots, uint32_t slot)
+{
+    return slots->now.slot[slot].manifest.bytes > 0 ? EQ_MANIFEST : EQ_IMAGE;
+}
+
+static const struct eq_blob *blob_of(const struct eq_slots *slots, uint32_t slot, enum eq_part part)
+{
+    return part == EQ_IMAGE ? &slots->now.slot[slot].image : &slots->now.slot[slot].manifest;
+}
+
+static uint32_t start_of(const struct eq_slots *slots, uint32_t slot)
+{
+    return arriving(slots, slot) == EQ_IMAGE ? 0 : behind_image(slots, slot);
+}
+
+uint32_t eq_slots_wanted(const struct eq_slots *slots, const uint8_t *sha256)
+{
+    uint32_t slot = eq_slots_in_state(slots, EQ_SLOT_INCOMING);
+    return slot < EQ_SLOTS && is_blob(blob_of(slots, slot, arriving(slots, slot)), sha256) ? slots->off : 0;
+}
+
+static int fits(const struct eq_slots *slots, uint32_t start, uint32_t bytes)
+{
+    return start <= slots->flash->slot_bytes && bytes <= slots->flash->slot_bytes - start;
+}
+
+static int check_part(const struct eq_slots *slots, uint32_t slot, enum eq_part part)
+{
+    const struct eq_blob *blob = blob_of(slots, slot, part);
+    uint8_t digest[EQ_SHA256_BYTES];
+    uint32_t bytes;
+    const uint8_t *data = eq_slots_part(slots, slot, part, &bytes);
+    if (bytes == 0) {
+        return part == EQ_MANIFEST ? EQ_OK : EQ_DIGEST;
+    }
+    if (!fits(slots, (uint32_t)(data - slots->flash->base) - slots->flash->slot[slot], bytes)) {
+        return EQ_DIGEST;
+    }
+    eq_sha256(data, bytes, digest);
+    return memcmp(digest, blob->sha256, sizeof digest) == 0 ? EQ_OK : EQ_DIGEST;
+}
+
+int eq_slots_check(const struct eq_slots *slots, uint32_t slot)
+{
+    int status = check_part(slots, slot, EQ_IMAGE);
+    return status == EQ_OK ? check_part(slots, slot, EQ_MANIFEST) : status;
+}
+
+/* What is so from now on, in flash and then here. */
+static int save(struct eq_slots *slots, struct eq_record *next)
+{
+    int status = eq_log_append(&slots->log, next);
+    if (status == EQ_OK) {
+        slots->now = *next;
+    }
+    return status;
+}
+
+static int set_state(struct eq_slots *slots, uint32_t slot, enum eq_slot_state state)
+{
+    struct eq_record next = slots->now;
+    next.state[slot] = (uint8_t)state;
+    return save(slots, &next);
+}
+
+/* Starting */
+
+static int is_blank(const uint8_t *bytes, uint32_t count)
+{
+    while (count > 0 && *bytes == 0xff) {
+        bytes++;
+        count--;
+    }
+    return count == 0;
+}
+
+/* Behind the sector that was written last there is always an erased one: go on at the former's start. */
+static uint32_t resume_at(const struct eq_slots *slots, uint32_t slot)
+{
+    uint32_t sector = slots->flash->sector_bytes, at = 0;
+    uint32_t last = blob_of(slots, slot, arriving(slots, slot))->bytes - 1;
+    const uint8_t *data = slots->flash->base + slots->flash->slot[slot] + start_of(slots, slot);
+    while (at <= last && !is_blank(data + at, sector)) {
+        at += sector;
+    }
+    return at > 0 ? at - sector : 0;
+}
+
+static int is_sound(const struct eq_slots *slots, uint32_t slot)
+{
+    return slot < EQ_SLOTS && slots->now.state[slot] == EQ_SLOT_CONFIRMED && eq_slots_check(slots, slot) == EQ_OK;
+}
+
+int eq_slots_open(struct eq_slots *slots, const struct eq_flash *flash)
+{
+    struct eq_record *now = &slots->now;
+    uint32_t trial, incoming;
+    *slots = (struct eq_slots){.flash = flash, .unclean = 1};
+    if (eq_log_open(&slots->log, flash, now) != EQ_OK) {
+        return EQ_INVALID;
+    }
+    trial = eq_slots_in_state(slots, EQ_SLOT_TRIAL);
+    if (trial < EQ_SLOTS) {
+        now->state[trial] = EQ_SLOT_BAD;
+    }
+    if (now->current < EQ_SLOTS && !is_sound(slots, now->current)) {
+        uint32_t other = 1u - now->current;
+        now->state[now->current] = EQ_SLOT_BAD;
+        now->current = (uint8_t)(is_sound(slots, other) ? other : EQ_SLOTS);
+    }
+    incoming = eq_slots_in_state(slots, EQ_SLOT_INCOMING);
+    if (incoming < EQ_SLOTS) {
+        uint32_t bytes = blob_of(slots, incoming, arriving(slots, incoming))->bytes;
+        if (fits(slots, start_of(slots, incoming), bytes)) {
+            slots->off = resume_at(slots, incoming);
+        } else {
+            now->state[incoming] = EQ_SLOT_EMPTY; /* of a firmware with larger slots */
+        }
+    }
+    return EQ_OK;
+}
+
+/* Receiving */
+
+static int erase(const struct eq_slots *slots, uint32_t slot, uint32_t at)
+{
+    const struct eq_flash *flash = slots->flash;
+    return flash->erase(flash->context, flash->slot[slot] + at, flash->sector_bytes) == 0 ? EQ_OK : EQ_IO;
+}
+
+/* Make room for a blob: what was there stops counting before it is erased. */
+static int begin(struct eq_slots *slots, enum eq_part part, const struct eq_blob *blob)
+{
+    struct eq_record next = slots->now;
+    uint32_t slot = eq_slots_inbox(slots), start = 0;
+    if (slot == EQ_SLOTS) {
+        return EQ_STATE;
+    }
+    if (part == EQ_MANIFEST) {
+        if (!eq_slots_has(slots, slot, next.slot[slot].image.sha256)) {
+            return EQ_STATE;
+        }
+        start = behind_image(slots, slot);
+    } else {
+        next.slot[slot].image = *blob;
+    }
+    if (!fits(slots, start, blob->bytes)) {
+        return EQ_NO_SPACE;
+    }
+    next.slot[slot].n = 0;
+    next.slot[slot].manifest = (struct eq_blob){0};
+    next.state[slot] = part == EQ_IMAGE ? EQ_SLOT_EMPTY : EQ_SLOT_ARRIVED;
+    if (save(slots, &next) != EQ_OK || erase(slots, slot, start) != EQ_OK) {
+        return EQ_IO;
+    }
+    if (part == EQ_MANIFEST) {
+        next.slot[slot].manifest = *blob;
+    }
+    next.state[slot] = EQ_SLOT_INCOMING;
+    slots->off = 0;
+    slots->unclean = 0;
+    return save(slots, &next);
+}
+
+/* Before the first byte of a sector: the next one is erased, so that a restart can tell how far the blob had come. */
+static int enter_sector(struct eq_slots *slots, uint32_t slot)
+{
+    uint32_t here = start_of(slots, slot) + slots->off, next = here + slots->flash->sector_bytes;
+    if (slots->unclean && erase(slots, slot, here) != EQ_OK) {
+        return EQ_IO;
+    }
+    slots->unclean = 0;
+    return next < slots->flash->slot_bytes ? erase(slots, slot, next) : EQ_OK;
+}
+
+static int write_units(struct eq_slots *slots, uint32_t slot, uint32_t at, const uint8_t *data, uint32_t bytes)
+{
+    const struct eq_flash *flash = slots->flash;
+    uint32_t to = flash->slot[slot] + start_of(slots, slot) + at;
+    return flash->write(flash->context, to, data, bytes) == 0 ? EQ_OK : EQ_IO;
+}
+
+/* Write some of `bytes` bytes, and say in `taken` how many: within one sector, whole units where possible. */
+static int write_some(struct eq_slots *slots, uint32_t slot, const uint8_t *data, uint32_t bytes, uint32_t *taken)
+{
+    uint32_t unit = slots->flash->write_bytes, sector = slots->flash->sector_bytes;
+    uint32_t filled = slots->off % unit, room = sector - slots->off % sector;
+    if (room == sector && enter_sector(slots, slot) != EQ_OK) {
+        return EQ_IO;
+    }
+    if (filled == 0 && bytes >= unit) {
+        *taken = bytes < room ? bytes - bytes % unit : room;
+        return write_units(slots, slot, slots->off, data, *taken);
+    }
+    *taken = bytes < unit - filled ? bytes : unit - filled;
+    memcpy(slots->tail + filled, data, *taken);
+    if (filled + *taken < unit && slots->off + *taken < blob_of(slots, slot, arriving(slots, slot))->bytes) {
+        return EQ_OK;
+    }
+    memset(slots->tail + filled + *taken, 0xff, unit - filled - *taken);
+    return write_units(slots, slot, slots->off - filled, slots->tail, unit);
+}
+
+/* The sector that was written last is wanted again. */
+static void go_back(struct eq_slots *slots)
+{
+    uint32_t last = slots->off > 0 ? slots->off - 1 : 0;
+    slots->off = last - last % slots->flash->sector_bytes;
+    slots->unclean = 1;
+}
+
+static int write_all(struct eq_slots *slots, uint32_t slot, const uint8_t *data, uint32_t bytes)
+{
+    while (bytes > 0) {
+        uint32_t taken = 0;
+        if (write_some(slots, slot, data, bytes, &taken) != EQ_OK) {
+            go_back(slots);
+            return EQ_IO;
+        }
+        slots->off += taken;
+        data += taken;
+        bytes -= taken;
+    }
+    return EQ_OK;
+}
+
+/* All bytes are there: are they the right ones? */
+static int arrive(struct eq_slots *slots, uint32_t slot)
+{
+    int status = check_part(slots, slot, arriving(slots, slot));
+    if (status != EQ_OK) {
+        slots->off = 0;
+        slots->unclean = 1;
+    } else if ((status = set_state(slots, slot, EQ_SLOT_ARRIVED)) != EQ_OK) {
+        go_back(slots);
+    }
+    return status;
+}
+
+static int is_arriving(const struct eq_slots *slots, uint32_t slot, enum eq_part part, const struct eq_blob *blob)
+{
+    return slot < EQ_SLOTS && arriving(slots, slot) == part &&
+           memcmp(blob_of(slots, slot, part), blob, sizeof *blob) == 0;
+}
+
+int eq_slots_receive(struct eq_slots *slots, enum eq_part part, const struct eq_blob *blob, uint32_t off,
+                     const uint8_t *data, uint32_t bytes, uint32_t *wanted)
+{
+    uint32_t slot = eq_slots_inbox(slots);
+    int status = EQ_OK;
+    *wanted = 0;
+    if (blob->bytes == 0 || bytes > blob->bytes || off > blob->bytes - bytes) {
+        return EQ_INVALID;
+    }
+    if (slot < EQ_SLOTS && eq_slots_has(slots, slot, blob->sha256)) {
+        *wanted = blob->bytes;
+        return EQ_OK;
+    }
+    if (!is_arriving(slots, eq_slots_in_state(slots, EQ_SLOT_INCOMING), part, blob)) {
+        status = off == 0 ? begin(slots, part, blob) : EQ_OK;
+        if (off != 0 || status != EQ_OK) {
+            return status;
+        }
+    }
+    if (off == slots->off) {
+        status = write_all(slots, slot, data, bytes);
+    }
+    if (status == EQ_OK && slots->off == blob->bytes) {
+        status = arrive(slots, slot);
+    }
+    *wanted = slots->off;
+    return status;
+}
+
+/* Releases */
+
+int eq_slots_stage(struct eq_slots *slots, uint32_t slot)
+{
+    struct eq_record next = slots->now;
+    if (slot >= EQ_SLOTS || next.state[slot] < EQ_SLOT_ARRIVED) {
+        return EQ_NOT_FOUND;
+    }
+    if (next.state[slot] != EQ_SLOT_ARRIVED) {
+        return EQ_OK;
+    }
+    next.state[slot] = EQ_SLOT_STAGED;
+    next.slot[slot].n = next.next++;
+    return save(slots, &next);
+}
+
+int eq_slots_try(struct eq_slots *slots, uint32_t slot)
+{
+    int possible = slot < EQ_SLOTS && slot != slots->now.current && eq_slots_serving(slots) == slots->now.current &&
+                   (slots->now.state[slot] == EQ_SLOT_STAGED || slots->now.state[slot] == EQ_SLOT_CONFIRMED);
+    return possible ? set_state(slots, slot, EQ_SLOT_TRIAL) : EQ_STATE;
+}
+
+int eq_slots_confirm(struct eq_slots *slots, uint32_t security_version)
+{
+    struct eq_record next = slots->now;
+    uint32_t trial = eq_slots_in_state(slots, EQ_SLOT_TRIAL);
+    if (trial == EQ_SLOTS) {
+        return EQ_STATE;
+    }
+    next.state[trial] = EQ_SLOT_CONFIRMED;
+    next.current = (uint8_t)trial;
+    if (security_version > next.security_version) {
+        next.security_version = security_version;
+    }
+    return save(slots, &next);
+}
+
+int eq_slots_revert(struct eq_slots *slots)
+{
+    uint32_t trial = eq_slots_in_state(slots, EQ_SLOT_TRIAL);
+    return trial < EQ_SLOTS ? set_state(slots, trial, EQ_SLOT_BAD) : EQ_STATE;
+}
+
+int eq_slots_rollback(struct eq_slots *slots)
+{
+    struct eq_record next = slots->now;
+    uint32_t previous = eq_slots_previous(slots);
+    if (previous == EQ_SLOTS || eq_slots_serving(slots) != slots->now.current) {
+        return EQ_STATE;
+    }
+    if (eq_slots_check(slots, previous) != EQ_OK) {
+        return EQ_DIGEST;
+    }
+    next.current = (uint8_t)previous;
+    return save(slots, &next);
+}

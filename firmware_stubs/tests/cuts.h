@@ -1,0 +1,17 @@
+/* Power cuts and failing cells at every flash operation of every change of the slots. For tests only. */
+#ifndef CUTS_H
+#define CUTS_H
+
+#include <stdint.h>
+
+struct cuts {
+    uint32_t tried;     /* faults injected */
+    uint32_t old_serves, new_serves;
+    uint32_t broken;    /* faults after which a promise did not hold */
+    uint32_t first[5];  /* of the first of them: promise, story, fault, fill, operation */
+};
+
+/* All stories, all faults, all fill levels of the log, with sizes and pieces by `seed`. */
+void cuts_run(uint32_t seed, struct cuts *cuts);
+
+#endif

@@ -1,0 +1,34 @@
+#include "steps.h"
+
+#include <stdlib.h>
+
+int steps_do(struct steps *steps, const uint32_t argument[3], const struct eq_blob *blob, const uint8_t *data,
+             uint32_t bytes)
+{
+    struct eq_slots *slots = &steps->slots;
+    switch (argument[0]) {
+    case NEW_FLASH:
+        steps->memory = steps->memory ? steps->memory : malloc(SIM_BYTES);
+        sim_init(&steps->sim, steps->memory, argument[1]);
+        return eq_slots_open(slots, &steps->sim.flash);
+    case OPEN:
+        return eq_slots_open(slots, &steps->sim.flash);
+    case RECEIVE:
+        return eq_slots_receive(slots, (enum eq_part)argument[1], blob, argument[2], data, bytes, &steps->wanted);
+    case STAGE:
+        return eq_slots_stage(slots, argument[1]);
+    case TRY:
+        return eq_slots_try(slots, argument[1]);
+    case CONFIRM_IT:
+        return eq_slots_confirm(slots, argument[1]);
+    case REVERT_IT:
+        return eq_slots_revert(slots);
+    case ROLL_BACK:
+        return eq_slots_rollback(slots);
+    case DAMAGE:
+        steps->memory[steps->sim.flash.slot[argument[1]]] ^= 1;
+        return EQ_OK;
+    default:
+        return EQ_UNSUPPORTED;
+    }
+}

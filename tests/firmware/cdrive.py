@@ -1,0 +1,50 @@
+"""The C core behind a pipe, built by each compiler under its sanitizers."""
+
+from __future__ import annotations
+
+import shutil
+import struct
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+FIRMWARE = Path(__file__).resolve().parents[2] / "firmware_stubs"
+STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror")
+SANITIZE = ("-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+COMMANDS = ("crcs", "sha256", "cbor", "integer", "find", "receive", "transmit", "power_cuts", "step")
+
+Ask = Callable[..., tuple[int, bytes]]
+
+
+class Drive:
+    """`firmware_stubs/tests/drive.c`, running; it ends where a sanitizer has something to say."""
+
+    def __init__(self, program: Path) -> None:
+        self._process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def __call__(self, command: str, payload: bytes) -> tuple[int, bytes]:
+        """The status and the payload of the answer."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(struct.pack("<BI", COMMANDS.index(command), len(payload)) + payload)
+        self._process.stdin.flush()
+        head = self._process.stdout.read(8)
+        assert len(head) == 8, f"the driver ended with {self._process.wait(10)}; what it said is above"
+        status, length = struct.unpack("<iI", head)
+        return status, self._process.stdout.read(length)
+
+    def close(self) -> None:
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.close()
+        assert self._process.wait(10) == 0
+        self._process.stdout.close()
+
+
+def build(compiler: str, program: Path, *flags: str, root: Path = FIRMWARE) -> Path:
+    """Compile the core below `root` and the driver to `program`."""
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is not installed")
+    sources = [*sorted((root / "core").glob("*.c")), *sorted((root / "tests").glob("*.c"))]
+    subprocess.run([compiler, *STRICT, *flags, f"-I{root / 'include'}", *sources, "-o", program], check=True)
+    return program

@@ -1,0 +1,247 @@
+"""What the slots do, call by call: arriving, staging, trying, confirming, going back, and every refusal."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from dataclasses import dataclass
+
+import pytest
+from cdrive import Ask
+
+from edgeq.protocol.status import Status
+
+NEW_FLASH, OPEN, RECEIVE, STAGE, TRY, CONFIRM, REVERT, ROLLBACK, DAMAGE = range(9)
+EMPTY, BAD, INCOMING, ARRIVED, STAGED, CONFIRMED, TRIAL = range(7)
+IMAGE, MANIFEST = 0, 1
+NONE = 2
+SLOT_BYTES, SECTOR_BYTES = 640, 128
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The answer to one call: its status, the wanted offset after a piece, and what is so then."""
+
+    status: int
+    wanted: int
+    serving: int
+    previous: int
+    inbox: int
+    next: int
+    security_version: int
+    states: tuple[int, int]
+    numbers: tuple[int, int]
+
+
+class Slots:
+    """The C slots over simulated flash."""
+
+    def __init__(self, drive: Ask, write_bytes: int = 8) -> None:
+        self._drive = drive
+        assert self.call(NEW_FLASH, write_bytes).status == 0
+
+    def call(self, kind: int, first: int = 0, second: int = 0, blob: bytes = bytes(36), data: bytes = b"") -> Seen:
+        status, answer = self._drive("step", struct.pack("<3I", kind, first, second) + blob + data)
+        wanted, serving, previous, inbox, _, number, security_version = struct.unpack_from("<7I", answer)
+        numbers = (struct.unpack_from("<I", answer, 52)[0], struct.unpack_from("<I", answer, 128)[0])
+        states = (answer[28], answer[29])
+        return Seen(-status, wanted, serving, previous, inbox, number, security_version, states, numbers)
+
+    def send(self, part: int, data: bytes, start: int = 0, end: int | None = None, piece: int = 100) -> Seen:
+        """Pieces of a blob, from `start` to `end`; what the last one was answered."""
+        blob = struct.pack("<I", len(data)) + hashlib.sha256(data).digest()
+        for at in range(start, len(data) if end is None else end, piece):
+            seen = self.call(RECEIVE, part, at, blob, data[at : min(at + piece, len(data) if end is None else end)])
+            if seen.status:
+                break
+        return seen
+
+    def install(self, image: bytes, manifest: bytes = b"{}", security_version: int = 0) -> Seen:
+        """Send, stage, try, confirm."""
+        self.send(IMAGE, image)
+        slot = self.send(MANIFEST, manifest).inbox
+        assert [self.call(kind, slot).status for kind in (STAGE, TRY)] == [0, 0]
+        return self.call(CONFIRM, security_version)
+
+
+def content(seed: int, size: int = 300) -> bytes:
+    return bytes((seed * 31 + i * 7) % 253 for i in range(size))
+
+
+@pytest.mark.parametrize("write_bytes", [1, 2, 4, 8, 16, 32])
+@pytest.mark.parametrize("piece", [1, 37, 128, 640])
+def test_from_pieces_to_a_release_that_serves(drive: Ask, write_bytes: int, piece: int) -> None:
+    slots = Slots(drive, write_bytes)
+    seen = slots.send(IMAGE, content(1), piece=piece)
+    assert (seen.status, seen.wanted, seen.states[0]) == (0, 300, ARRIVED)
+    seen = slots.send(MANIFEST, content(2, 130), piece=piece)
+    assert (seen.status, seen.wanted, seen.states[0]) == (0, 130, ARRIVED)
+    assert slots.call(STAGE, 0).states[0] == STAGED
+    seen = slots.call(TRY, 0)
+    assert (seen.states[0], seen.serving) == (TRIAL, 0)
+    seen = slots.call(CONFIRM)
+    assert (seen.status, seen.states[0], seen.serving, seen.previous, seen.numbers[0]) == (0, CONFIRMED, 0, NONE, 1)
+
+
+def test_releases_take_turns_and_numbers_grow(drive: Ask) -> None:
+    slots = Slots(drive)
+    for n in range(1, 12):
+        seen = slots.install(content(n))
+        assert (seen.serving, seen.numbers[seen.serving], seen.next) == ((n - 1) % 2, n, n + 1)
+        assert slots.call(OPEN).serving == seen.serving
+    back = slots.call(ROLLBACK)
+    assert (back.status, back.serving, back.previous) == (0, seen.previous, seen.serving)
+    assert slots.call(ROLLBACK).serving == seen.serving
+
+
+def test_a_trial_that_ends_badly_leaves_the_former_one(drive: Ask) -> None:
+    slots = Slots(drive)
+    slots.install(content(1))
+    slots.send(IMAGE, content(2))
+    slots.call(STAGE, 1)
+    assert slots.call(TRY, 1).serving == 1
+    seen = slots.call(REVERT)
+    assert (seen.states, seen.serving) == ((CONFIRMED, BAD), 0)
+    assert slots.call(TRY, 1).status == Status.STATE
+    assert slots.call(ROLLBACK).status == Status.STATE
+
+
+def test_a_trial_that_a_restart_interrupts_is_bad(drive: Ask) -> None:
+    slots = Slots(drive)
+    slots.install(content(1))
+    slots.send(IMAGE, content(2))
+    slots.call(STAGE, 1)
+    slots.call(TRY, 1)
+    seen = slots.call(OPEN)
+    assert (seen.states, seen.serving) == ((CONFIRMED, BAD), 0)
+
+
+def test_repeated_late_and_early_pieces_do_no_harm(drive: Ask) -> None:
+    slots, image = Slots(drive), content(3)
+    assert slots.send(IMAGE, image, 100).wanted == 0
+    assert slots.call(OPEN).states == (EMPTY, EMPTY)
+    slots.send(IMAGE, image, 0, 200)
+    assert slots.send(IMAGE, image, 0, 100).wanted == 200
+    assert slots.send(IMAGE, image, 250, 260).wanted == 200
+    assert slots.send(IMAGE, image, 200).wanted == 300
+    assert slots.send(IMAGE, image, 0, 100).wanted == 300
+
+
+def test_what_was_promised_otherwise_is_wanted_again(drive: Ask) -> None:
+    slots, image = Slots(drive), content(4)
+    blob = struct.pack("<I", len(image)) + hashlib.sha256(image).digest()
+    seen = slots.call(RECEIVE, IMAGE, 0, blob, image[:-1] + b"!")
+    assert (seen.status, seen.wanted, seen.states[0]) == (Status.DIGEST, 0, INCOMING)
+    assert slots.call(STAGE, 0).status == Status.NOT_FOUND
+    assert slots.send(IMAGE, image).states[0] == ARRIVED
+
+
+@pytest.mark.parametrize(
+    ("off", "size", "length"), [(0, 5, 4), (4, 1, 4), (1 << 31, 1 << 4, 4), (0xFFFFFFFF, 2, 9), (0, 0, 0)]
+)
+def test_pieces_beyond_their_blob_are_refused(drive: Ask, off: int, size: int, length: int) -> None:
+    slots = Slots(drive)
+    blob = struct.pack("<I", length) + hashlib.sha256(b"").digest()
+    assert slots.call(RECEIVE, IMAGE, off, blob, bytes(size)).status == Status.INVALID
+    assert slots.call(OPEN).states == (EMPTY, EMPTY)
+
+
+def test_what_does_not_fit_is_refused_before_anything_is_erased(drive: Ask) -> None:
+    slots = Slots(drive)
+    slots.install(content(1))
+    slots.install(content(2))
+    assert slots.send(IMAGE, bytes(SLOT_BYTES + 1), end=100).status == Status.NO_SPACE
+    assert slots.call(ROLLBACK).status == 0
+    assert slots.send(IMAGE, content(3, SLOT_BYTES)).states == (CONFIRMED, ARRIVED)
+    assert slots.send(MANIFEST, b"{}").status == Status.NO_SPACE
+
+
+def test_a_manifest_comes_behind_its_image(drive: Ask) -> None:
+    slots = Slots(drive)
+    assert slots.send(MANIFEST, b"{}").status == Status.STATE
+    slots.send(IMAGE, content(1), end=100)
+    assert slots.send(MANIFEST, b"{}").status == Status.STATE
+    slots.send(IMAGE, content(1), 100)
+    assert slots.send(MANIFEST, b"{}").status == 0
+
+
+def test_another_manifest_for_the_image_that_is_there(drive: Ask) -> None:
+    slots = Slots(drive)
+    slots.send(IMAGE, content(1))
+    slots.send(MANIFEST, b"one")
+    slots.call(STAGE, 0)
+    assert slots.send(MANIFEST, b"two").states[0] == STAGED  # it goes to the other slot, which has no image
+    slots = Slots(drive)
+    slots.install(content(9))
+    slots.send(IMAGE, content(1))
+    slots.send(MANIFEST, b"one")
+    slots.call(STAGE, 1)
+    seen = slots.send(MANIFEST, b"two")
+    assert (seen.status, seen.states) == (0, (CONFIRMED, ARRIVED))
+    assert slots.call(STAGE, 1).numbers[1] == 3
+
+
+def test_an_image_that_is_arriving_gives_way_to_another(drive: Ask) -> None:
+    slots = Slots(drive)
+    slots.send(IMAGE, content(1), end=100)
+    assert slots.send(IMAGE, content(2)).states == (ARRIVED, EMPTY)
+    assert slots.send(IMAGE, content(1), 100).wanted == 0
+
+
+def test_a_restart_resumes_in_the_sector_that_was_written_last(drive: Ask) -> None:
+    slots, image = Slots(drive), content(5, 500)
+    slots.send(IMAGE, image, end=300)
+    slots.call(OPEN)
+    assert slots.send(IMAGE, image, 300).wanted == 2 * SECTOR_BYTES
+    assert slots.send(IMAGE, image, 2 * SECTOR_BYTES).states[0] == ARRIVED
+
+
+def test_staging_twice_is_one_release(drive: Ask) -> None:
+    slots = Slots(drive)
+    slots.send(IMAGE, content(1))
+    assert slots.call(STAGE, 0).numbers[0] == slots.call(STAGE, 0).numbers[0] == 1
+    assert slots.call(STAGE, 1).status == slots.call(STAGE, 2).status == Status.NOT_FOUND
+
+
+def test_no_blob_arrives_during_a_trial(drive: Ask) -> None:
+    slots = Slots(drive)
+    slots.install(content(1))
+    slots.send(IMAGE, content(2))
+    slots.call(STAGE, 1)
+    slots.call(TRY, 1)
+    assert slots.send(IMAGE, content(3)).status == Status.STATE
+    assert slots.call(TRY, 0).status == slots.call(ROLLBACK).status == Status.STATE
+
+
+@pytest.mark.parametrize("kind", [CONFIRM, REVERT, ROLLBACK])
+def test_without_a_trial_or_a_former_release(drive: Ask, kind: int) -> None:
+    slots = Slots(drive)
+    slots.install(content(1))
+    assert slots.call(kind).status == Status.STATE
+
+
+def test_a_damaged_release_does_not_serve_after_a_restart(drive: Ask) -> None:
+    slots = Slots(drive)
+    slots.install(content(1))
+    slots.install(content(2))
+    slots.call(DAMAGE, 1)
+    seen = slots.call(OPEN)
+    assert (seen.states, seen.serving) == ((CONFIRMED, BAD), 0)
+    slots.call(DAMAGE, 0)
+    assert slots.call(OPEN).serving == NONE
+
+
+def test_a_damaged_former_release_is_not_gone_back_to(drive: Ask) -> None:
+    slots = Slots(drive)
+    slots.install(content(1))
+    slots.install(content(2))
+    slots.call(DAMAGE, 0)
+    assert slots.call(ROLLBACK).status == Status.DIGEST
+    assert slots.call(OPEN).serving == 1
+
+
+def test_the_security_version_only_grows(drive: Ask) -> None:
+    slots = Slots(drive)
+    assert slots.install(content(1), security_version=5).security_version == 5
+    assert slots.install(content(2), security_version=3).security_version == 5
+    assert slots.call(OPEN).security_version == 5

@@ -1,0 +1,105 @@
+"""Power cuts and failing cells at every flash operation; and that this test would notice mistakes."""
+
+from __future__ import annotations
+
+import shutil
+import struct
+from pathlib import Path
+
+import pytest
+from cdrive import FIRMWARE, Ask, Drive, build
+
+PROMISES = {
+    1: "what served before serves, or what was about to",
+    2: "an acknowledged change stays",
+    3: "what a record vouches for is there",
+    4: "an acknowledged blob is there",
+    5: "an acknowledged release keeps its number",
+    6: "at most two sectors are sent again",
+    7: "the same upload works again",
+    8: "the next release can be installed",
+    9: "and be taken back",
+    10: "which a restart does not change",
+    11: "flash is written as it has to be",
+    12: "it starts",
+}
+
+
+def power_cuts(drive: Ask, seed: int) -> tuple[int, int, int, int, str]:
+    """How many faults, after how many the old and the new served, how many broke a promise, and the first."""
+    tried, old, new, broken, *first = struct.unpack("<9I", drive("power_cuts", struct.pack("<I", seed))[1])
+    promise, story, fault, fill, operation = first
+    return tried, old, new, broken, f"{PROMISES.get(promise)}: {story=} {fault=} {fill=} {operation=}"
+
+
+def check(drive: Ask, seed: int) -> int:
+    """Every promise holds after every fault; the answer is how many there were."""
+    tried, old, new, broken, first = power_cuts(drive, seed)
+    assert broken == 0, f"{seed=}: {first}"
+    assert old > 0 and new > 0 and old + new == tried
+    return tried
+
+
+def test_after_any_fault_the_old_or_the_new_release_serves(tmp_path: Path) -> None:
+    drive = Drive(build("gcc", tmp_path / "drive", "-O2"))
+    assert sum(check(drive, seed) for seed in range(4)) > 70_000
+    drive.close()
+
+
+def test_no_fault_upsets_the_sanitizers(drive: Ask) -> None:
+    check(drive, 3)
+
+
+# One mistake each: a file, what stands there, what the mistake makes of it.
+MISTAKES = {
+    "a record is believed without its CRC": ("eq_log.c", "record->crc == eq_crc32(0, record, CRC_BYTES) &&", ""),
+    "a torn record is written over": (
+        "eq_log.c",
+        "is_blank(place(log, log->sector, at - RECORD_BYTES), RECORD_BYTES)",
+        "!is_valid((const void *)place(log, log->sector, at - RECORD_BYTES))",
+    ),
+    "the sector with the newest record is erased": ("eq_log.c", "other = 1 - log->newest", "other = 1 - log->sector"),
+    "the log is not read back": ("eq_log.c", "if (memcmp(to, record, RECORD_BYTES) == 0)", "if (to != NULL)"),
+    "an interrupted trial goes on": ("eq_slots.c", "now->state[trial] = EQ_SLOT_BAD;", ""),
+    "the slot that serves is the inbox": ("eq_slots.c", "if (slot != slots->now.current && state", "if (state"),
+    "what is vouched for is erased": (
+        "eq_slots.c",
+        "if (save(slots, &next) != EQ_OK || erase(slots, slot, start) != EQ_OK)",
+        "if (erase(slots, slot, start) != EQ_OK || save(slots, &next) != EQ_OK)",
+    ),
+    "no sector is erased ahead": ("eq_slots.c", "? erase(slots, slot, next) : EQ_OK", "? EQ_OK : EQ_OK"),
+    "a half-written sector is not erased again": ("eq_slots.c", ".unclean = 1}", ".unclean = 0}"),
+    "a failed write is not undone": ("eq_slots.c", "slots->off = last - last % slots->flash->sector_bytes;", ""),
+    "a whole blob that is not recorded is not wanted again": (
+        "eq_slots.c",
+        "EQ_SLOT_ARRIVED)) != EQ_OK) {\n        go_back(slots);",
+        "EQ_SLOT_ARRIVED)) != EQ_OK) {",
+    ),
+    "a change is made that was not recorded": (
+        "eq_slots.c",
+        "if (status == EQ_OK) {\n        slots->now",
+        "{ slots->now",
+    ),
+    "a blob is not hashed": (
+        "eq_slots.c",
+        "int status = check_part(slots, slot, arriving(slots, slot));",
+        "int status = EQ_OK;",
+    ),
+    "a blob goes on behind its end": ("eq_slots.c", "while (at <= last &&", "while (at < slots->flash->slot_bytes &&"),
+    "a number is used again": ("eq_slots.c", "next.next++", "next.next"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_noticed(tmp_path: Path, name: str) -> None:
+    file, right, wrong = MISTAKES[name]
+    root = tmp_path / "firmware"
+    for folder in ("core", "include", "tests"):
+        shutil.copytree(FIRMWARE / folder, root / folder)
+    source = (root / "core" / file).read_text()
+    assert source.count(right) == 1
+    (root / "core" / file).write_text(source.replace(right, wrong))
+    drive = Drive(build("gcc", tmp_path / "drive", "-O1", "-Wno-error", root=root))
+    noticed = any(power_cuts(drive, seed)[3] for seed in (3, 7, 2, 1, 0))
+    drive.close()
+    assert noticed
