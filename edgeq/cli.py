@@ -26,6 +26,8 @@ app = typer.Typer(
 )
 emulate_app = typer.Typer(help="Start, stop and list emulated boards.", no_args_is_help=True)
 app.add_typer(emulate_app, name="emulate")
+firmware_app = typer.Typer(help="Firmware for microcontrollers.", no_args_is_help=True)
+app.add_typer(firmware_app, name="firmware")
 
 console = Console()
 
@@ -137,6 +139,26 @@ def targets(
     found = list(all_targets())
     rows = [(item.name, item.title, item.cpu.arch, format_bytes(item.ram_free_bytes), item.evidence) for item in found]
     console.table([asdict(item) for item in found], ("target", "what", "arch", "RAM", "evidence"), rows, "No targets.")
+
+
+@command(app)
+def check(
+    model: Annotated[Path, typer.Argument(help="A .tflite file.")],
+    target: Annotated[str, typer.Option("--target", "-t", help="The target profile.")],
+) -> None:
+    """Say whether a model fits a target, and what it takes there; exit code 3 where it does not.
+
+    Example: edgeq check build/digits-mps2-an386/model.tflite --target mps2-an386
+    """
+    from edgeq.check import check as check_model
+    from edgeq.errors import FitError
+    from edgeq.target import load_target
+    from edgeq.telling import tell_checked
+
+    found = check_model(model, load_target(target))
+    console.result(*tell_checked(found))
+    if not found.fits:
+        raise typer.Exit(FitError.exit_code)
 
 
 @command(app)
@@ -387,6 +409,58 @@ def emulate_list() -> None:
         rows,
         "None runs; 'edgeq emulate start rpi4' starts one.",
     )
+
+
+@command(firmware_app, "build")
+def firmware_build(
+    target: Annotated[str, typer.Option("--target", "-t", help="The board, for example mps2-an386.")],
+    ops_from: Annotated[
+        Path | None, typer.Option(help="A bundle: only the kernels of its model.", show_default=False)
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--output-dir", "-o", help="Where firmware.elf goes.")] = None,
+) -> None:
+    """Compile the firmware of a microcontroller, unless it is there already.
+
+    Example: edgeq firmware build --target mps2-an386
+    """
+    from dataclasses import asdict
+
+    from edgeq.bundle import read_bundle
+    from edgeq.firmware import build_firmware
+    from edgeq.target import load_target
+    from edgeq.units import format_bytes
+
+    bundle = read_bundle(ops_from) if ops_from else None
+    elf, made = build_firmware(load_target(target), bundle, out, console.progress)
+    takes = f"{format_bytes(made.flash_bytes)} of flash, {format_bytes(made.ram_bytes)} of RAM without the arena"
+    text = f"{elf}: {takes}\n  kernels  {', '.join(made.kernels)}\n  compiler {made.compiler}"
+    console.result({"file": str(elf), **asdict(made)}, text)
+
+
+@command(firmware_app, "size")
+def firmware_size(
+    target: Annotated[str, typer.Option("--target", "-t", help="The board, for example mps2-an386.")],
+    ops_from: Annotated[
+        Path | None, typer.Option(help="A bundle: measured with its kernels only, and not kept.", show_default=False)
+    ] = None,
+) -> None:
+    """Measure what firmware and runtime take on a board, and keep it beside the port's sources.
+
+    Example: edgeq firmware size --target mps2-an386
+    """
+    from dataclasses import asdict
+
+    from edgeq.bundle import read_bundle
+    from edgeq.firmware_size import firmware_sizes, write_sizes
+    from edgeq.target import load_target
+
+    profile = load_target(target)
+    sizes = firmware_sizes(profile, read_bundle(ops_from) if ops_from else None, console.progress)
+    document = asdict(sizes)
+    if ops_from is None:
+        document["file"] = str(write_sizes(profile, sizes))
+    rows = [(name, value) for name, value in document.items() if isinstance(value, int)]
+    console.table(document, ("what", "bytes"), rows, "")
 
 
 def _open(address: str) -> Any:

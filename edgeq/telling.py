@@ -11,6 +11,7 @@ from edgeq.units import format_bytes, format_percent, format_seconds
 
 if TYPE_CHECKING:
     from edgeq.build import Built
+    from edgeq.check import Checked
     from edgeq.deploy import Deployed
     from edgeq.emulate import Instance
     from edgeq.interface import Array, Interface
@@ -18,6 +19,28 @@ if TYPE_CHECKING:
 
 Told = tuple[Any, str]
 TOP = 3
+
+
+def tell_checked(found: Checked) -> Told:
+    """Does it fit."""
+    document = {
+        "target": found.target,
+        "fits": found.fits,
+        "needs_bytes": dict(found.needs),
+        "limits_bytes": dict(found.limits),
+        "findings": [asdict(finding) for finding in found.findings],
+    }
+    lines = [f"{'fits' if found.fits else 'does not fit'} {found.target}"]
+    if needs := found.needs:
+        ram, flash = needs["arena"] + needs["runtime_ram"], needs["image"] + needs["firmware"]
+        bound, limits = needs["arena_bound"], found.limits
+        lines += [
+            f"  RAM    {ram:,} of {limits['ram']:,} B: arena {needs['arena']:,} (lower bound {bound:,}), "
+            f"runtime data and stack {needs['runtime_ram']:,}",
+            f"  flash  {flash:,} of {limits['flash']:,} B: image {needs['image']:,}, firmware {needs['firmware']:,}",
+        ]
+    lines += [f"  {finding.severity:8} {finding.message} {finding.hint}".rstrip() for finding in found.findings]
+    return document, "\n".join(lines)
 
 
 def tell_built(built: Sequence[Built]) -> Told:

@@ -62,6 +62,9 @@ if [ "$purpose" != check ]; then
     need required qemu-user-static qemu-aarch64-static
     need required openssh-client ssh-keygen
     need required dpkg dpkg-deb
+    need required build-essential cc
+    need optional gcc-arm-none-eabi arm-none-eabi-gcc
+    need optional libnewlib-arm-none-eabi arm-none-eabi-gcc # its headers: recommended packages are left out
     need optional proot proot
     need optional qemu-system-arm qemu-system-aarch64
     need optional e2fsprogs mke2fs
@@ -70,6 +73,7 @@ if [ "$purpose" != check ]; then
     need optional zstd zstd
 fi
 if [ "$purpose" = test ]; then
+    need optional clang clang
     need optional chromium chromium chromium-browser google-chrome
     if [ -d /run/systemd/system ] && ! have sshd; then
         say "openssh-server is not installed, and its tests are skipped: installing it would start an SSH server here"

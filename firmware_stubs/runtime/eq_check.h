@@ -36,8 +36,8 @@ struct eq_extent {
 /* The walk's steps beyond what `extent` has already; `dims` passed eq_check_count. */
 void eq_extend(struct eq_extent *extent, const uint32_t dims[EQ_MAX_RANK], const int32_t step[EQ_MAX_RANK]);
 
-/* Whether all that lies in the arena or among the constants, each element at a multiple of its size. What it covers
- * is then `*from` and `*bytes`. */
+/* Whether all that lies in the arena or among the constants, each element at a multiple of its size. What it
+ * covers is then `*from` and `*bytes`. */
 int eq_check_extent(const struct eq_bounds *bounds, eq_ref ref, const struct eq_extent *extent,
                     uint32_t elem_bytes, eq_ref *from, uint64_t *bytes);
 

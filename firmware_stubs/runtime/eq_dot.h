@@ -19,8 +19,8 @@ static inline int32_t eq_dot(const int8_t *w, const int8_t *x, uint32_t k)
     return sum;
 }
 
-/* Rows of convolutions and matrices lie in pairs a, b, four elements of each together: a0 b0 a2 b2 a1 b1 a3 b3. Short
- * pairs and an odd last row are filled up with zeros. */
+/* Rows of convolutions and matrices lie in pairs a, b, four elements of each together: a0 b0 a2 b2 a1 b1 a3
+ * b3. Short pairs and an odd last row are filled up with zeros. */
 static inline uint32_t eq_pair_bytes(uint32_t k)
 {
     return 2 * eq_row_bytes(k);

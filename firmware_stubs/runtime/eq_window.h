@@ -7,8 +7,8 @@
 #include "edgeq/eq_image.h"
 #include "eq_dot.h"
 
-#define EQ_LANES 4u          /* channels of a depthwise convolution that lie beside each other */
-#define EQ_BLOCK_GROUPS 8u   /* fours of channels that a kernel may prepare at once */
+#define EQ_LANES 4u        /* channels of a depthwise convolution that lie beside each other */
+#define EQ_BLOCK_GROUPS 8u /* fours of channels that a kernel may prepare at once */
 
 /* Where an output pixel's window begins in the input: outside of it where there is padding. */
 struct eq_place {
@@ -71,15 +71,15 @@ static inline uint64_t eq_window_k(const struct eq_window *win)
     return (uint64_t)win->k_h * win->k_w * (win->in_c / win->groups);
 }
 
-/* Working memory that every kernel set may count on (DESIGN.md section 3): of a convolution one window as it lies
- * and two as int16. */
+/* Working memory that every kernel set may count on (DESIGN.md section 3): of a convolution one window as it
+ * lies and two as int16. */
 static inline uint64_t eq_conv_scratch(const struct eq_window *win)
 {
     return 5 * (uint64_t)eq_row_bytes((uint32_t)eq_window_k(win));
 }
 
-/* Of a depthwise one: for each tap a place and four values, zero points, and for each group of a block weights as
- * int16 and how its channels end. */
+/* Of a depthwise one: for each tap a place and four values, zero points, and for each group of a block
+ * weights as int16 and how its channels end. */
 static inline uint64_t eq_depthwise_scratch(const struct eq_window *win)
 {
     uint64_t taps = (uint64_t)win->k_h * win->k_w;

@@ -33,7 +33,8 @@ static void pixel_out(const struct depthwise *depthwise, struct eq_place place, 
     const struct eq_conv_i8 *op = depthwise->op;
     uint32_t out_c = op->win.out_c, multiplier = out_c / op->win.in_c;
     const int8_t *w = depthwise->weights;
-    for (uint32_t first = 0; first < out_c; first += EQ_LANES, w += (size_t)op->win.k_h * op->win.k_w * EQ_LANES) {
+    for (uint32_t first = 0; first < out_c;
+         first += EQ_LANES, w += (size_t)op->win.k_h * op->win.k_w * EQ_LANES) {
         uint32_t from[EQ_LANES], lanes = out_c - first < EQ_LANES ? out_c - first : EQ_LANES;
         int32_t sums[EQ_LANES] = {0, 0, 0, 0};
         for (uint32_t lane = 0; lane < EQ_LANES; lane++) {

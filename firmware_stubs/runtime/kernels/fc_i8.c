@@ -2,8 +2,8 @@
 #include "eq_dot.h"
 #include "eq_requant.h"
 
-static void row_out(const struct eq_fc_i8 *op, const int8_t *w, const struct eq_channel *channels, const int8_t *in,
-                    int8_t *out)
+static void row_out(const struct eq_fc_i8 *op, const int8_t *w, const struct eq_channel *channels,
+                    const int8_t *in, int8_t *out)
 {
     int32_t sums[2];
     for (uint32_t channel = 0; channel < op->out_c; channel++) {
@@ -11,7 +11,8 @@ static void row_out(const struct eq_fc_i8 *op, const int8_t *w, const struct eq_
             eq_dot_2x1(w, in, op->in_c, sums);
             w += eq_pair_bytes(op->in_c);
         }
-        out[channel] = eq_channel_out(&channels[channel], sums[channel % 2], op->out_zp, op->act_min, op->act_max);
+        out[channel] =
+            eq_channel_out(&channels[channel], sums[channel % 2], op->out_zp, op->act_min, op->act_max);
     }
 }
 

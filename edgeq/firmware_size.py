@@ -1,0 +1,99 @@
+"""The verb `firmware size`: what firmware and runtime take on a board, as the compiler tells it."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+from edgeq.bundle import Bundle
+from edgeq.errors import UsageError
+from edgeq.firmware import ELF, Toolchain, kernel_table, make, section_bytes, toolchain
+from edgeq.paths import shipped
+from edgeq.target import TargetProfile
+
+RUNTIME = "runtime.elf"
+CALL_GRAPH = "-fcallgraph-info=su"
+INVOKE = "eq_invoke"
+INDIRECT = "__indirect_call"
+LIBRARY_STACK_BYTES = 64
+"""Assumed of a function of the C library or of libgcc, of which the compiler says nothing."""
+
+_NODE = re.compile(r'node: \{ title: "([^"]+)" label: "[^"]*?(?:\\n(\d+) bytes \((\w+)\))?"')
+_EDGE = re.compile(r'edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"')
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes. The runtime is linked alone, with its kernels and the functions of libraries that it calls; its stack is
+    the deepest path of one invoke. `flash_bytes` is the whole firmware."""
+
+    flash_bytes: int
+    runtime_flash_bytes: int
+    runtime_data_bytes: int
+    runtime_stack_bytes: int
+    core_flash_bytes: int
+    compiler: str
+
+
+def firmware_sizes(
+    target: TargetProfile, bundle: Bundle | None = None, progress: Callable[[str], None] = lambda _: None
+) -> Sizes:
+    """Compile and measure; with `bundle`, only with its kernels."""
+    tools = toolchain(target)
+    table, _ = kernel_table(bundle)
+    progress(f"measuring firmware for {target.name} with {tools.compiler}")
+    with tempfile.TemporaryDirectory(prefix="edgeq-firmware-") as name:
+        work = Path(name)
+        runtime = runtime_sizes(target, tools, table, work)
+        text, data, _ = section_bytes(tools, make(target, work, ELF, table, CALL_GRAPH))
+        core, _, _ = section_bytes(tools, *(work / item for item in tools.core))
+    return Sizes(text + data, *runtime, core, tools.version)
+
+
+def runtime_sizes(target: TargetProfile, tools: Toolchain, table: str, work: Path) -> tuple[int, int, int]:
+    """Flash, data and stack of the runtime alone."""
+    text, data, bss = section_bytes(tools, make(target, work, RUNTIME, table, CALL_GRAPH))
+    graph = (path.read_text(encoding="utf-8") for path in sorted(work.glob("*.ci")))
+    return text + data, data + bss, deepest(graph, INVOKE)
+
+
+def write_sizes(target: TargetProfile, sizes: Sizes) -> Path:
+    """Beside the port's sources, for `edgeq build`."""
+    path = shipped("firmware_stubs") / "ports" / target.port / "sizes.json"
+    try:
+        path.write_text(json.dumps(asdict(sizes), indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"'{path}' cannot be written: {error.strerror}.", "Use a checkout of edgeq.") from error
+    return path
+
+
+def deepest(files: Iterable[str], function: str) -> int:
+    """Bytes of stack that `function` needs at most, by GCC's call graphs (-fcallgraph-info=su).
+
+    A call through a pointer may lead to any function that nobody calls by name and that is static.
+    """
+    own: dict[str, int] = {}
+    calls: dict[str, set[str]] = {}
+    for text in files:
+        for title, frame, kind in _NODE.findall(text):
+            if kind not in ("", "static"):
+                raise UsageError(f"{title} has a stack frame of no fixed size.", "Use no arrays of variable length.")
+            if frame:
+                own[title] = int(frame)
+        for source, called in _EDGE.findall(text):
+            calls.setdefault(source, set()).add(called)
+    named = set().union(*calls.values())
+    calls[INDIRECT] = {title for title in own if ":" in title and title not in named}
+    own[INDIRECT] = 0
+
+    @cache
+    def depth(title: str) -> int:
+        below = max((depth(called) for called in calls.get(title, ())), default=0)
+        return own.get(title, LIBRARY_STACK_BYTES) + below
+
+    return depth(function)

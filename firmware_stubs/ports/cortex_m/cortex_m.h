@@ -1,0 +1,46 @@
+/* What every Cortex-M has, for its ports. */
+#ifndef EQ_CORTEX_M_H
+#define EQ_CORTEX_M_H
+
+#include <stdint.h>
+
+/* A port's interrupts, in order from number 0:
+ *
+ *     EQ_INTERRUPTS = {uart_receive, NULL, timer};
+ */
+#define EQ_INTERRUPTS __attribute__((section(".vectors.interrupts"), used)) static void (*const interrupts[])(void)
+
+/* From the linker script: what is left of the RAM, and the stack, which lies lowest so that running over is a fault. */
+extern uint8_t eq_arena[], eq_arena_end[];
+extern uint32_t eq_stack_low[], eq_stack_top[];
+
+static inline void eq_enable_interrupt(unsigned number)
+{
+    ((volatile uint32_t *)0xe000e100u)[number / 32] = 1u << number % 32;
+}
+
+static inline void eq_interrupts_off(void)
+{
+    __asm__ volatile("cpsid i" ::: "memory");
+}
+
+static inline void eq_interrupts_on(void)
+{
+    __asm__ volatile("cpsie i" ::: "memory");
+}
+
+/* Until an interrupt is pending, also while they are off. */
+static inline void eq_wait_for_interrupt(void)
+{
+    __asm__ volatile("dsb\n\twfi" ::: "memory");
+}
+
+static inline void eq_system_reset(void)
+{
+    __asm__ volatile("dsb" ::: "memory");
+    *(volatile uint32_t *)0xe000ed0cu = 0x05fa0004u; /* AIRCR: SYSRESETREQ */
+    for (;;) {
+    }
+}
+
+#endif

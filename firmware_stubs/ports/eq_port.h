@@ -1,0 +1,13 @@
+/* What a port gives to main.c: firmware is the core over these two functions and what the struct holds. */
+#ifndef EQ_PORT_H
+#define EQ_PORT_H
+
+#include "edgeq/eq_core.h"
+
+/* Set up clocks, line and flash. What it returns lives for ever; NULL where the board cannot work. */
+const struct eq_config *eq_port_start(int argc, char **argv);
+
+/* Sleep until a byte has arrived; at once where one is there. It may return early. */
+void eq_port_wait(void);
+
+#endif

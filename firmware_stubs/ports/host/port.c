@@ -1,0 +1,184 @@
+/* A POSIX process as a board: its line is a TCP port of this machine, its flash a file.
+ *
+ *     firmware.elf FLASH_FILE [PORT]
+ *
+ * The address is printed; 0 or no port means any. One connection is served at a time, and as with a real line a restart
+ * does not end it. A missing file is made and erased.
+ */
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "eq_port.h"
+#include "memory_flash.h"
+
+#define FLASH_BYTES (16u << 20)
+#define ARENA_BYTES (4u << 20)
+#define BUFFER_BYTES 16384u
+#define TICKS_HZ 100000000u
+
+struct host {
+    int server, client; /* sockets; client -1 while nobody is connected */
+    char **argv;        /* to start anew with */
+};
+
+static struct host host = {-1, -1, NULL};
+
+static void hang_up(void)
+{
+    close(host.client);
+    host.client = -1;
+}
+
+static void answer_call(void)
+{
+    int on = 1;
+    host.client = accept(host.server, NULL, NULL);
+    if (host.client >= 0) {
+        (void)setsockopt(host.client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    }
+}
+
+void eq_port_wait(void)
+{
+    struct pollfd line = {host.client < 0 ? host.server : host.client, POLLIN, 0};
+    if (poll(&line, 1, -1) > 0 && host.client < 0) {
+        answer_call();
+    }
+}
+
+static size_t read_line(void *context, uint8_t *data, size_t size)
+{
+    ssize_t count = host.client < 0 || size == 0 ? 0 : recv(host.client, data, size, MSG_DONTWAIT);
+    (void)context;
+    if (count == 0 && host.client >= 0 && size > 0) {
+        hang_up();
+    }
+    return count < 0 ? 0 : (size_t)count;
+}
+
+static void write_line(void *context, const uint8_t *data, size_t size)
+{
+    (void)context;
+    while (size > 0 && host.client >= 0) {
+        ssize_t count = send(host.client, data, size, MSG_NOSIGNAL);
+        if (count < 0) {
+            hang_up();
+        } else {
+            data += count;
+            size -= (size_t)count;
+        }
+    }
+}
+
+static uint32_t ticks(void *context)
+{
+    struct timespec now;
+    (void)context;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint32_t)((uint64_t)now.tv_sec * TICKS_HZ + (uint64_t)now.tv_nsec / (1000000000u / TICKS_HZ));
+}
+
+static void reset(void *context)
+{
+    char server[12], client[12];
+    char *again[] = {host.argv[0], host.argv[1], "", server, client, NULL};
+    (void)context;
+    (void)snprintf(server, sizeof server, "%d", host.server);
+    (void)snprintf(client, sizeof client, "%d", host.client);
+    (void)execv("/proc/self/exe", again);
+    _exit(1);
+}
+
+static uint8_t *map_flash(const char *path)
+{
+    int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    struct stat found;
+    void *memory;
+    if (file < 0 || fstat(file, &found) != 0 || ftruncate(file, FLASH_BYTES) != 0) {
+        return NULL;
+    }
+    memory = mmap(NULL, FLASH_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    close(file);
+    if (memory == MAP_FAILED) {
+        return NULL;
+    }
+    if (found.st_size != (off_t)FLASH_BYTES) {
+        memset(memory, 0xff, FLASH_BYTES);
+    }
+    return memory;
+}
+
+static int listen_at(const char *port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port))};
+    socklen_t bytes = sizeof address;
+    int on = 1;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    host.server = socket(AF_INET, SOCK_STREAM, 0);
+    (void)setsockopt(host.server, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (bind(host.server, (struct sockaddr *)&address, bytes) != 0 || listen(host.server, 4) != 0 ||
+        getsockname(host.server, (struct sockaddr *)&address, &bytes) != 0) {
+        return -1;
+    }
+    return printf("tcp://127.0.0.1:%u\n", (unsigned)ntohs(address.sin_port)) > 0 && fflush(stdout) == 0 ? 0 : -1;
+}
+
+/* The sockets of the process that restarted, or a new one. */
+static int open_line(int argc, char **argv)
+{
+    if (argc == 5) {
+        host.server = atoi(argv[3]);
+        host.client = atoi(argv[4]);
+        return 0;
+    }
+    return listen_at(argc > 2 ? argv[2] : "0");
+}
+
+static const struct eq_board board = {
+    .target = EQ_TARGET,
+    .board = "process",
+    .arch = EQ_ARCH,
+    .cpu = EQ_ARCH,
+    .ram_bytes = ARENA_BYTES,
+};
+
+const struct eq_config *eq_port_start(int argc, char **argv)
+{
+    static uint8_t arena[ARENA_BYTES] __attribute__((aligned(EQ_ALIGN)));
+    static uint8_t buffer[BUFFER_BYTES];
+    static struct eq_flash flash;
+    static struct eq_config config;
+    uint8_t *memory = argc > 1 ? map_flash(argv[1]) : NULL;
+    host.argv = argv;
+    if (memory == NULL || open_line(argc, argv) != 0) {
+        perror(argc > 1 ? argv[1] : "FLASH_FILE [PORT]");
+        return NULL;
+    }
+    eq_memory_flash(&flash, memory, FLASH_BYTES);
+    config = (struct eq_config){
+        .read = read_line,
+        .write = write_line,
+        .ticks = ticks,
+        .ticks_hz = TICKS_HZ,
+        .reset = reset,
+        .flash = &flash,
+        .board = &board,
+        .arena = arena,
+        .arena_bytes = sizeof arena,
+        .buffer = buffer,
+        .buffer_bytes = sizeof buffer,
+        .buf_count = 4,
+    };
+    return &config;
+}

@@ -1,0 +1,130 @@
+/* A port to start from: copy the folder, then fill in every place that says BOARD. */
+#include "cortex_m.h"
+#include "eq_port.h"
+
+#define CLOCK_HZ 48000000u /* BOARD */
+#define RING_BYTES 4096u
+#define BUFFER_BYTES 4096u
+
+static struct {
+    volatile uint32_t in, out; /* bytes ever; they wrap */
+    uint8_t bytes[RING_BYTES];
+} ring;
+
+/* The receive interrupt. What does not fit is lost: the core holds its host to `buf_count` messages. */
+static void received(void)
+{
+    uint8_t byte = 0; /* BOARD: the UART's byte; reading it clears the interrupt */
+    if (ring.in - ring.out < RING_BYTES) {
+        ring.bytes[ring.in % RING_BYTES] = byte;
+        ring.in++;
+    }
+}
+
+EQ_INTERRUPTS = {received}; /* BOARD: at its own number */
+
+static size_t read(void *context, uint8_t *data, size_t size)
+{
+    size_t count = 0;
+    (void)context;
+    for (; count < size && ring.in != ring.out; count++) {
+        data[count] = ring.bytes[ring.out % RING_BYTES];
+        ring.out++;
+    }
+    return count;
+}
+
+static void write(void *context, const uint8_t *data, size_t size)
+{
+    (void)context;
+    (void)data;
+    (void)size; /* BOARD: each byte, once the UART takes it */
+}
+
+/* Any counter that runs at a known rate and wraps at 2^32. This one is the core's own, DWT CYCCNT. */
+static uint32_t ticks(void *context)
+{
+    (void)context;
+    return *(volatile uint32_t *)0xe0001004u;
+}
+
+static void reset(void *context)
+{
+    (void)context; /* BOARD: wait until the last byte has left */
+    eq_system_reset();
+}
+
+static int flash_write(void *context, uint32_t offset, const void *data, uint32_t bytes)
+{
+    (void)context;
+    (void)offset;
+    (void)data;
+    (void)bytes; /* BOARD: unlock, program unit by unit, wait, lock; negative where the controller reports an error */
+    return EQ_IO;
+}
+
+static int flash_erase(void *context, uint32_t offset, uint32_t bytes)
+{
+    (void)context;
+    (void)offset;
+    (void)bytes; /* BOARD */
+    return EQ_IO;
+}
+
+void eq_port_wait(void)
+{
+    eq_interrupts_off();
+    if (ring.in == ring.out) {
+        eq_wait_for_interrupt();
+    }
+    eq_interrupts_on();
+}
+
+static const struct eq_flash flash = {
+    .base = (const uint8_t *)0x08000000u, /* BOARD: and the geometry below */
+    .log = {0x20000, 0x20800},
+    .log_bytes = 0x800,
+    .slot = {0x21000, 0x50800},
+    .slot_bytes = 0x2f800,
+    .sector_bytes = 0x800,
+    .write_bytes = 8,
+    .write = flash_write,
+    .erase = flash_erase,
+};
+
+static const struct eq_board board = {
+    .target = EQ_TARGET,
+    .board = "BOARD",
+    .arch = "armv7e-m",
+    .cpu = "Cortex-M4F",
+    .cpu_hz = CLOCK_HZ,
+    .ram_bytes = 128u << 10,
+};
+
+const struct eq_config *eq_port_start(int argc, char **argv)
+{
+    static uint8_t buffer[BUFFER_BYTES];
+    static struct eq_config config;
+    (void)argc;
+    (void)argv;
+    *(volatile uint32_t *)0xe000edfcu |= 1u << 24; /* DEMCR: trace on, so that */
+    *(volatile uint32_t *)0xe0001000u |= 1u;       /* DWT counts cycles */
+    eq_enable_interrupt(0); /* BOARD: clocks, pins, UART at 115200 with its receive interrupt */
+    config = (struct eq_config){
+        .read = read,
+        .write = write,
+        .ticks = ticks,
+        .ticks_hz = CLOCK_HZ,
+        .reset = reset,
+        .flash = &flash,
+        .board = &board,
+        .arena = eq_arena,
+        .arena_bytes = (uint32_t)(eq_arena_end - eq_arena),
+        .buffer = buffer,
+        .buffer_bytes = sizeof buffer,
+        .buf_count = 2,
+        .stack_low = eq_stack_low,
+        .stack_high = eq_stack_top,
+    };
+    return &config;
+}

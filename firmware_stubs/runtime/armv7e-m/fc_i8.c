@@ -1,0 +1,82 @@
+#include "eq_check.h"
+#include "eq_clamp.h"
+#include "eq_rounding.h"
+
+/* Sums of four channels: a and b of the packed pair at `weights`, c and d of the one behind it. */
+struct four {
+    int32_t a, b, c, d;
+};
+
+EQ_INLINE void step(struct four *sums, const uint32_t **near, const uint32_t **far, uint32_t word)
+{
+    const uint32_t even = eq_even(word), odd = eq_odd(word);
+    uint32_t first, second;
+    eq_take(near, &first, &second);
+    sums->a = eq_mac_both(eq_even(first), even, sums->a);
+    sums->b = eq_mac_both(eq_odd(first), even, sums->b);
+    sums->a = eq_mac_both(eq_even(second), odd, sums->a);
+    sums->b = eq_mac_both(eq_odd(second), odd, sums->b);
+    eq_take(far, &first, &second);
+    sums->c = eq_mac_both(eq_even(first), even, sums->c);
+    sums->d = eq_mac_both(eq_odd(first), even, sums->d);
+    sums->c = eq_mac_both(eq_even(second), odd, sums->c);
+    sums->d = eq_mac_both(eq_odd(second), odd, sums->d);
+}
+
+EQ_INLINE uint32_t last_word(const int8_t *in, uint32_t count)
+{
+    uint32_t word = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        word |= (uint32_t)(uint8_t)in[i] << (8 * i);
+    }
+    return word;
+}
+
+EQ_APART struct four multiply(const uint32_t *near, const uint32_t *far, const int8_t *in, uint32_t count)
+{
+    struct four sums = {0, 0, 0, 0};
+    for (; count > 7; count -= 8, in += 8) {
+        step(&sums, &near, &far, eq_word(in));
+        step(&sums, &near, &far, eq_word(in + 4));
+    }
+    if (count > 3) {
+        step(&sums, &near, &far, eq_word(in));
+        count -= 4, in += 4;
+    }
+    if (count) {
+        step(&sums, &near, &far, last_word(in, count));
+    }
+    return sums;
+}
+
+static int8_t finish(int32_t sum, const struct eq_channel *channel, int32_t zp)
+{
+    const struct eq_rounding rounding = eq_rounding_of(&channel->scale, zp);
+    const int32_t all = (int32_t)((uint32_t)sum + (uint32_t)channel->bias);
+    return eq_rounding_fits(&channel->scale) ? eq_rounded(all, &rounding)
+                                             : eq_rounded_any(all, &channel->scale, zp);
+}
+
+static void run(const struct eq_model *model, const void *record)
+{
+    const struct eq_fc_i8 *op = record;
+    const uint32_t pair_words = (op->in_c + 3) / 4 * 2;
+    const struct eq_channel *channels = eq_at(model, op->channels);
+    const int8_t *in = eq_at(model, op->in);
+    int8_t *out = eq_in_arena(model, op->out);
+    for (uint32_t row = 0; row < op->rows; row++, in += op->in_c, out += op->out_c) {
+        const uint32_t *weights = eq_at(model, op->weights);
+        for (uint32_t at = 0; at < op->out_c; at += 4, weights += 2 * pair_words) {
+            const uint32_t left = op->out_c - at;
+            /* Behind the last pair there may be none: then it is taken twice. */
+            const struct four sums = multiply(weights, weights + (left > 2 ? pair_words : 0), in, op->in_c);
+            const int32_t sum[4] = {sums.a, sums.b, sums.c, sums.d};
+            for (uint32_t i = 0; i < 4 && i < left; i++) {
+                out[at + i] = finish(sum[i], channels + at + i, op->out_zp);
+            }
+        }
+        eq_clamp_i8(out, op->out_c, op->act_min, op->act_max);
+    }
+}
+
+const struct eq_kernel eq_fc_i8 = {sizeof(struct eq_fc_i8), eq_check_fc, run};
