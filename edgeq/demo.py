@@ -1,4 +1,5 @@
-"""The verb `demo`: from a trained model to a report, on an emulated Raspberry Pi 4 and on this machine."""
+"""The verb `demo`: from a trained model to a report, on an emulated Raspberry Pi 4, an emulated microcontroller and on
+this machine."""
 
 from __future__ import annotations
 
@@ -9,12 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgeq import emulate
 from edgeq.bench import bench
 from edgeq.build import build
 from edgeq.deploy import deploy
 from edgeq.device.open import open_device
+from edgeq.errors import UsageError
+from edgeq.firmware import build_firmware
 from edgeq.init import init_project
-from edgeq.project import Project
+from edgeq.project import DeviceEntry, Project
 from edgeq.render import render_json, render_text, write_report
 from edgeq.report import report
 from edgeq.run import Run
@@ -34,7 +38,10 @@ class Demo:
 
 
 def run_demo(folder: Path, progress: Callable[[str], None] = lambda _: None) -> Demo:
-    """Train, build for both targets, deploy and bench on each, report; a line of progress for every stage."""
+    """Train, build for each target, deploy and bench on each, report; a line of progress for every stage.
+
+    The microcontroller is left out, with the reason, where its firmware cannot be compiled or run here.
+    """
     say = _Stages(progress)
     if (folder / MARK).exists():  # an earlier demo's, so nobody's work
         shutil.rmtree(folder)
@@ -42,7 +49,7 @@ def run_demo(folder: Path, progress: Callable[[str], None] = lambda _: None) -> 
     project = init_project(folder, say.detail)
     (folder / MARK).touch()
     assert project.model and project.data
-    entries = [project.resolve("pi"), project.resolve("here")]
+    entries = [project.resolve("pi"), *_board(project, say), project.resolve("here")]
     say("build: full int8, for " + " and ".join(entry.target for entry in entries))
     targets = [load_target(entry.target) for entry in entries]
     built = build(
@@ -67,6 +74,22 @@ def run_demo(folder: Path, progress: Callable[[str], None] = lambda _: None) -> 
     made, path = report(paths), folder / "report.html"
     write_report(made, path)
     return Demo(path, render_text(made, summary=True), render_json(made))
+
+
+def _board(project: Project, say: _Stages) -> list[DeviceEntry]:
+    """The microcontroller with its firmware, or nothing."""
+    entry = project.resolve("board")
+    say(f"firmware: {entry.target}")
+    try:
+        build_firmware(load_target(entry.target), progress=say.detail)
+    except UsageError as error:
+        say.detail(f"left out: {error.message} {error.hint}")
+        return []
+    recipes = emulate.probe(entry.address.partition(":")[2])
+    if not any(recipe.ok for recipe in recipes):
+        say.detail(f"left out: {recipes[0].why}")
+        return []
+    return [entry]
 
 
 def _keep(project: Project, run: Run, name: str) -> Path:

@@ -75,7 +75,8 @@ def write_sizes(target: TargetProfile, sizes: Sizes) -> Path:
 def deepest(files: Iterable[str], function: str) -> int:
     """Bytes of stack that `function` needs at most, by GCC's call graphs (-fcallgraph-info=su).
 
-    A call through a pointer may lead to any function that nobody calls by name and that is static.
+    A call through a pointer may lead to any static function that nobody calls by name; from a static function, to
+    those of the same file.
     """
     own: dict[str, int] = {}
     calls: dict[str, set[str]] = {}
@@ -87,13 +88,16 @@ def deepest(files: Iterable[str], function: str) -> int:
                 own[title] = int(frame)
         for source, called in _EDGE.findall(text):
             calls.setdefault(source, set()).add(called)
-    named = set().union(*calls.values())
-    calls[INDIRECT] = {title for title in own if ":" in title and title not in named}
-    own[INDIRECT] = 0
+    unnamed = {title for title in own if ":" in title}.difference(*calls.values())
+
+    def called_by(title: str) -> set[str]:
+        by_name = calls.get(title, set())
+        file = title.rpartition(":")[0]
+        pointed = {other for other in unnamed if other.startswith(file)} if INDIRECT in by_name else set()
+        return by_name - {INDIRECT} | pointed - {title}
 
     @cache
     def depth(title: str) -> int:
-        below = max((depth(called) for called in calls.get(title, ())), default=0)
-        return own.get(title, LIBRARY_STACK_BYTES) + below
+        return own.get(title, LIBRARY_STACK_BYTES) + max(map(depth, called_by(title)), default=0)
 
     return depth(function)

@@ -33,6 +33,10 @@ device = "pi"                # where deploy, run, bench and rollback go
 address = "qemu:rpi4"        # an emulated Raspberry Pi 4; a real one is ssh://pi@raspberrypi
 target = "rpi4"
 
+[devices.board]
+address = "qemu:mps2-an386"  # an emulated Cortex-M4; 'edgeq firmware build -t mps2-an386' makes its firmware
+target = "mps2-an386"
+
 [devices.here]
 address = "local:"
 target = "linux-x86_64"

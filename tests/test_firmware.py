@@ -169,5 +169,8 @@ node: { title: "eq_unused" label: "eq_unused\\na.c:9:1\\n9000 bytes (static)" }
 def test_the_deepest_path_goes_through_pointers_and_libraries() -> None:
     assert deepest([GRAPH], "eq_invoke") == 16 + 40 + 500
     assert deepest(GRAPH.splitlines(), "l.c:run") == 8 + firmware_size.LIBRARY_STACK_BYTES
+    chooses = 'edge: { sourcename: "l.c:run" targetname: "__indirect_call" label: "l.c:5:5" }'
+    chosen = 'node: { title: "l.c:fast" label: "fast\\nl.c:1:1\\n700 bytes (static)" }'
+    assert deepest([GRAPH, chooses, chosen], "eq_invoke") == 16 + 8 + 700
     with pytest.raises(UsageError, match=r"k\.c:part"):
         deepest([GRAPH.replace("500 bytes (static)", "500 bytes (dynamic)")], "eq_invoke")

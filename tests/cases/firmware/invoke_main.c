@@ -2,7 +2,7 @@
  *
  * Flash: u32 cases, 12 bytes; each: u32 bytes of all that follows the head, image_bytes, steps, 4 bytes; the image; per
  * step all inputs and all outputs that there must be; to a multiple of 16. Line: per case i32 status of eq_model_open,
- * u32 steps with a wrong output or a byte written behind the arena, u32 ticks of the last eq_invoke. The arena lies at
+ * u32 steps with a wrong output and bytes written outside of the arena, u32 ticks of the last eq_invoke. The arena lies at
  * the end of the memory, so that reading behind it is a fault.
  */
 #include <string.h>
@@ -11,6 +11,7 @@
 
 #define EXIT_OPERATION 0x20u /* semihosting: SYS_EXIT_EXTENDED */
 #define APPLICATION_EXIT 0x20026u
+#define GUARD_BYTES 4096u
 
 struct head {
     uint32_t bytes, image_bytes, steps, zero;
@@ -56,17 +57,18 @@ static void run(const struct head *head)
 {
     const uint8_t *image = (const uint8_t *)(head + 1), *data = image + head->image_bytes;
     const uint32_t arena_bytes = ((const struct eq_envelope *)(const void *)image)->arena_bytes;
-    uint8_t *arena = config->arena + ((config->arena_bytes - arena_bytes) & ~15u);
+    uint8_t *const arena = config->arena + ((config->arena_bytes - arena_bytes) & ~15u);
+    uint8_t *const from = arena - GUARD_BYTES, *const end = config->arena + config->arena_bytes;
     struct eq_model model;
     uint32_t wrong = 0;
     int status;
-    memset(config->arena, 0x55, config->arena_bytes);
+    memset(from, 0x55, (size_t)(end - from));
     status = eq_model_open(&model, image, head->image_bytes, arena, arena_bytes);
     took = 0;
     for (uint32_t step = 0; status == EQ_OK && step < head->steps; step++) {
         wrong += !is_right(&model, &data);
     }
-    for (const uint8_t *at = config->arena; at < config->arena + config->arena_bytes; at++) {
+    for (const uint8_t *at = from; at < end; at++) {
         wrong += (at < arena || at >= arena + arena_bytes) && *at != 0x55;
     }
     put((uint32_t)status);
