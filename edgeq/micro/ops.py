@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
-from typing import ClassVar
+from dataclasses import astuple, dataclass, field, fields
+from typing import Any, ClassVar
 
 RANK = 6
 NONE = 0xFFFFFFFF
-NO_STEP = (0,) * RANK
 
 
 @dataclass(eq=False)
@@ -73,7 +72,7 @@ class Window:
 
     def encode(self) -> bytes:
         """Its bytes."""
-        return struct.pack("<16H", *(getattr(self, item.name) for item in fields(self)))
+        return struct.pack("<16H", *astuple(self))
 
 
 @dataclass(frozen=True)
@@ -90,57 +89,99 @@ class Sum:
     subtract: bool
     act: tuple[int, int]
 
-    def encode(self) -> bytes:
-        """Its bytes."""
-        scales = (item for scale in (self.a, self.b, self.out) for item in (scale.mult, scale.shift))
-        return struct.pack(
-            "<13i", self.a_zp, self.b_zp, self.out_zp, *scales, self.left_shift, self.subtract, *self.act
-        )
-
 
 NO_SUM = bytes(13 * 4)
 
 
 @dataclass(frozen=True)
+class Walk:
+    """`struct eq_walk`: dimensions and steps in elements, of at most six axes."""
+
+    dims: tuple[int, ...]
+    step: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Gate:
+    """`struct eq_lstm_gate`."""
+
+    weights: View
+    bias: View
+    recurrent: View
+    recurrent_bias: View
+    scale: Scale
+    recurrent_scale: Scale
+
+
+@dataclass(frozen=True)
 class Op:
-    """One record. `reads` and `writes` are the activations it touches; `in_place` the read that `out` may share."""
+    """One record. The class says what its fields are to the compiler, by their names:
+
+    `operands` are what it reads, constants too; `tables` its weights and tables; `reusable` those operands at whose
+    very place `out` may be written; `layout` the record behind its head, in the order of the C struct.
+    """
 
     kind: ClassVar[int]
     name: ClassVar[str]
+    operands: ClassVar[tuple[str, ...]] = ("source",)
+    tables: ClassVar[tuple[str, ...]] = ()
+    reusable: ClassVar[tuple[str, ...]] = ()
+    layout: ClassVar[tuple[str, ...]]
+
     out: View
 
     @property
     def reads(self) -> tuple[View, ...]:
-        """Activations and constants that it reads, weights and tables left aside."""
-        raise NotImplementedError
+        """What it reads, weights and tables left aside."""
+        return self._views(self.operands)
 
     @property
     def in_place(self) -> tuple[View, ...]:
         """Reads at whose very place `out` may be written."""
-        return ()
+        return self._views(self.reusable)
+
+    @property
+    def constants(self) -> tuple[View, ...]:
+        """Weights and tables."""
+        return self._views(self.tables)
 
     @property
     def scratch(self) -> View | None:
         """Working memory of this op alone."""
         return None
 
-    @property
-    def constants(self) -> tuple[View, ...]:
-        """Weights and tables."""
-        return ()
-
-    def payload(self, place: Place) -> bytes:
-        """What follows the record's head."""
-        raise NotImplementedError
-
     def encode(self, place: Place) -> bytes:
         """The whole record."""
-        payload = self.payload(place)
+        payload = b"".join(_encoded(name, getattr(self, name), place) for name in self.layout)
         return struct.pack("<HH", self.kind, 4 + len(payload)) + payload
 
+    def _views(self, names: Sequence[str]) -> tuple[View, ...]:
+        found = (getattr(self, name) for name in names)
+        return tuple(view for view in found if view is not None)
 
-def _refs(place: Place, *views: View | None) -> bytes:
-    return struct.pack(f"<{len(views)}I", *(NONE if view is None else place(view) for view in views))
+
+def _encoded(name: str, value: Any, place: Place) -> bytes:
+    """One field as C has it; dimensions and steps are six numbers, the missing ones in front."""
+    if isinstance(value, (bytes, Window)):
+        return value if isinstance(value, bytes) else value.encode()
+    if value is None or isinstance(value, View):
+        return struct.pack("<I", NONE if value is None else place(value))
+    if isinstance(value, (int, float)):
+        return struct.pack("<f", value) if isinstance(value, float) else struct.pack("<I", value & 0xFFFFFFFF)
+    if isinstance(value, tuple):
+        if name == "dims" or name.endswith("step"):
+            value = (int(name == "dims"),) * (RANK - len(value)) + value
+        return b"".join(_encoded("", item, place) for item in value)
+    return b"".join(_encoded(item.name, getattr(value, item.name), place) for item in fields(value))
+
+
+def contiguous(dims: Sequence[int]) -> tuple[int, ...]:
+    """The steps of a dense tensor."""
+    steps, step = [], 1
+    for size in reversed(dims):
+        steps.append(step)
+        step *= size
+    return tuple(reversed(steps))
 
 
 @dataclass(frozen=True)
@@ -149,6 +190,12 @@ class Conv(Op):
 
     kind: ClassVar[int] = 1
     name: ClassVar[str] = "conv_i8"
+    operands: ClassVar = ("source", "residual")
+    tables: ClassVar = ("weights", "channels")
+    layout: ClassVar = (
+        *("win", "source", "out", "weights", "channels", "patch_at", "patch_bytes", "in_zp", "out_zp", "act"),
+        *("residual", "terms"),
+    )
     source: View
     win: Window
     weights: View
@@ -161,11 +208,8 @@ class Conv(Op):
     sum: Sum | None = None
 
     @property
-    def reads(self) -> tuple[View, ...]:
-        return (self.source,) if self.residual is None else (self.source, self.residual)
-
-    @property
     def in_place(self) -> tuple[View, ...]:
+        """The residual, unless the convolution itself reads it around each place."""
         if self.residual is None or self.residual.buffer is self.source.buffer:
             return ()
         return (self.residual,)
@@ -175,19 +219,19 @@ class Conv(Op):
         return self.patch
 
     @property
-    def constants(self) -> tuple[View, ...]:
-        return (self.weights, self.channels)
+    def patch_at(self) -> View | int:
+        """The scratch memory's place, 0 without."""
+        return self.patch or 0
 
-    def payload(self, place: Place) -> bytes:
-        size = self.patch.buffer.size_bytes if self.patch else 0
-        return (
-            self.win.encode()
-            + _refs(place, self.source, self.out, self.weights, self.channels)
-            + struct.pack("<II", place(self.patch) if self.patch else 0, size)
-            + struct.pack("<4i", self.in_zp, self.out_zp, *self.act)
-            + _refs(place, self.residual)
-            + (self.sum.encode() if self.sum else NO_SUM)
-        )
+    @property
+    def patch_bytes(self) -> int:
+        """And its size."""
+        return self.patch.buffer.size_bytes if self.patch else 0
+
+    @property
+    def terms(self) -> Sum | bytes:
+        """The sum, or zeros."""
+        return self.sum or NO_SUM
 
 
 @dataclass(frozen=True)
@@ -204,6 +248,12 @@ class Dense(Op):
 
     kind: ClassVar[int] = 3
     name: ClassVar[str] = "fc_i8"
+    tables: ClassVar = ("weights", "channels")
+    layout: ClassVar = (
+        *("rows", "in_c", "out_c", "source", "out", "weights", "channels"),
+        *("no_scratch", "no_scratch", "out_zp", "act"),
+    )
+    no_scratch: ClassVar[int] = 0
     source: View
     rows: int
     in_c: int
@@ -213,21 +263,6 @@ class Dense(Op):
     out_zp: int
     act: tuple[int, int]
 
-    @property
-    def reads(self) -> tuple[View, ...]:
-        return (self.source,)
-
-    @property
-    def constants(self) -> tuple[View, ...]:
-        return (self.weights, self.channels)
-
-    def payload(self, place: Place) -> bytes:
-        return (
-            struct.pack("<3I", self.rows, self.in_c, self.out_c)
-            + _refs(place, self.source, self.out, self.weights, self.channels)
-            + struct.pack("<II3i", 0, 0, self.out_zp, *self.act)
-        )
-
 
 @dataclass(frozen=True)
 class AvgPool(Op):
@@ -235,16 +270,10 @@ class AvgPool(Op):
 
     kind: ClassVar[int] = 4
     name: ClassVar[str] = "avgpool_i8"
+    layout: ClassVar = ("win", "source", "out", "act")
     source: View
     win: Window
     act: tuple[int, int]
-
-    @property
-    def reads(self) -> tuple[View, ...]:
-        return (self.source,)
-
-    def payload(self, place: Place) -> bytes:
-        return self.win.encode() + _refs(place, self.source, self.out) + struct.pack("<2i", *self.act)
 
 
 @dataclass(frozen=True)
@@ -256,28 +285,12 @@ class MaxPool(AvgPool):
 
 
 @dataclass(frozen=True)
-class Walk:
-    """`struct eq_walk`: dimensions and steps in elements, padded in front to six."""
-
-    dims: tuple[int, ...]
-    step: tuple[int, ...]
-
-    def encode(self) -> bytes:
-        """Its bytes."""
-        return six(self.dims, 1) + six(self.step, 0)
-
-
-def six(values: Sequence[int], fill: int) -> bytes:
-    """Six 32-bit numbers, the missing ones in front."""
-    return struct.pack(f"<{RANK}i", *(fill,) * (RANK - len(values)), *values)
-
-
-@dataclass(frozen=True)
 class Mean(Op):
     """Mean over some axes."""
 
     kind: ClassVar[int] = 6
     name: ClassVar[str] = "mean_i8"
+    layout: ClassVar = ("source", "out", "keep", "reduce", "in_zp", "out_zp", "scale", "act")
     source: View
     keep: Walk
     reduce: Walk
@@ -286,93 +299,53 @@ class Mean(Op):
     scale: Scale
     act: tuple[int, int]
 
-    @property
-    def reads(self) -> tuple[View, ...]:
-        return (self.source,)
 
-    def payload(self, place: Place) -> bytes:
-        numbers = (self.in_zp, self.out_zp, self.scale.mult, self.scale.shift, *self.act)
-        return (
-            _refs(place, self.source, self.out)
-            + self.keep.encode()
-            + self.reduce.encode()
-            + struct.pack("<6i", *numbers)
+@dataclass(frozen=True)
+class Binary(Op):
+    """Two operands, broadcast by steps of 0."""
+
+    operands: ClassVar = ("a", "b")
+    a: View
+    b: View
+    dims: tuple[int, ...]
+    a_step: tuple[int, ...]
+    b_step: tuple[int, ...]
+
+    @property
+    def in_place(self) -> tuple[View, ...]:
+        """Operands that are not broadcast."""
+        dense = [step if size > 1 else 0 for size, step in zip(self.dims, contiguous(self.dims), strict=True)]
+        return tuple(
+            view
+            for view, steps in ((self.a, self.a_step), (self.b, self.b_step))
+            if [step if size > 1 else 0 for size, step in zip(self.dims, steps, strict=True)] == dense
         )
 
 
 @dataclass(frozen=True)
-class Add(Op):
-    """a + b or a - b, broadcast by steps of 0."""
+class Add(Binary):
+    """a + b or a - b."""
 
     kind: ClassVar[int] = 7
     name: ClassVar[str] = "add_i8"
-    a: View
-    b: View
-    dims: tuple[int, ...]
-    a_step: tuple[int, ...]
-    b_step: tuple[int, ...]
+    layout: ClassVar = ("a", "b", "out", "dims", "a_step", "b_step", "sum")
     sum: Sum
-
-    @property
-    def reads(self) -> tuple[View, ...]:
-        return (self.a, self.b)
-
-    @property
-    def in_place(self) -> tuple[View, ...]:
-        return _flat(self.dims, (self.a, self.a_step), (self.b, self.b_step))
-
-    def payload(self, place: Place) -> bytes:
-        walk = six(self.dims, 1) + six(self.a_step, 0) + six(self.b_step, 0)
-        return _refs(place, self.a, self.b, self.out) + walk + self.sum.encode()
 
 
 @dataclass(frozen=True)
-class Mul(Op):
-    """a * b, broadcast by steps of 0."""
+class Mul(Binary):
+    """a * b."""
 
     kind: ClassVar[int] = 8
     name: ClassVar[str] = "mul_i8"
-    a: View
-    b: View
-    dims: tuple[int, ...]
-    a_step: tuple[int, ...]
-    b_step: tuple[int, ...]
+    layout: ClassVar = (
+        *("a", "b", "out", "dims", "a_step", "b_step", "a_zp", "b_zp", "out_zp", "scale", "act"),
+    )  # fmt: skip
     a_zp: int
     b_zp: int
     out_zp: int
     scale: Scale
     act: tuple[int, int]
-
-    @property
-    def reads(self) -> tuple[View, ...]:
-        return (self.a, self.b)
-
-    @property
-    def in_place(self) -> tuple[View, ...]:
-        return _flat(self.dims, (self.a, self.a_step), (self.b, self.b_step))
-
-    def payload(self, place: Place) -> bytes:
-        numbers = (self.a_zp, self.b_zp, self.out_zp, self.scale.mult, self.scale.shift, *self.act)
-        walk = six(self.dims, 1) + six(self.a_step, 0) + six(self.b_step, 0)
-        return _refs(place, self.a, self.b, self.out) + walk + struct.pack("<7i", *numbers)
-
-
-def contiguous(dims: Sequence[int]) -> tuple[int, ...]:
-    """The steps of a dense tensor."""
-    steps, step = [], 1
-    for size in reversed(dims):
-        steps.append(step)
-        step *= size
-    return tuple(reversed(steps))
-
-
-def _flat(dims: tuple[int, ...], *operands: tuple[View, tuple[int, ...]]) -> tuple[View, ...]:
-    dense = [step if size > 1 else 0 for size, step in zip(dims, contiguous(dims), strict=True)]
-    return tuple(
-        view
-        for view, steps in operands
-        if [step if size > 1 else 0 for size, step in zip(dims, steps, strict=True)] == dense
-    )
 
 
 @dataclass(frozen=True)
@@ -381,32 +354,22 @@ class Lut(Op):
 
     kind: ClassVar[int] = 9
     name: ClassVar[str] = "lut_i8"
+    tables: ClassVar = ("table",)
+    reusable: ClassVar = ("source",)
+    layout: ClassVar = ("source", "out", "count", "table")
     source: View
     count: int
     table: View
 
-    @property
-    def reads(self) -> tuple[View, ...]:
-        return (self.source,)
-
-    @property
-    def in_place(self) -> tuple[View, ...]:
-        return (self.source,)
-
-    @property
-    def constants(self) -> tuple[View, ...]:
-        return (self.table,)
-
-    def payload(self, place: Place) -> bytes:
-        return _refs(place, self.source, self.out) + struct.pack("<I", self.count) + _refs(place, self.table)
-
 
 @dataclass(frozen=True)
 class Softmax(Op):
-    """Softmax over rows; `table` holds 256 exponentials."""
+    """Softmax over rows; `table` holds 256 exponentials, `wide` means an int16 output."""
 
     kind: ClassVar[int] = 10
     name: ClassVar[str] = "softmax_i8"
+    tables: ClassVar = ("table",)
+    layout: ClassVar = ("source", "out", "rows", "depth", "table", "wide")
     source: View
     rows: int
     depth: int
@@ -414,20 +377,8 @@ class Softmax(Op):
     wide: bool = False
 
     @property
-    def reads(self) -> tuple[View, ...]:
-        return (self.source,)
-
-    @property
     def in_place(self) -> tuple[View, ...]:
         return () if self.wide else (self.source,)
-
-    @property
-    def constants(self) -> tuple[View, ...]:
-        return (self.table,)
-
-    def payload(self, place: Place) -> bytes:
-        shape = struct.pack("<II", self.rows, self.depth)
-        return _refs(place, self.source, self.out) + shape + _refs(place, self.table) + struct.pack("<i", self.wide)
 
 
 @dataclass(frozen=True)
@@ -436,19 +387,12 @@ class Copy(Op):
 
     kind: ClassVar[int] = 11
     name: ClassVar[str] = "copy"
+    layout: ClassVar = ("source", "out", "elem_bytes", "dims", "in_step", "out_step")
     source: View
     elem_bytes: int
     dims: tuple[int, ...]
     in_step: tuple[int, ...]
     out_step: tuple[int, ...]
-
-    @property
-    def reads(self) -> tuple[View, ...]:
-        return (self.source,)
-
-    def payload(self, place: Place) -> bytes:
-        walk = six(self.dims, 1) + six(self.in_step, 0) + six(self.out_step, 0)
-        return _refs(place, self.source, self.out) + struct.pack("<I", self.elem_bytes) + walk
 
 
 @dataclass(frozen=True)
@@ -457,16 +401,11 @@ class Fill(Op):
 
     kind: ClassVar[int] = 12
     name: ClassVar[str] = "fill"
+    operands: ClassVar = ()
+    layout: ClassVar = ("out", "count", "elem_bytes", "value")
     count: int
     elem_bytes: int
     value: int
-
-    @property
-    def reads(self) -> tuple[View, ...]:
-        return ()
-
-    def payload(self, place: Place) -> bytes:
-        return _refs(place, self.out) + struct.pack("<III", self.count, self.elem_bytes, self.value & 0xFFFFFFFF)
 
 
 @dataclass(frozen=True)
@@ -475,20 +414,12 @@ class Quantize(Op):
 
     kind: ClassVar[int] = 13
     name: ClassVar[str] = "quantize_f32"
+    layout: ClassVar = ("source", "out", "count", "dtype", "scale", "zero_point")
     source: View
     count: int
     dtype: int
     scale: float
     zero_point: int
-
-    @property
-    def reads(self) -> tuple[View, ...]:
-        return (self.source,)
-
-    def payload(self, place: Place) -> bytes:
-        return _refs(place, self.source, self.out) + struct.pack(
-            "<IIfi", self.count, self.dtype, self.scale, self.zero_point
-        )
 
 
 @dataclass(frozen=True)
@@ -505,6 +436,7 @@ class Requantize(Op):
 
     kind: ClassVar[int] = 15
     name: ClassVar[str] = "requantize"
+    layout: ClassVar = ("source", "out", "count", "in_dtype", "out_dtype", "in_zp", "out_zp", "scale")
     source: View
     count: int
     in_dtype: int
@@ -513,16 +445,6 @@ class Requantize(Op):
     out_zp: int
     scale: Scale
 
-    @property
-    def reads(self) -> tuple[View, ...]:
-        return (self.source,)
-
-    def payload(self, place: Place) -> bytes:
-        numbers = (self.in_zp, self.out_zp, self.scale.mult, self.scale.shift)
-        return _refs(place, self.source, self.out) + struct.pack(
-            "<III4i", self.count, self.in_dtype, self.out_dtype, *numbers
-        )
-
 
 @dataclass(frozen=True)
 class Svdf(Op):
@@ -530,6 +452,11 @@ class Svdf(Op):
 
     kind: ClassVar[int] = 16
     name: ClassVar[str] = "svdf_i8"
+    operands: ClassVar = ("source", "state")
+    tables: ClassVar = ("feature", "time", "bias")
+    layout: ClassVar = (
+        *("source", "out", "feature", "time", "bias", "state", "wide", "shape", "zero_points", "to_state", "to_out"),
+    )
     source: View
     feature: View
     time: View
@@ -543,42 +470,6 @@ class Svdf(Op):
     to_state: Scale
     to_out: Scale
 
-    @property
-    def reads(self) -> tuple[View, ...]:
-        return (self.source, self.state)
-
-    @property
-    def constants(self) -> tuple[View, ...]:
-        return (self.feature, self.time, *([self.bias] if self.bias else []))
-
-    def payload(self, place: Place) -> bytes:
-        scales = (self.to_state.mult, self.to_state.shift, self.to_out.mult, self.to_out.shift)
-        return _refs(place, self.source, self.out, self.feature, self.time, self.bias, self.state) + struct.pack(
-            "<6I7i", self.wide, *self.shape, *self.zero_points, *scales
-        )
-
-
-@dataclass(frozen=True)
-class Gate:
-    """`struct eq_lstm_gate`."""
-
-    weights: View
-    bias: View
-    recurrent: View
-    recurrent_bias: View
-    scale: Scale
-    recurrent_scale: Scale
-
-    @property
-    def constants(self) -> tuple[View, ...]:
-        """Its weights and biases."""
-        return (self.weights, self.bias, self.recurrent, self.recurrent_bias)
-
-    def encode(self, place: Place) -> bytes:
-        """Its bytes."""
-        scales = (self.scale.mult, self.scale.shift, self.recurrent_scale.mult, self.recurrent_scale.shift)
-        return _refs(place, *self.constants) + struct.pack("<4i", *scales)
-
 
 @dataclass(frozen=True)
 class Lstm(Op):
@@ -586,6 +477,11 @@ class Lstm(Op):
 
     kind: ClassVar[int] = 17
     name: ClassVar[str] = "lstm_i8"
+    operands: ClassVar = ("source", "hidden", "cell")
+    layout: ClassVar = (
+        *("source", "out", "hidden", "cell", "shape", "time_major", "gates", "forget", "input", "to_hidden"),
+        *("cell_clip", "cell_power", "hidden_zp"),
+    )
     source: View
     hidden: View
     cell: View
@@ -602,18 +498,7 @@ class Lstm(Op):
     hidden_zp: int
 
     @property
-    def reads(self) -> tuple[View, ...]:
-        return (self.source, self.hidden, self.cell)
-
-    @property
     def constants(self) -> tuple[View, ...]:
-        return tuple(view for gate in self.gates for view in gate.constants)
-
-    def payload(self, place: Place) -> bytes:
-        scales = (number for item in (self.forget, self.input, self.to_hidden) for number in (item.mult, item.shift))
-        return (
-            _refs(place, self.source, self.out, self.hidden, self.cell)
-            + struct.pack("<5I", *self.shape, self.time_major)
-            + b"".join(gate.encode(place) for gate in self.gates)
-            + struct.pack("<9i", *scales, self.cell_clip, self.cell_power, self.hidden_zp)
+        return tuple(
+            view for gate in self.gates for view in (gate.weights, gate.bias, gate.recurrent, gate.recurrent_bias)
         )
