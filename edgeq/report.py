@@ -19,14 +19,23 @@ from edgeq.units import format_seconds
 CONFIDENCE = 0.95
 EMULATED = "QEMU: timing is not the hardware's"
 MATCH = "golden vectors match"
+FOOTPRINT = ("rss_peak", "ram")
+MEMORY = (
+    ("rss_load", "Memory after load"),
+    ("rss_peak", "Peak memory"),
+    ("ram", "RAM of the runtime"),
+    ("arena", "Arena"),
+    ("stack", "Stack of one inference"),
+    ("static", "Variables"),
+)
 SHORT_MODES = {"static_wi8_ai8": "int8"}
 Values = tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One derived figure. `unit`: ns, bytes, mw, uj, per_s, or fraction. `low` and `high` are its 95 % interval where
-    there is one, `error_pct` its relative error; `at` says where it was obtained, if not on the device."""
+    """One derived figure. `unit`: ns, instructions, bytes, mw, uj, per_s, or fraction. `low` and `high` are its 95 %
+    interval where there is one, `error_pct` its relative error; `at` says where it was obtained, if not on the device."""
 
     name: str
     label: str
@@ -56,7 +65,8 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Section:
-    """One run, told. `how` is that of its latency; `stages` are init, first inference, warm-up and steady state."""
+    """One run, told. `how` is that of its latency; `stages` are init, first inference, warm-up and steady state.
+    `instructions` are those of a device that counts them and tells no time."""
 
     label: str
     run: Run
@@ -66,6 +76,7 @@ class Section:
     headline: str
     latency: tuple[Figure, ...]
     stages: tuple[Figure, ...]
+    instructions: tuple[Figure, ...]
     memory: tuple[Figure, ...]
     power: tuple[Figure, ...]
     accuracy: Accuracy | None
@@ -78,7 +89,7 @@ class Section:
 
     def figures(self) -> Iterator[Figure]:
         """Every figure of the section."""
-        yield from (*self.latency, *self.stages, *self.memory, *self.power)
+        yield from (*self.latency, *self.stages, *self.instructions, *self.memory, *self.power)
         if self.accuracy:
             yield from (self.accuracy.float_accuracy, self.accuracy.accuracy, self.accuracy.agreement)
             yield self.accuracy.drop
@@ -131,7 +142,7 @@ def section(run: Run, label: str) -> Section:
     mode = SHORT_MODES.get(str(run.release.get("mode")), str(run.release.get("mode") or "the model"))
     golden = golden_words(_mapping(run.release.get("golden")))
     how = invoke.how if invoke else ("emulated" if run.device.get("emulated") else "measured")
-    speed = f"p50 {format_seconds(latency[0].value / 1e9)} ({how})" if latency else "there are no latency samples"
+    instructions = tuple(_instructions(run))
     words = [golden, loss_words(accuracy, mode)] if accuracy else [golden]
     return Section(
         label=label,
@@ -139,15 +150,39 @@ def section(run: Run, label: str) -> Section:
         how=how,
         mode=mode,
         golden=golden,
-        headline=_sentence(", ".join([*words, speed])),
+        headline=_sentence(", ".join([*words, _speed(latency or instructions)])),
         latency=latency,
         stages=tuple(_stages(run)),
-        memory=tuple(_ends(run, (("rss_load", "Memory after load"), ("rss_peak", "Peak memory")))),
+        instructions=instructions,
+        memory=tuple(_ends(run, MEMORY)),
         power=tuple(_power(run)),
         accuracy=accuracy,
         outliers=outliers(invoke.values) if latency and invoke else (),
         notes=tuple(_notes(run, how)),
     )
+
+
+def _speed(figures: Sequence[Figure]) -> str:
+    """The first figure, which is the median."""
+    if not figures:
+        return "there are no latency samples"
+    p50 = figures[0]
+    if p50.unit == "instructions":
+        return f"{p50.value:,.0f} instructions ({p50.how})"
+    return f"p50 {format_seconds(p50.value / 1e9)} ({p50.how})"
+
+
+def _instructions(run: Run) -> Iterator[Figure]:
+    counted = run.one("instructions")
+    if counted and counted.values:
+        found = summarize(counted.values)
+        for name, label, value in (
+            ("instructions", "Instructions per inference (p50)", found.p50),
+            ("instructions_min", "Fewest", found.min),
+            ("instructions_max", "Most", found.max),
+        ):
+            yield Figure(name, label, value, counted.unit, counted.how, source=counted.source)
+    yield from _ends(run, (("init_instructions", "Init"), ("first_inference_instructions", "First inference")))
 
 
 def _latency(invoke: Series) -> Iterator[Figure]:
@@ -255,15 +290,15 @@ def _notes(run: Run, how: str) -> Iterator[str]:
             if how == "emulated"
             else "There is no energy figure: the recording says neither when nor how many inferences ran."
         )
-    if run.one("rss_peak") is None:
+    if run.one("rss_peak") is None and run.one("ram") is None:
         yield "There is no memory figure: the device did not report one."
     if run.release.get("evaluation") is None:
         yield "There is no accuracy figure: the bundle was built without labelled data (--eval)."
 
 
 def _comparison(sections: Sequence[Section]) -> Iterator[Row]:
-    names = ("p50", "p90", "p99", "throughput", "init", "first_inference", "rss_peak", "power", "energy")
-    for name in (*names, "float_accuracy", "accuracy", "drop"):
+    names = ("p50", "p90", "p99", "throughput", "init", "first_inference", "instructions", *FOOTPRINT)
+    for name in (*names, "power", "energy", "float_accuracy", "accuracy", "drop"):
         cells = tuple(section.figure(name) for section in sections)
         label = next((cell.label for cell in cells if cell), "")
         if label:
@@ -286,17 +321,26 @@ def _headlines(sections: Sequence[Section]) -> Iterator[str]:
     if len(sections) == 1:
         yield sections[0].headline
     else:
-        losses = dict.fromkeys(loss_words(each.accuracy, each.mode) for each in sections if each.accuracy)
-        yield _sentence("; ".join([_golden_of_all(sections), *losses]))
+        yield _sentence("; ".join([_golden_of_all(sections), *_losses(sections)]))
     for section in sections:
         name = f"{section.label} is" if len(sections) > 1 else "The run is"
         grave = [issue.message for issue in section.run.issues if issue.severity == section.run.verdict]
         if section.run.verdict != "valid":
             yield f"{name} {section.run.verdict}. {' '.join(grave)}".strip()
-    emulated = [section.label for section in sections if section.how == "emulated"]
+    emulated = [section.label for section in sections if section.how == "emulated" and section.latency]
     if emulated:
         names = f"{', '.join(emulated)}: l" if len(sections) > 1 else "L"
         yield f"{names}atency is emulated. {EMULATED}."
+
+
+def _losses(sections: Sequence[Section]) -> Iterator[str]:
+    """What quantization cost; kernels may differ between runs, and then each is named."""
+    found: dict[str, list[str]] = {}
+    for each in sections:
+        if each.accuracy:
+            found.setdefault(loss_words(each.accuracy, each.mode), []).append(each.label)
+    for words, labels in found.items():
+        yield words if len(found) == 1 else f"{', '.join(labels)}: {words}"
 
 
 def _golden_of_all(sections: Sequence[Section]) -> str:

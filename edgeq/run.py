@@ -26,7 +26,9 @@ class Series:
     """Raw values of one quantity, in the order they were taken.
 
     Names used so far: `init`, `first_inference`, `warmup`, `invoke` (unit `ns`, the device's own clock),
-    `rss_peak`, `rss_load` (unit `bytes`), `power` (unit `mw`, with `t_s`), `energy` (unit `uj`, per inference).
+    `instructions` and, with that suffix, the three before (unit `instructions`, where a device counts them and its
+    clock tells no time), `rss_peak`, `rss_load`, `ram`, `arena`, `stack`, `static` (unit `bytes`),
+    `power` (unit `mw`, with `t_s`), `energy` (unit `uj`, per inference).
     """
 
     name: str

@@ -134,10 +134,13 @@ def tell_run(run: Run, path: Path) -> Told:
     """The headline of one run; the report tells the rest."""
     from edgeq.stats import summarize
 
-    series = run.one("invoke")
+    series = run.one("invoke") or run.one("instructions")
     assert series is not None
     found = summarize(series.values)
-    figures = ", ".join(f"{name} {format_seconds(getattr(found, name) / 1e9)}" for name in ("p50", "p90", "p99"))
+    if series.unit == "instructions":
+        figures = f"{found.p50:,.0f} instructions"
+    else:
+        figures = ", ".join(f"{name} {format_seconds(getattr(found, name) / 1e9)}" for name in ("p50", "p90", "p99"))
     lines = [
         f"{run.release['name']} on {run.device['name']}: {figures} per inference ({series.how}), {found.n} runs",
         *(f"  {issue.severity}: {issue.message}" for issue in run.issues),

@@ -36,3 +36,19 @@ def lent_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
         (mine / name).symlink_to(home() / name)
     monkeypatch.setenv("EDGEQ_HOME", str(mine))
     return mine
+
+
+@pytest.fixture(scope="session")
+def firmware_process(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The firmware as a program of this machine, under sanitizers."""
+    from mcu import build_process
+
+    return build_process(tmp_path_factory.mktemp("firmware-process"))
+
+
+@pytest.fixture(scope="session")
+def firmware_board(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The firmware for the emulated board mps2-an386."""
+    from mcu import build_board
+
+    return build_board(tmp_path_factory.mktemp("firmware-board"))

@@ -124,6 +124,12 @@ class Device:
 
     def invoke(self, data: bytes, n: int | None = None) -> bytes:
         """Whole samples of raw input tensors, interface order, in; raw output tensors, likewise, out."""
+        if "samples" not in self.describe():
+            return self._invoke(data, n)
+        most = self.describe()["samples"] * sum(tensor.size_bytes for tensor in self.interface(n).inputs)
+        return b"".join(self._invoke(data[at : at + most], n) for at in range(0, len(data), most))
+
+    def _invoke(self, data: bytes, n: int | None) -> bytes:
         run = secrets.randbelow(1 << 31)  # so that a chunk of one inference is never taken for one of another
         answer = self.client.upload(
             data, 0, contract.INVOKE, {**_only(n=n), "run": run}, lambda _: None, INVOKE_TIMEOUT_S
@@ -138,11 +144,19 @@ class Device:
 
     def bench(self, runs: int, warmup: int, threads: int, progress: Progress = silent) -> dict[str, Any]:
         """The device times itself: `init_ns`, `first_ns`, `warmup_ns`, `invoke_ns`, `rss_load`, `rss_peak` (bytes),
-        sensor readings `before` and `after`. `threads` 0 means what the bundle says."""
+        sensor readings `before` and `after`. `threads` 0 means what the bundle says.
+
+        A microcontroller has `arena_bytes`, `static_bytes`, `stack_bytes` for the last two; one whose counter counts
+        instructions has `..._instructions` for `..._ns`.
+        """
         samples: list[int] = []
         body = {"runs": runs, "warmup": warmup, "threads": threads}
         result = self._job(contract.BENCH, body, progress, samples.extend)
-        return {**result, "invoke_ns": samples}
+        unit = "instructions" if "init_instructions" in result else "ns"
+        if not isinstance(result.get("warmup"), int):
+            return {**result, f"invoke_{unit}": samples}
+        first = result.pop("warmup")  # A microcontroller hands out all of them alike.
+        return {**result, f"warmup_{unit}": samples[:first], f"invoke_{unit}": samples[first:]}
 
     def sensors(self) -> dict[str, Any]:
         """Readings of this moment."""

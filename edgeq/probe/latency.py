@@ -1,4 +1,4 @@
-"""Latency as the device timed it: its bench answer becomes raw series in nanoseconds."""
+"""Latency as the device timed it: its bench answer becomes raw series in nanoseconds, or in instructions."""
 
 from __future__ import annotations
 
@@ -9,18 +9,27 @@ from edgeq.errors import ProtocolError
 from edgeq.run import Series
 
 MOST_SAMPLES = 10_000_000
-_SERIES = {"init_ns": "init", "first_ns": "first_inference", "warmup_ns": "warmup", "invoke_ns": "invoke"}
+_SERIES = {"init": "init", "first": "first_inference", "warmup": "warmup", "invoke": "invoke"}
+_COUNTS = {key: "instructions" if key == "invoke" else f"{name}_instructions" for key, name in _SERIES.items()}
 
 
 def latency_series(answer: Mapping[str, Any], how: str) -> list[Series]:
     """`init_ns`, `first_ns` (one number each), `warmup_ns`, `invoke_ns` (lists) of `answer` -> four series.
 
-    A key that is absent gives no series. Values stay as the device sent them; `validity.judge` looks at them.
+    A device that counts instructions instead has `invoke_instructions` and so on, which become `instructions` and, with
+    that suffix, the other three; there is no time then. A key that is absent gives no series. Values stay as the device sent them; `validity.judge` looks at them.
     """
     return [
-        Series(name, "ns", how, whole_numbers(answer, key), source="the device's clock")
-        for key, name in _SERIES.items()
-        if key in answer
+        *_of_unit(answer, "ns", how, _SERIES, "the device's clock"),
+        *_of_unit(answer, "instructions", how, _COUNTS, "the device's counter of instructions"),
+    ]
+
+
+def _of_unit(answer: Mapping[str, Any], unit: str, how: str, names: Mapping[str, str], source: str) -> list[Series]:
+    return [
+        Series(name, unit, how, whole_numbers(answer, f"{key}_{unit}"), source=source)
+        for key, name in names.items()
+        if f"{key}_{unit}" in answer
     ]
 
 

@@ -31,7 +31,7 @@ class Check:
 
 
 def _invoke(run: Run) -> tuple[float, ...]:
-    series = run.one("invoke")
+    series = run.one("invoke") or run.one("instructions")
     return series.values if series else ()
 
 

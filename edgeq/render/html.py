@@ -20,7 +20,7 @@ from edgeq.render.words import (
 )
 from edgeq.report import Figure, Report, Section
 
-CARDS = ("p50", "p90", "p99", "throughput", "rss_peak", "energy", "accuracy", "drop")
+CARDS = ("p50", "p90", "p99", "throughput", "instructions", "rss_peak", "ram", "energy", "accuracy", "drop")
 READINGS = (("Reading", ""), ("Before", ' class="n"'), ("After", ' class="n"'))
 
 
@@ -100,6 +100,7 @@ def _section(section: Section, number: int, alone: bool) -> Iterator[str]:
     yield '<div class="pair">'
     yield _figures("Latency, steady state", section.latency, section)
     yield _figures("From cold to steady", section.stages, section)
+    yield _figures("Instructions", section.instructions, section)
     yield '</div><div class="pair">'
     yield _figures("Memory, power and energy", [*section.memory, *section.power], section)
     if section.accuracy:

@@ -48,6 +48,7 @@ def _section(section: Section) -> dict[str, Any]:
         "environment": dict(run.environment),
         "latency": [_figure(figure) for figure in section.latency],
         "stages": [_figure(figure) for figure in section.stages],
+        "instructions": [_figure(figure) for figure in section.instructions],
         "memory": [_figure(figure) for figure in section.memory],
         "power": [_figure(figure) for figure in section.power],
         "accuracy": None

@@ -97,7 +97,8 @@ def _section(section: Section, folded: bool) -> Iterator[str]:
 
 
 def _figures(section: Section) -> Iterator[str]:
-    figures: list[Figure] = [*section.latency, *section.stages, *section.memory, *section.power]
+    figures: list[Figure] = [*section.latency, *section.stages, *section.instructions]
+    figures += [*section.memory, *section.power]
     if section.accuracy:
         found = section.accuracy
         figures += [found.float_accuracy, found.accuracy, found.agreement, found.drop]

@@ -112,7 +112,8 @@ def _section(console: Console, section: Section, alone: bool) -> None:
     for issue in section.run.issues:
         style = VERDICT_STYLES.get(issue.severity, "")
         _line(console, f"  {issue.severity} [{issue.code}] {issue.message} {issue.hint}", style)
-    figures: list[Figure] = [*section.latency, *section.stages, *section.memory, *section.power]
+    figures: list[Figure] = [*section.latency, *section.stages, *section.instructions]
+    figures += [*section.memory, *section.power]
     if section.accuracy:
         found = section.accuracy
         figures += [found.float_accuracy, found.accuracy, found.agreement, found.drop]

@@ -27,6 +27,8 @@ def amount(value: float, unit: str) -> str:
         return format_seconds(value / 1e9)
     if unit == "bytes":
         return format_bytes(value)
+    if unit == "instructions":
+        return f"{value:,.0f} instructions"
     if unit == "fraction":
         return format_percent(value)
     if unit == "mw":
@@ -111,7 +113,8 @@ def environment(run: Run) -> list[tuple[str, str, str]]:
 def _memory(device: Mapping[str, Any]) -> str:
     if not _is_number(device.get("ram_bytes")):
         return ""
-    return format_bytes(device["ram_bytes"]) + (" (the emulating machine's)" if device.get("emulated") else "")
+    emulator_s = device.get("emulated") and device.get("os")  # A board's own is part of what is emulated.
+    return format_bytes(device["ram_bytes"]) + (" (the emulating machine's)" if emulator_s else "")
 
 
 def _reading(key: str, value: Any) -> str:

@@ -74,6 +74,18 @@ void eq_put_null(struct eq_writer *out);
 void eq_put_bytes(struct eq_writer *out, const void *data, uint32_t bytes);
 void eq_put_text(struct eq_writer *out, const char *text);
 
+/* Either of them: EQ_BYTES or EQ_TEXT. */
+void eq_put_string(struct eq_writer *out, enum eq_major major, const void *data, uint32_t bytes);
+
+/* A key of a map, and its value. */
+void eq_put_key_uint(struct eq_writer *out, const char *key, uint64_t value);
+void eq_put_key_bool(struct eq_writer *out, const char *key, int value);
+void eq_put_key_text(struct eq_writer *out, const char *key, const char *text);
+void eq_put_key_bytes(struct eq_writer *out, const char *key, const void *data, uint32_t bytes);
+
+/* The digits of a number, at most 10, to `to`; how many. For texts that are put together. */
+uint32_t eq_put_decimal(char *to, uint32_t value);
+
 /* A byte string that the caller fills in; NULL where it does not fit. */
 uint8_t *eq_put_space(struct eq_writer *out, uint32_t bytes);
 

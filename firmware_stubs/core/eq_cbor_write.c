@@ -50,24 +50,62 @@ uint8_t *eq_put_space(struct eq_writer *out, uint32_t bytes)
     return take(out, bytes);
 }
 
-void eq_put_bytes(struct eq_writer *out, const void *data, uint32_t bytes)
+void eq_put_string(struct eq_writer *out, enum eq_major major, const void *data, uint32_t bytes)
 {
-    uint8_t *to = eq_put_space(out, bytes);
+    uint8_t *to;
+    eq_put_head(out, major, bytes);
+    to = take(out, bytes);
     if (to != NULL) {
         memcpy(to, data, bytes);
     }
 }
 
+void eq_put_bytes(struct eq_writer *out, const void *data, uint32_t bytes)
+{
+    eq_put_string(out, EQ_BYTES, data, bytes);
+}
+
 void eq_put_text(struct eq_writer *out, const char *text)
 {
     uint32_t bytes = 0;
-    uint8_t *to;
     while (bytes < UINT16_MAX && text[bytes] != 0) {
         bytes++;
     }
-    eq_put_head(out, EQ_TEXT, bytes);
-    to = take(out, bytes);
-    if (to != NULL) {
-        memcpy(to, text, bytes);
+    eq_put_string(out, EQ_TEXT, text, bytes);
+}
+
+void eq_put_key_uint(struct eq_writer *out, const char *key, uint64_t value)
+{
+    eq_put_text(out, key);
+    eq_put_uint(out, value);
+}
+
+void eq_put_key_bool(struct eq_writer *out, const char *key, int value)
+{
+    eq_put_text(out, key);
+    eq_put_bool(out, value);
+}
+
+void eq_put_key_text(struct eq_writer *out, const char *key, const char *text)
+{
+    eq_put_text(out, key);
+    eq_put_text(out, text);
+}
+
+void eq_put_key_bytes(struct eq_writer *out, const char *key, const void *data, uint32_t bytes)
+{
+    eq_put_text(out, key);
+    eq_put_bytes(out, data, bytes);
+}
+
+uint32_t eq_put_decimal(char *to, uint32_t value)
+{
+    uint32_t digits = 1;
+    for (uint32_t rest = value / 10; rest > 0; rest /= 10) {
+        digits++;
     }
+    for (uint32_t i = digits; i-- > 0; value /= 10) {
+        to[i] = (char)('0' + value % 10);
+    }
+    return digits;
 }

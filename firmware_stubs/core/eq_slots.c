@@ -79,12 +79,18 @@ static uint32_t behind_image(const struct eq_slots *slots, uint32_t slot)
     return (slots->now.slot[slot].image.bytes + sector - 1) / sector * sector;
 }
 
+static int fits(const struct eq_slots *slots, uint32_t start, uint32_t bytes)
+{
+    return start <= slots->flash->slot_bytes && bytes <= slots->flash->slot_bytes - start;
+}
+
 const uint8_t *eq_slots_part(const struct eq_slots *slots, uint32_t slot, enum eq_part part, uint32_t *bytes)
 {
     const struct eq_slot *entry = &slots->now.slot[slot];
-    const uint8_t *start = slots->flash->base + slots->flash->slot[slot];
-    *bytes = part == EQ_IMAGE ? entry->image.bytes : entry->manifest.bytes;
-    return part == EQ_IMAGE ? start : start + behind_image(slots, slot);
+    uint32_t start = part == EQ_IMAGE ? 0 : behind_image(slots, slot);
+    uint32_t size = part == EQ_IMAGE ? entry->image.bytes : entry->manifest.bytes;
+    *bytes = fits(slots, start, size) ? size : 0;
+    return slots->flash->base + slots->flash->slot[slot] + start;
 }
 
 int eq_slots_has(const struct eq_slots *slots, uint32_t slot, const uint8_t *sha256)
@@ -117,11 +123,6 @@ uint32_t eq_slots_wanted(const struct eq_slots *slots, const uint8_t *sha256)
     return slot < EQ_SLOTS && is_blob(blob_of(slots, slot, arriving(slots, slot)), sha256) ? slots->off : 0;
 }
 
-static int fits(const struct eq_slots *slots, uint32_t start, uint32_t bytes)
-{
-    return start <= slots->flash->slot_bytes && bytes <= slots->flash->slot_bytes - start;
-}
-
 static int check_part(const struct eq_slots *slots, uint32_t slot, enum eq_part part)
 {
     const struct eq_blob *blob = blob_of(slots, slot, part);
@@ -129,10 +130,7 @@ static int check_part(const struct eq_slots *slots, uint32_t slot, enum eq_part 
     uint32_t bytes;
     const uint8_t *data = eq_slots_part(slots, slot, part, &bytes);
     if (bytes == 0) {
-        return part == EQ_MANIFEST ? EQ_OK : EQ_DIGEST;
-    }
-    if (!fits(slots, (uint32_t)(data - slots->flash->base) - slots->flash->slot[slot], bytes)) {
-        return EQ_DIGEST;
+        return part == EQ_MANIFEST && blob->bytes == 0 ? EQ_OK : EQ_DIGEST;
     }
     eq_sha256(data, bytes, digest);
     return memcmp(digest, blob->sha256, sizeof digest) == 0 ? EQ_OK : EQ_DIGEST;
@@ -189,6 +187,23 @@ static int is_sound(const struct eq_slots *slots, uint32_t slot)
     return slot < EQ_SLOTS && slots->now.state[slot] == EQ_SLOT_CONFIRMED && eq_slots_check(slots, slot) == EQ_OK;
 }
 
+/* What a damaged release leaves: the other one serves if it is sound. */
+static void without(const struct eq_slots *slots, struct eq_record *next, uint32_t slot)
+{
+    uint32_t other = 1u - slot;
+    next->state[slot] = EQ_SLOT_BAD;
+    if (next->current == slot) {
+        next->current = (uint8_t)(is_sound(slots, other) ? other : EQ_SLOTS);
+    }
+}
+
+int eq_slots_condemn(struct eq_slots *slots, uint32_t slot)
+{
+    struct eq_record next = slots->now;
+    without(slots, &next, slot);
+    return save(slots, &next);
+}
+
 int eq_slots_open(struct eq_slots *slots, const struct eq_flash *flash)
 {
     struct eq_record *now = &slots->now;
@@ -202,9 +217,7 @@ int eq_slots_open(struct eq_slots *slots, const struct eq_flash *flash)
         now->state[trial] = EQ_SLOT_BAD;
     }
     if (now->current < EQ_SLOTS && !is_sound(slots, now->current)) {
-        uint32_t other = 1u - now->current;
-        now->state[now->current] = EQ_SLOT_BAD;
-        now->current = (uint8_t)(is_sound(slots, other) ? other : EQ_SLOTS);
+        without(slots, now, now->current);
     }
     incoming = eq_slots_in_state(slots, EQ_SLOT_INCOMING);
     if (incoming < EQ_SLOTS) {
@@ -335,8 +348,9 @@ static int arrive(struct eq_slots *slots, uint32_t slot)
     return status;
 }
 
-static int is_arriving(const struct eq_slots *slots, uint32_t slot, enum eq_part part, const struct eq_blob *blob)
+int eq_slots_is_arriving(const struct eq_slots *slots, enum eq_part part, const struct eq_blob *blob)
 {
+    uint32_t slot = eq_slots_in_state(slots, EQ_SLOT_INCOMING);
     return slot < EQ_SLOTS && arriving(slots, slot) == part &&
            memcmp(blob_of(slots, slot, part), blob, sizeof *blob) == 0;
 }
@@ -354,7 +368,7 @@ int eq_slots_receive(struct eq_slots *slots, enum eq_part part, const struct eq_
         *wanted = blob->bytes;
         return EQ_OK;
     }
-    if (!is_arriving(slots, eq_slots_in_state(slots, EQ_SLOT_INCOMING), part, blob)) {
+    if (!eq_slots_is_arriving(slots, part, blob)) {
         status = off == 0 ? begin(slots, part, blob) : EQ_OK;
         if (off != 0 || status != EQ_OK) {
             return status;

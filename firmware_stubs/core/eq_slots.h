@@ -34,7 +34,7 @@ uint32_t eq_slots_with_release(const struct eq_slots *slots, const uint8_t *sha2
 /* What names a release: the digest of its manifest, or of the image where it has none. */
 const uint8_t *eq_slots_digest(const struct eq_slots *slots, uint32_t slot);
 
-/* Where the image or the manifest of a slot lies; `bytes` 0 where there is none. */
+/* Where the image or the manifest of a slot lies; `bytes` 0 where there is none, or none that can be. */
 const uint8_t *eq_slots_part(const struct eq_slots *slots, uint32_t slot, enum eq_part part, uint32_t *bytes);
 
 /* Whether a slot has the whole blob. */
@@ -42,6 +42,9 @@ int eq_slots_has(const struct eq_slots *slots, uint32_t slot, const uint8_t *sha
 
 /* The offset that is wanted next of a blob that the inbox has not. */
 uint32_t eq_slots_wanted(const struct eq_slots *slots, const uint8_t *sha256);
+
+/* Whether it is this blob that is arriving. */
+int eq_slots_is_arriving(const struct eq_slots *slots, enum eq_part part, const struct eq_blob *blob);
 
 /* Take a piece of a blob if it begins where it is wanted, and say where the next one is wanted: at `blob->bytes` when it
  * is whole. The first piece of another blob drops what was incoming; of an image, all that the inbox held. EQ_NO_SPACE
@@ -52,6 +55,9 @@ int eq_slots_receive(struct eq_slots *slots, enum eq_part part, const struct eq_
 
 /* Hash a slot again: EQ_DIGEST where it is not what was recorded. */
 int eq_slots_check(const struct eq_slots *slots, uint32_t slot);
+
+/* A release whose bytes are damaged no longer counts, as `eq_slots_open` would find; the previous one serves instead. */
+int eq_slots_condemn(struct eq_slots *slots, uint32_t slot);
 
 /* What arrived becomes a release with the next number; one that is a release stays the same one. */
 int eq_slots_stage(struct eq_slots *slots, uint32_t slot);

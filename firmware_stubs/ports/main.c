@@ -1,4 +1,5 @@
 /* The whole firmware, on every port. */
+#include "eq_core_state.h"
 #include "eq_port.h"
 
 static struct eq_core core;

@@ -1,4 +1,4 @@
-/* Dot products of int8 rows: where the time goes. `k` is at most EQ_MAX_DOT, so that 32 bits hold every sum. */
+/* Dot products of int8 rows: where the time goes. `k` is at most EQ_MAX_DOT: 32 bits hold every sum. */
 #ifndef EQ_DOT_H
 #define EQ_DOT_H
 

@@ -1,9 +1,9 @@
-"""The device contract: the same body over every link - in this process, a child process, SSH, an emulated Pi."""
+"""The device contract: the same body over every link - in this process, a child process, SSH, an emulated Pi, firmware
+as a process, firmware on an emulated board."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,13 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bundles import LABELS, make_bundle, tiny
+from mcu import BOARD, Process, make_mcu_bundle
 
+from edgeq import emulate
 from edgeq.agent.connection import Connection
 from edgeq.agent.service import Service
 from edgeq.bundle import Bundle
 from edgeq.deploy import deploy
 from edgeq.device.device import Device
 from edgeq.device.open import open_device
+from edgeq.emulate.firmware import VARIABLE
 from edgeq.errors import DeviceError, UsageError
 from edgeq.infer import infer
 from edgeq.link.memory import MemoryLink
@@ -37,11 +40,21 @@ MakeBundle = Callable[..., Bundle]
         "openssh:",
         "paramiko:",
         pytest.param("qemu:rpi4", marks=[pytest.mark.emulated, pytest.mark.xdist_group("rpi4")]),
+        "tcp:",
+        f"qemu:{BOARD}",
     ]
 )
 def open_it(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
     """Opens the device of one link, with an empty store; every call is a new connection to the same store."""
-    openers = {"memory:": _memory, "local:": _local, "openssh:": _openssh, "paramiko:": _paramiko, "qemu:rpi4": _qemu}
+    openers = {
+        "memory:": _memory,
+        "local:": _local,
+        "openssh:": _openssh,
+        "paramiko:": _paramiko,
+        "qemu:rpi4": _qemu,
+        "tcp:": _process,
+        f"qemu:{BOARD}": _board,
+    }
     yield from openers[request.param](request, tmp_path)
 
 
@@ -70,6 +83,19 @@ def _qemu(request: pytest.FixtureRequest, _tmp_path: Path) -> Iterator[Open]:
     yield from _remote(request.getfixturevalue("emulated_pi"))
 
 
+def _process(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
+    process = Process(request.getfixturevalue("firmware_process"), tmp_path / "flash.bin")
+    yield lambda: open_device(process.address)
+    process.kill()
+
+
+def _board(request: pytest.FixtureRequest, _tmp_path: Path) -> Iterator[Open]:
+    elf = request.getfixturevalue("firmware_board")
+    request.getfixturevalue("monkeypatch").setenv(VARIABLE, str(elf))
+    yield lambda: open_device(f"qemu:{BOARD}")
+    emulate.stop(BOARD)
+
+
 def _remote(address: str) -> Iterator[Open]:
     yield lambda: open_device(address)
     with open_device(address) as device:
@@ -80,7 +106,12 @@ def _remote(address: str) -> Iterator[Open]:
 def bundle(open_it: Open, tmp_path: Path) -> MakeBundle:
     """Makes bundles for the device behind the link."""
     with open_it() as device:
-        arch = device.describe()["arch"]
+        facts = device.describe()
+    arch = facts["arch"]
+    if facts["kind"] == "mcu":
+        return lambda name="tiny", **spoilt: make_mcu_bundle(
+            tmp_path / f"bundle-{name}", **{"name": name, "arch": arch, "target": facts["target"], **spoilt}
+        )
     wheels = wheels_for("ai-edge-litert", "2.3.0", arch) if arch != platform.machine() else []
 
     def make(name: str = "tiny", **spoilt: object) -> Bundle:
@@ -142,9 +173,15 @@ def test_a_bench_keeps_every_sample(open_it: Open, bundle: MakeBundle) -> None:
     with open_it() as device:
         deploy(bundle(), device)
         answer = device.bench(runs=100, warmup=7, threads=1)
-    assert (len(answer["invoke_ns"]), len(answer["warmup_ns"])) == (100, 7)
-    assert all(sample > 0 for sample in (*answer["invoke_ns"], answer["init_ns"], answer["first_ns"]))
-    assert answer["rss_peak"] > answer["rss_load"] >= 0
+    unit = "ns" if "init_ns" in answer else "instructions"
+    assert (len(answer[f"invoke_{unit}"]), len(answer[f"warmup_{unit}"])) == (100, 7)
+    assert all(sample > 0 for sample in answer[f"invoke_{unit}"])
+    assert answer[f"init_{unit}"] > 0
+    assert answer[f"first_{unit}"] > 0
+    if "arena_bytes" in answer:
+        assert answer["arena_bytes"] > 0
+    else:
+        assert answer["rss_peak"] > answer["rss_load"] >= 0
 
 
 @pytest.mark.parametrize(
@@ -177,8 +214,9 @@ def test_the_wrong_architecture_is_refused_before_anything_is_sent(open_it: Open
         assert device.releases() == []
 
 
-def test_an_interrupted_upload_is_resumed(open_it: Open) -> None:
-    data = os.urandom(3000)
+def test_an_interrupted_upload_is_resumed(open_it: Open, bundle: MakeBundle) -> None:
+    whole = bundle()
+    data = max((whole.path(name).read_bytes() for name in whole.device_files), key=len)
     sha = hashlib.sha256(data).hexdigest()
     first = {"sha": bytes.fromhex(sha), "off": 0, "len": len(data), "data": data[:1000]}
     with open_it() as device:

@@ -21,13 +21,13 @@ oracles = pytest.importorskip("oracles", reason="TFLM's wheel is not installed (
 import single_ops  # noqa: E402 (the folder is not on the path before)
 from draws import Case  # noqa: E402
 from flat import Op as Node  # noqa: E402
-from flat import Tensor, options, padding, write_model  # noqa: E402
+from flat import options, padding, write_model  # noqa: E402
 from networks import Network  # noqa: E402
 
 MISSING = board.missing_tools()
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
 SINGLE = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
-EXAMPLES, NETWORKS, WIDE = 60, 25, 12
+EXAMPLES, NETWORKS, WIDE, DENSE = 100, 30, 12, 32
 
 Steps = list[list[np.ndarray]]  # type: ignore[type-arg]
 
@@ -55,14 +55,15 @@ def network(seed: int) -> tuple[bytes, Steps]:
 
 
 def wide(seed: int) -> tuple[bytes, Steps]:
-    """More channels than a kernel takes at once: convolution, depthwise, and a sum of their results with another one."""
+    """More channels than a kernel takes at once: depthwise, convolution, and a sum with an earlier result."""
     made = Network(seed, ops=0)
-    channels, size = int(made.rng.integers(33, 75)), int(made.rng.integers(1, 6))
+    channels, size, hole = int(made.rng.integers(33, 75)), int(made.rng.integers(1, 8)), 1 + seed % 2
+    channels -= channels % 4 if seed % 3 else 0
     source, first, second, third, out = (made.tensor((1, size, size + 1, channels)) for _ in range(5))
-    same = options("Conv2D", padding=padding("SAME"), strideH=1, strideW=1)
+    same = options("Conv2D", padding=padding("SAME"), strideH=1, strideW=1, dilationHFactor=1, dilationWFactor=hole)
     apart = options("DepthwiseConv2D", padding=padding("SAME"), strideH=1, strideW=1, depthMultiplier=1)
     taps = [made.weights((1, 3, int(made.rng.integers(1, 5)), channels), 3) for _ in range(2)]
-    filters = made.weights((channels, 1, 1, channels), 0)
+    filters = made.weights((channels, 1, 1 + seed % 4, channels), 0)
     nodes = [
         Node("DEPTHWISE_CONV_2D", (source, taps[0], made.bias(channels)), (first,), apart),
         Node("DEPTHWISE_CONV_2D", (first, taps[1], made.bias(channels)), (second,), apart),
@@ -73,6 +74,16 @@ def wide(seed: int) -> tuple[bytes, Steps]:
     return write_model(nodes, (source,), (out,)), [[values]]
 
 
+def dense(seed: int) -> tuple[bytes, Steps]:
+    """One row through a matrix whose sides have every remainder."""
+    made = Network(seed, ops=0)
+    source, out = made.tensor((1, 4 + seed % 4)), made.tensor((1, 1 + seed // 4))
+    filters = made.weights((out.shape[1], source.shape[1]), 0)
+    node = Node("FULLY_CONNECTED", (source, filters, made.bias(out.shape[1])), (out,), options("FullyConnected"))
+    values = made.rng.integers(-128, 128, source.shape).astype(np.int8)
+    return write_model([node], (source,), (out,)), [[values]]
+
+
 @functools.cache
 def sample() -> list[tuple[Compiled, board.Steps]]:
     """All of them as plans, with what TFLM answers."""
@@ -80,6 +91,7 @@ def sample() -> list[tuple[Compiled, board.Steps]]:
         *(item for name in SINGLE for item in single(name)),
         *(network(seed) for seed in range(NETWORKS)),
         *(wide(seed) for seed in range(WIDE)),
+        *(dense(seed) for seed in range(DENSE)),
     ]
     found = []
     for model, steps in models:
@@ -121,6 +133,7 @@ CONVOLUTIONS: dict[str, Callable[[Conv], bool]] = {
     "odd channels": lambda op: op.win.out_c // op.win.groups % 2 == 1,
     "odd pixels": lambda op: op.win.batches * op.win.out_h * op.win.out_w % 2 == 1,
     "groups": lambda op: op.win.groups > 1,
+    "whole words with holes": lambda op: op.win.in_c % 4 == 0 and op.win.k_w > 1 and op.win.dil_w > 1 < op.win.out_w,
     "many channels": lambda op: op.win.out_c > 32,
 }
 DEPTHWISE: dict[str, Callable[[Depthwise], bool]] = {

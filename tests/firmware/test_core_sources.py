@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from cdrive import FIRMWARE
 
-CORE_BYTES = 6656
-"""Flash of framing, CBOR, checksums, digests and slots on a Cortex-M4 at -Os."""
+CORE_BYTES = 17920
+"""Flash of the whole core on a Cortex-M4 at -Os: 6.7 KB are framing, CBOR, checksums, digests and slots."""
 
 
 def make(target: str, folder: Path) -> str:

@@ -31,12 +31,12 @@ SECTOR, UNIT, SLOT = 4096, 8, 0x801000
 
 
 def make(port: str, folder: Path, *variables: str) -> Path:
-    """The program of `MAIN` for a port."""
+    """A port linked to firmware."""
     compiler = "gcc" if port == "host" else "arm-none-eabi-gcc"
     for tool in ("make", compiler):
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed")
-    command = ["make", "-s", "-C", FIRMWARE, "-f", "firmware.mk", f"PORT={port}", f"BUILD={folder}", f"MAIN={MAIN}"]
+    command = ["make", "-s", "-C", FIRMWARE, "-f", "firmware.mk", f"PORT={port}", f"BUILD={folder}"]
     done = subprocess.run([*command, *variables], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     return folder / "firmware.elf"
@@ -46,6 +46,11 @@ def make(port: str, folder: Path, *variables: str) -> Path:
 def test_every_port_compiles_without_a_warning_and_tells_of_itself(port: str, tmp_path: Path) -> None:
     assert make(port, tmp_path).is_file()
     assert (FIRMWARE / "ports" / port / "README.md").read_text(encoding="utf-8").startswith("# ")
+
+
+def make_small(port: str, folder: Path, flags: str) -> Path:
+    """A port with `MAIN`, and without core and runtime."""
+    return make(port, folder, f"MAIN={MAIN}", "CORE=", "RUNTIME=", f"CFLAGS={flags}")
 
 
 class Line:
@@ -136,14 +141,14 @@ class Qemu:
 
 @pytest.fixture(scope="session")
 def host_elf(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make("host", tmp_path_factory.mktemp("host"), "CFLAGS=-g -fsanitize=address,undefined")
+    return make_small("host", tmp_path_factory.mktemp("host"), "-g -fsanitize=address,undefined")
 
 
 @pytest.fixture(scope="session")
 def qemu_elf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not boards()[BOARD].installed:
         pytest.skip("qemu-system-arm is not installed")
-    return make("qemu_mps2_an386", tmp_path_factory.mktemp("qemu"), "CFLAGS=-DRING_BYTES=256u")
+    return make_small("qemu_mps2_an386", tmp_path_factory.mktemp("qemu"), "-DRING_BYTES=256u")
 
 
 @pytest.fixture
@@ -202,6 +207,8 @@ def test_ticks_repeat_to_one_tick(qemu: Qemu) -> None:
     line.close()
     assert max(seen) - min(seen) <= 1
     assert seen[0] > 100_000
+    source = (FIRMWARE / "ports" / "qemu_mps2_an386" / "port.c").read_text(encoding="utf-8")
+    assert f"instructions_den = {2 ** boards()[BOARD].icount_shift}," in source
 
 
 def test_all_of_the_arena_is_memory_and_the_stack_is_painted(qemu: Qemu) -> None:

@@ -1,12 +1,21 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from flat import Op as Node
+from flat import options, write_model
 from hypothesis import given
 from hypothesis import strategies as st
+from networks import Network
 
-from edgeq.micro.ops import Window
-from edgeq.micro.pack import conv_patch_bytes, depthwise_patch_bytes, pack_depthwise, pack_pairs, pack_rows
+from edgeq.errors import ArtifactError
+from edgeq.micro.compile import compile_model
+from edgeq.micro.native import NativeModel
+from edgeq.micro.ops import Buffer, Conv, View, Window
+from edgeq.micro.pack import depthwise_patch_bytes, pack_depthwise, pack_pairs, pack_rows
+from edgeq.micro.plan import lay_out
 
 
 @given(st.integers(1, 3), st.integers(1, 7), st.integers(1, 19))
@@ -39,17 +48,21 @@ def test_rows_of_recurrent_layers_are_padded() -> None:
     assert pack_rows(np.array([[1, -2, 3, 4, 5]])).tolist() == [[1, -2, 3, 4, 5, 0, 0, 0]]
 
 
-@pytest.mark.parametrize(
-    ("groups", "conv", "depthwise"),
-    [
-        (1, 5 * 72, 8 * 9 + 32 + 3 * (8 * 9 + 64)),
-        (2, 5 * 36, 8 * 9 + 32 + 3 * (8 * 9 + 64)),
-        (8, 5 * 12, 8 * 9 + 32 + 3 * (8 * 9 + 64)),
-    ],
-)
-def test_scratch_is_what_the_runtime_demands(groups: int, conv: int, depthwise: int) -> None:
-    win = Window(1, 5, 5, 8, 5, 5, 10, 3, 3, 1, 1, groups=groups)
-    assert (conv_patch_bytes(win), depthwise_patch_bytes(win)) == (conv, depthwise)
+@pytest.mark.parametrize("name", ["CONV_2D", "DEPTHWISE_CONV_2D"])
+def test_scratch_is_what_the_runtime_demands(name: str) -> None:
+    made = Network(0, ops=0)
+    source, out = made.tensor((1, 5, 6, 10)), made.tensor((1, 5, 6, 10))
+    shape, axis = ((10, 3, 3, 10), 0) if name == "CONV_2D" else ((1, 3, 3, 10), 3)
+    kind = options("Conv2D" if name == "CONV_2D" else "DepthwiseConv2D", strideH=1, strideW=1)
+    node = Node(name, (source, made.weights(shape, axis), made.bias(10)), (out,), kind)
+    compiled = compile_model(write_model([node], (source,), (out,)))
+    (op,) = compiled.plan.ops
+    assert isinstance(op, Conv) and op.patch is not None
+    NativeModel(compiled.image()).close()
+    small = replace(op, patch=View(Buffer("small", op.patch.buffer.size_bytes - 1)))
+    plan = replace(compiled.plan, ops=(small,))
+    with pytest.raises(ArtifactError, match="out of range"):
+        NativeModel(replace(compiled, plan=plan, arena=lay_out(plan)).image())
 
 
 def test_scratch_of_many_channels_stops_growing() -> None:

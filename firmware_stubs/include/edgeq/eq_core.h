@@ -44,15 +44,18 @@ struct eq_config {
     uint32_t instructions_num, instructions_den;
     /* Restart the board; it does not return. */
     void (*reset)(void *context);
-    /* Change the line's rate once all is sent: 0, or EQ_UNSUPPORTED. NULL where rates mean nothing. */
+    /* Change the line's rate when all that was written has left; 0 for the rate that it started with. 0, or
+     * EQ_UNSUPPORTED. NULL where rates mean nothing. */
     int (*set_baud)(void *context, uint32_t baud);
+    /* Called between the steps of an inference and the pieces of other long work, for a watchdog. May be NULL. */
+    void (*idle)(void *context);
 
     const struct eq_flash *flash; /* two slots and the record log */
     const struct eq_board *board;
 
     uint8_t *arena;        /* for the model, at a multiple of EQ_ALIGN */
     uint32_t arena_bytes;
-    uint8_t *buffer;       /* for messages; at least EQ_CORE_BUFFER(buf_size) */
+    uint8_t *buffer;       /* for messages; at least EQ_CORE_BUFFER(EQ_CORE_LEAST) */
     uint32_t buffer_bytes;
     uint32_t buf_count;    /* messages of the longest size that the port's receive ring holds while the core is busy, and one */
 
@@ -62,8 +65,14 @@ struct eq_config {
 
 #define EQ_PAINT 0xc5c5c5c5u
 
-struct eq_core; /* defined in core/eq_core_private.h; the port allocates it by including "eq_core_state.h" */
+/* Bytes of a buffer for messages of up to `n` bytes, of which one arrives while another one is answered. */
+#define EQ_CORE_BUFFER(n) (2u * (n) + 4u)
+#define EQ_CORE_LEAST 512u /* the shortest `n` */
 
+struct eq_core; /* core/eq_core_state.h defines it, for the port to allocate */
+
+/* Find out what serves; the model itself is loaded when it is first used. `config` outlives the core. EQ_INVALID where it
+ * or the flash's geometry cannot work. */
 int eq_core_init(struct eq_core *core, const struct eq_config *config);
 
 /* Do one piece of work: take what has arrived, or advance a job by one step. 0 when there is nothing to do. */

@@ -8,9 +8,11 @@
  *
  *     EQ_INTERRUPTS = {uart_receive, NULL, timer};
  */
-#define EQ_INTERRUPTS __attribute__((section(".vectors.interrupts"), used)) static void (*const interrupts[])(void)
+#define EQ_INTERRUPTS \
+    __attribute__((section(".vectors.interrupts"), used)) static void (*const interrupts[])(void)
 
-/* From the linker script: what is left of the RAM, and the stack, which lies lowest so that running over is a fault. */
+/* From the linker script: what is left of the RAM, and the stack, which lies lowest so that running over is a
+ * fault. */
 extern uint8_t eq_arena[], eq_arena_end[];
 extern uint32_t eq_stack_low[], eq_stack_top[];
 

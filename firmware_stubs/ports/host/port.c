@@ -2,8 +2,8 @@
  *
  *     firmware.elf FLASH_FILE [PORT]
  *
- * The address is printed; 0 or no port means any. One connection is served at a time, and as with a real line a restart
- * does not end it. A missing file is made and erased.
+ * The address is printed; 0 or no port means any. One connection is served at a time, and as with a real line a
+ * restart does not end it. A missing file is made and erased.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -24,7 +24,7 @@
 
 #define FLASH_BYTES (16u << 20)
 #define ARENA_BYTES (4u << 20)
-#define BUFFER_BYTES 16384u
+#define MESSAGE_BYTES 4096u
 #define TICKS_HZ 100000000u
 
 struct host {
@@ -131,7 +131,8 @@ static int listen_at(const char *port)
         getsockname(host.server, (struct sockaddr *)&address, &bytes) != 0) {
         return -1;
     }
-    return printf("tcp://127.0.0.1:%u\n", (unsigned)ntohs(address.sin_port)) > 0 && fflush(stdout) == 0 ? 0 : -1;
+    (void)printf("tcp://127.0.0.1:%u\n", (unsigned)ntohs(address.sin_port));
+    return fflush(stdout);
 }
 
 /* The sockets of the process that restarted, or a new one. */
@@ -156,7 +157,7 @@ static const struct eq_board board = {
 const struct eq_config *eq_port_start(int argc, char **argv)
 {
     static uint8_t arena[ARENA_BYTES] __attribute__((aligned(EQ_ALIGN)));
-    static uint8_t buffer[BUFFER_BYTES];
+    static uint8_t buffer[EQ_CORE_BUFFER(MESSAGE_BYTES)];
     static struct eq_flash flash;
     static struct eq_config config;
     uint8_t *memory = argc > 1 ? map_flash(argv[1]) : NULL;
@@ -178,7 +179,7 @@ const struct eq_config *eq_port_start(int argc, char **argv)
         .arena_bytes = sizeof arena,
         .buffer = buffer,
         .buffer_bytes = sizeof buffer,
-        .buf_count = 4,
+        .buf_count = 8,
     };
     return &config;
 }

@@ -28,15 +28,16 @@ struct uart {
 #ifndef RING_BYTES /* a test makes it small, so that it fills up */
 #define RING_BYTES 32768u
 #endif
-#define BUFFER_BYTES 16384u
+#define MESSAGE_BYTES 4096u
+#define FRAME_BYTES (MESSAGE_BYTES / 2u * 3u) /* more than the longest frame: base64 in lines */
 
 static struct {
     volatile uint32_t in, out; /* bytes ever; they wrap */
     uint8_t bytes[RING_BYTES];
 } ring;
 
-/* What the UART holds goes into the ring; while that is full the UART keeps its byte and is silent. The interrupt is
- * cleared and enabled before the byte is looked for, so a byte that comes later raises it again. */
+/* What the UART holds goes into the ring; while that is full the UART keeps its byte and is silent. The interrupt
+ * is cleared and enabled before the byte is looked for, so a byte that comes later raises it again. */
 static void take(void)
 {
     UART0->ctrl = CTRL_TX | CTRL_RX | CTRL_RX_INTERRUPT;
@@ -114,7 +115,7 @@ static const struct eq_board board = {
 
 const struct eq_config *eq_port_start(int argc, char **argv)
 {
-    static uint8_t buffer[BUFFER_BYTES];
+    static uint8_t buffer[EQ_CORE_BUFFER(MESSAGE_BYTES)];
     static struct eq_flash flash;
     static struct eq_config config;
     (void)argc;
@@ -129,8 +130,8 @@ const struct eq_config *eq_port_start(int argc, char **argv)
         .write = write,
         .ticks = ticks,
         .ticks_hz = CLOCK_HZ,
-        /* edgeq starts QEMU with -icount shift=6 (edgeq/emulate/boards/mps2-an386.toml): an instruction takes 64 ns of
-         * the guest's time and a tick is 40 ns. Started in another way, this is not so. */
+        /* edgeq starts QEMU with -icount shift=6 (edgeq/emulate/boards/mps2-an386.toml): an instruction takes
+         * 64 ns of the guest's time and a tick is 40 ns. Started in another way, this is not so. */
         .instructions_num = 40,
         .instructions_den = 64,
         .reset = reset,
@@ -140,7 +141,7 @@ const struct eq_config *eq_port_start(int argc, char **argv)
         .arena_bytes = (uint32_t)(eq_arena_end - eq_arena),
         .buffer = buffer,
         .buffer_bytes = sizeof buffer,
-        .buf_count = 1 + RING_BYTES / BUFFER_BYTES,
+        .buf_count = 1 + RING_BYTES / FRAME_BYTES,
         .stack_low = eq_stack_low,
         .stack_high = eq_stack_top,
     };

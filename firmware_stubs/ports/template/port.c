@@ -4,7 +4,8 @@
 
 #define CLOCK_HZ 48000000u /* BOARD */
 #define RING_BYTES 4096u
-#define BUFFER_BYTES 4096u
+#define MESSAGE_BYTES 1024u
+#define FRAME_BYTES (MESSAGE_BYTES / 2u * 3u) /* more than the longest frame: base64 in lines */
 
 static struct {
     volatile uint32_t in, out; /* bytes ever; they wrap */
@@ -59,7 +60,7 @@ static int flash_write(void *context, uint32_t offset, const void *data, uint32_
     (void)context;
     (void)offset;
     (void)data;
-    (void)bytes; /* BOARD: unlock, program unit by unit, wait, lock; negative where the controller reports an error */
+    (void)bytes; /* BOARD: unlock, program unit by unit, wait, lock; negative where the controller says error */
     return EQ_IO;
 }
 
@@ -103,7 +104,7 @@ static const struct eq_board board = {
 
 const struct eq_config *eq_port_start(int argc, char **argv)
 {
-    static uint8_t buffer[BUFFER_BYTES];
+    static uint8_t buffer[EQ_CORE_BUFFER(MESSAGE_BYTES)];
     static struct eq_config config;
     (void)argc;
     (void)argv;
@@ -122,7 +123,7 @@ const struct eq_config *eq_port_start(int argc, char **argv)
         .arena_bytes = (uint32_t)(eq_arena_end - eq_arena),
         .buffer = buffer,
         .buffer_bytes = sizeof buffer,
-        .buf_count = 2,
+        .buf_count = 1 + RING_BYTES / FRAME_BYTES,
         .stack_low = eq_stack_low,
         .stack_high = eq_stack_top,
     };

@@ -46,24 +46,35 @@ static void widen(uint32_t *pairs, const int8_t *from, uint32_t blocks)
     }
 }
 
-static int8_t *copy(int8_t *to, const int8_t *from, uint32_t count)
+EQ_INLINE int8_t *copy(int8_t *to, const int8_t *from, uint32_t count)
 {
-    for (; count > 3; count -= 4, to += 4, from += 4) {
-        const uint32_t word = eq_word(from);
-        memcpy(to, &word, sizeof word);
+    uint32_t word;
+    for (uint32_t words = count / 4; words; words--, to += 4, from += 4) {
+        word = eq_word(from);
+        memcpy(to, &word, 4);
     }
-    for (; count; count--) {
-        *to++ = *from++;
+    if (count & 2) {
+        memcpy(&word, from, 2);
+        memcpy(to, &word, 2);
+        to += 2, from += 2;
+    }
+    if (count & 1) {
+        *to++ = *from;
     }
     return to;
 }
 
-static int8_t *fill(int8_t *to, uint32_t word, uint32_t count)
+/* `count` bytes of the four in `word`, which are the same. */
+EQ_INLINE int8_t *fill(int8_t *to, uint32_t word, uint32_t count)
 {
-    for (; count > 3; count -= 4, to += 4) {
-        memcpy(to, &word, sizeof word);
+    for (uint32_t words = count / 4; words; words--, to += 4) {
+        memcpy(to, &word, 4);
     }
-    for (; count; count--) {
+    if (count & 2) {
+        memcpy(to, &word, 2);
+        to += 2;
+    }
+    if (count & 1) {
         *to++ = (int8_t)word;
     }
     return to;
@@ -85,6 +96,15 @@ static struct span span(const struct eq_window *win, uint32_t x)
     return span;
 }
 
+/* A row of a window without holes. */
+EQ_INLINE int8_t *gather_row(int8_t *patch, const int8_t *row, struct span of, uint32_t x, uint32_t in_c,
+                             uint32_t zeros)
+{
+    patch = of.before ? fill(patch, zeros, of.before * in_c) : patch;
+    patch = copy(patch, row + (x + of.before) * in_c, of.inside * in_c);
+    return of.behind ? fill(patch, zeros, of.behind * in_c) : patch;
+}
+
 /* A pixel's patch, of `channels` from `first` on, row by row. */
 static void gather(int8_t *patch, const struct eq_conv_i8 *op, struct place at, uint32_t first,
                    uint32_t channels)
@@ -99,9 +119,7 @@ static void gather(int8_t *patch, const struct eq_conv_i8 *op, struct place at, 
         if (y >= win->in_h) {
             patch = fill(patch, zeros, win->k_w * channels);
         } else if (whole) {
-            patch = fill(patch, zeros, of.before * in_c);
-            patch = copy(patch, row + (x + of.before) * in_c, of.inside * in_c);
-            patch = fill(patch, zeros, of.behind * in_c);
+            patch = gather_row(patch, row, of, x, in_c, zeros);
         } else {
             for (uint32_t k = 0, column = x; k < win->k_w; k++, column += win->dil_w) {
                 patch = column < win->in_w ? copy(patch, row + column * in_c, channels)
@@ -201,6 +219,7 @@ struct conv {
     uint32_t in_c, out_c, blocks; /* of a group */
     uint32_t *pairs;              /* both patches as int16 */
     int8_t *patch;                /* one as it lies */
+    struct eq_adder adder;        /* of the residual */
 };
 
 static void see(const struct conv *conv, struct place at, struct place next, uint32_t group)
@@ -223,11 +242,11 @@ static void give(const struct conv *conv, const uint32_t *weights, uint32_t grou
     multiply(weights, conv->pairs, conv->blocks, channels, conv->out_c, conv->op->out_zp, out, out + apart);
 }
 
-static void join(const struct eq_conv_i8 *op, int8_t *results, const int8_t *residual, int8_t *out,
+static void join(const struct conv *conv, int8_t *results, const int8_t *residual, int8_t *out,
                  uint32_t count)
 {
-    eq_clamp_i8(results, count, op->act_min, op->act_max);
-    eq_sum_i8(&op->sum, results, residual, out, count);
+    eq_clamp_i8(results, count, conv->op->act_min, conv->op->act_max);
+    eq_add(&conv->adder, results, residual, out, count);
 }
 
 /* The same with what is added to them, which may be where they go. */
@@ -241,9 +260,9 @@ static void give_sums(const struct conv *conv, const uint32_t *weights, uint32_t
         const uint32_t left = conv->out_c - from, count = left < CHUNK ? left : CHUNK;
         multiply(weights, conv->pairs, conv->blocks, channels + from, count, op->out_zp, results[0],
                  results[1]);
-        join(op, results[0], residual + from, out + from, count);
+        join(conv, results[0], residual + from, out + from, count);
         if (apart) {
-            join(op, results[1], residual + apart + from, out + apart + from, count);
+            join(conv, results[1], residual + apart + from, out + apart + from, count);
         }
     }
 }
@@ -262,6 +281,7 @@ static void run(const struct eq_model *model, const void *record)
     conv.out_c = (uint32_t)win->out_c / win->groups;
     conv.blocks = ((uint32_t)win->k_h * win->k_w * conv.in_c + 3) / 4;
     conv.pairs = eq_in_arena(model, op->scratch);
+    conv.adder = eq_adder_of(&op->sum);
     conv.patch = (int8_t *)(conv.pairs + conv.blocks * 4);
     for (uint32_t left = (uint32_t)win->batches * win->out_h * win->out_w; left;) {
         const uint32_t count = left > 1 ? 2 : 1, apart = (count - 1) * win->out_c;

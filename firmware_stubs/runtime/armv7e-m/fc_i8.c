@@ -32,7 +32,7 @@ EQ_INLINE uint32_t last_word(const int8_t *in, uint32_t count)
     return word;
 }
 
-EQ_APART struct four multiply(const uint32_t *near, const uint32_t *far, const int8_t *in, uint32_t count)
+EQ_INLINE struct four multiply(const uint32_t *near, const uint32_t *far, const int8_t *in, uint32_t count)
 {
     struct four sums = {0, 0, 0, 0};
     for (; count > 7; count -= 8, in += 8) {
@@ -49,7 +49,7 @@ EQ_APART struct four multiply(const uint32_t *near, const uint32_t *far, const i
     return sums;
 }
 
-static int8_t finish(int32_t sum, const struct eq_channel *channel, int32_t zp)
+EQ_INLINE int8_t finish(int32_t sum, const struct eq_channel *channel, int32_t zp)
 {
     const struct eq_rounding rounding = eq_rounding_of(&channel->scale, zp);
     const int32_t all = (int32_t)((uint32_t)sum + (uint32_t)channel->bias);
@@ -57,24 +57,37 @@ static int8_t finish(int32_t sum, const struct eq_channel *channel, int32_t zp)
                                              : eq_rounded_any(all, &channel->scale, zp);
 }
 
+/* `count` channels of one row. */
+EQ_APART void give(const uint32_t *weights, uint32_t pair_words, const int8_t *in, uint32_t in_c,
+                   const struct eq_channel *channels, uint32_t count, int32_t zp, int8_t *out)
+{
+    for (;; count -= 4, weights += 2 * pair_words, channels += 4, out += 4) {
+        /* Behind the last pair there may be none: then it is taken twice. */
+        const struct four sums = multiply(weights, weights + (count > 2 ? pair_words : 0), in, in_c);
+        out[0] = finish(sums.a, channels, zp);
+        if (count > 1) {
+            out[1] = finish(sums.b, channels + 1, zp);
+        }
+        if (count > 2) {
+            out[2] = finish(sums.c, channels + 2, zp);
+        }
+        if (count > 3) {
+            out[3] = finish(sums.d, channels + 3, zp);
+        }
+        if (count <= 4) {
+            return;
+        }
+    }
+}
+
 static void run(const struct eq_model *model, const void *record)
 {
     const struct eq_fc_i8 *op = record;
-    const uint32_t pair_words = (op->in_c + 3) / 4 * 2;
-    const struct eq_channel *channels = eq_at(model, op->channels);
     const int8_t *in = eq_at(model, op->in);
     int8_t *out = eq_in_arena(model, op->out);
     for (uint32_t row = 0; row < op->rows; row++, in += op->in_c, out += op->out_c) {
-        const uint32_t *weights = eq_at(model, op->weights);
-        for (uint32_t at = 0; at < op->out_c; at += 4, weights += 2 * pair_words) {
-            const uint32_t left = op->out_c - at;
-            /* Behind the last pair there may be none: then it is taken twice. */
-            const struct four sums = multiply(weights, weights + (left > 2 ? pair_words : 0), in, op->in_c);
-            const int32_t sum[4] = {sums.a, sums.b, sums.c, sums.d};
-            for (uint32_t i = 0; i < 4 && i < left; i++) {
-                out[at + i] = finish(sum[i], channels + at + i, op->out_zp);
-            }
-        }
+        give(eq_at(model, op->weights), (op->in_c + 3) / 4 * 2, in, op->in_c, eq_at(model, op->channels),
+             op->out_c, op->out_zp, out);
         eq_clamp_i8(out, op->out_c, op->act_min, op->act_max);
     }
 }

@@ -4,7 +4,8 @@
  *     t                  u32 ticks of a fixed loop
  *     s                  u32 bytes of stack that were used so far, u32 of all
  *     a                  u32 bytes of the arena, each of which was written and read
- *     f u8 how           flash: 0 erases a sector of slot 1, 1 fills it with numbers, 2 writes a unit of it again; i32 status
+ *     f u8 how           i32 status of flash: 0 erases a sector of slot 1, 1 fills it with numbers, 2 writes its first
+ *                        unit
  *     k                  '.', then erase and fill the sector for ever
  *     d u32 n            waits until n bytes must have arrived, then all of them come back
  *     r                  restart

@@ -1,0 +1,105 @@
+/* The commands that the core answers: PROTOCOL.md sections 4 to 6. */
+#ifndef EQ_COMMANDS_H
+#define EQ_COMMANDS_H
+
+#include "eq_cbor.h"
+#include "eq_core_state.h"
+
+/* Read `body`, write the map of the answer. EQ_OK, or what is refused, then usually by `eq_refuse`. */
+typedef int eq_command(struct eq_core *core, const struct eq_item *body, struct eq_writer *out);
+
+eq_command eq_os_echo, eq_os_reset, eq_os_params;
+eq_command eq_image_state, eq_image_adopt, eq_image_upload;
+eq_command eq_describe, eq_sensors, eq_line;
+eq_command eq_blob_have, eq_blob_put;
+eq_command eq_releases, eq_member;
+eq_command eq_invoke_chunk, eq_output_piece;
+eq_command eq_job_stage, eq_job_selftest, eq_job_activate, eq_job_rollback, eq_job_bench, eq_job_profile, eq_job_poll;
+
+/* `status`, with the reason for people. */
+int eq_refuse(struct eq_core *core, int status, const char *why);
+
+/* Readings of this moment, as a map. */
+void eq_put_sensors(struct eq_core *core, struct eq_writer *out);
+
+/* Take a piece of an image or a manifest: `eq_slots_receive`, after an image's envelope was judged. */
+int eq_take(struct eq_core *core, const struct eq_blob *blob, uint32_t off, const uint8_t *data, uint32_t bytes,
+            uint32_t *wanted);
+
+/* The slot of the release `n` of a request, or without it of the serving one. */
+int eq_slot_of(struct eq_core *core, const struct eq_item *body, uint32_t *slot);
+
+/* Whether a slot holds a release, whatever became of it. */
+int eq_is_release(const struct eq_core *core, uint32_t slot);
+
+/* A release's state as PROTOCOL.md says it; anything else is "bad". */
+const char *eq_state_name(unsigned state);
+
+/* The body of a slot's image; NULL where it is too short for one. */
+const struct eq_body *eq_slot_body(const struct eq_core *core, uint32_t slot);
+
+/* Open the model of a slot unless it is open, and forget the inference that another one was used for. */
+int eq_load(struct eq_core *core, uint32_t slot);
+void eq_unload(struct eq_core *core);
+
+/* EQ_OK, or EQ_BUSY while a job runs; one that waits for a host which asks for something else is given up. */
+int eq_free(struct eq_core *core);
+
+/* What arrived or was installed under this digest: a slot, or EQ_SLOTS. */
+uint32_t eq_slot_named(const struct eq_core *core, const uint8_t *digest);
+
+/* Whether there is a job that can go on now. */
+int eq_job_can_step(const struct eq_core *core);
+
+/* One piece of it. */
+void eq_job_step(struct eq_core *core);
+
+#define EQ_MOST_RUNS 1000000u
+
+enum eq_job_kind {
+    EQ_JOB_STAGE,
+    EQ_JOB_SELFTEST,
+    EQ_JOB_ACTIVATE,
+    EQ_JOB_ADOPT, /* stage and activate */
+    EQ_JOB_ROLLBACK,
+    EQ_JOB_BENCH,
+    EQ_JOB_PROFILE
+};
+
+enum eq_job_state { EQ_JOB_IDLE, EQ_JOB_RUNNING, EQ_JOB_DONE, EQ_JOB_FAILED };
+
+/* Begin a job. */
+int eq_job_begin(struct eq_core *core, enum eq_job_kind kind, uint32_t slot);
+
+/* Whether the counter counts instructions rather than time. */
+static inline int eq_counts(const struct eq_core *core)
+{
+    return core->config->instructions_den != 0;
+}
+
+/* Ticks in nanoseconds or instructions. */
+uint64_t eq_spent(const struct eq_core *core, uint32_t ticks);
+
+/* A step of the inference that a job is at: 1 while there is more to do, else 0. */
+int eq_timed_step(struct eq_core *core);
+
+/* A step of measuring, and what came of it. */
+int eq_measure(struct eq_core *core);
+void eq_put_bench(struct eq_core *core, struct eq_writer *out);
+
+/* A number that the host gets, in ticks or of an op. */
+void eq_add_sample(struct eq_core *core, uint32_t value);
+
+static inline uint32_t eq_now(const struct eq_core *core)
+{
+    return core->config->ticks(core->config->context);
+}
+
+static inline void eq_idle(const struct eq_core *core)
+{
+    if (core->config->idle != NULL) {
+        core->config->idle(core->config->context);
+    }
+}
+
+#endif

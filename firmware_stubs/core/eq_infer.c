@@ -1,0 +1,166 @@
+/* One inference for the host: its input in pieces, straight into the arena; its output likewise. */
+#include <string.h>
+
+#include "eq_commands.h"
+
+#define ROOM_BYTES 64u /* of an answer, beside the piece of an output */
+
+void eq_unload(struct eq_core *core)
+{
+    core->loaded = EQ_SLOTS;
+    core->inference = (struct eq_inference){.slot = EQ_SLOTS};
+}
+
+int eq_load(struct eq_core *core, uint32_t slot)
+{
+    const struct eq_config *config = core->config;
+    uint32_t bytes;
+    const uint8_t *image = eq_slots_part(&core->slots, slot, EQ_IMAGE, &bytes);
+    int status;
+    if (core->loaded == slot) {
+        return EQ_OK;
+    }
+    eq_unload(core);
+    status = eq_model_open(&core->model, image, bytes, config->arena, config->arena_bytes);
+    switch (status) {
+    case EQ_OK:
+        core->loaded = slot;
+        return EQ_OK;
+    case EQ_UNSUPPORTED:
+        return eq_refuse(core, status, "the model needs a kernel that this firmware was built without");
+    case EQ_NO_SPACE:
+        return eq_refuse(core, status, "the model needs a larger arena than this board has");
+    default:
+        return eq_refuse(core, EQ_RUNTIME, "the image cannot be loaded: it is damaged or of another version");
+    }
+}
+
+static uint32_t input_bytes(const struct eq_model *model)
+{
+    uint32_t total = 0, bytes;
+    for (unsigned i = 0; eq_input(model, i, &bytes) != NULL; i++) {
+        total += bytes;
+    }
+    return total;
+}
+
+static uint32_t output_bytes(const struct eq_model *model)
+{
+    uint32_t total = 0, bytes;
+    for (unsigned i = 0; eq_output(model, i, &bytes) != NULL; i++) {
+        total += bytes;
+    }
+    return total;
+}
+
+/* The part of `bytes` bytes from `off` on that falls into a tensor of `size` bytes which begins at `start`: where it
+ * begins in the former and in the latter, and how long it is. */
+struct overlap {
+    uint32_t in_piece, in_tensor, bytes;
+};
+
+static struct overlap overlap(uint32_t off, uint32_t bytes, uint32_t start, uint32_t size)
+{
+    uint32_t from = off > start ? off : start;
+    uint32_t to = off + bytes < start + size ? off + bytes : start + size;
+    return from < to ? (struct overlap){from - off, from - start, to - from} : (struct overlap){0, 0, 0};
+}
+
+/* `off + bytes` is at most `input_bytes`. */
+static void write_input(const struct eq_model *model, uint32_t off, const uint8_t *data, uint32_t bytes)
+{
+    uint32_t start = 0, size;
+    uint8_t *tensor;
+    for (unsigned i = 0; (tensor = eq_input(model, i, &size)) != NULL; i++) {
+        struct overlap both = overlap(off, bytes, start, size);
+        memcpy(tensor + both.in_tensor, data + both.in_piece, both.bytes);
+        start += size;
+    }
+}
+
+static void read_output(const struct eq_model *model, uint32_t off, uint8_t *data, uint32_t bytes)
+{
+    uint32_t start = 0, size;
+    const uint8_t *tensor;
+    for (unsigned i = 0; (tensor = eq_output(model, i, &size)) != NULL; i++) {
+        struct overlap both = overlap(off, bytes, start, size);
+        memcpy(data + both.in_piece, tensor + both.in_tensor, both.bytes);
+        start += size;
+    }
+}
+
+/* Whether this chunk begins another inference than the present one. */
+static int begins(const struct eq_core *core, const struct eq_item *body, uint32_t slot, uint32_t off, uint32_t *run)
+{
+    const struct eq_inference *now = &core->inference;
+    int has_run = eq_cbor_find_uint(body, "run", UINT32_MAX, run) == EQ_OK;
+    return core->loaded != slot || now->slot != slot || (has_run ? now->run != *run : off == 0);
+}
+
+static void infer(struct eq_core *core)
+{
+    eq_begin(&core->model);
+    while (eq_step(&core->model)) {
+        eq_idle(core);
+    }
+    core->inference.done = 1;
+}
+
+int eq_invoke_chunk(struct eq_core *core, const struct eq_item *body, struct eq_writer *out)
+{
+    struct eq_inference *now = &core->inference;
+    uint32_t off, total, bytes, slot, run = 0;
+    const uint8_t *data;
+    int status = eq_slot_of(core, body, &slot);
+    if (status != EQ_OK || (status = eq_free(core)) != EQ_OK) {
+        return status;
+    }
+    if (eq_cbor_find_uint(body, "off", UINT32_MAX, &off) != EQ_OK ||
+        eq_cbor_find_uint(body, "len", UINT32_MAX, &total) != EQ_OK ||
+        eq_cbor_find_string(body, "data", EQ_BYTES, &data, &bytes) != EQ_OK || off > total || bytes > total - off) {
+        return EQ_INVALID;
+    }
+    if (begins(core, body, slot, off, &run)) {
+        status = eq_load(core, slot);
+        if (status != EQ_OK) {
+            return status;
+        }
+        *now = (struct eq_inference){.run = run, .slot = slot};
+    }
+    if (total != input_bytes(&core->model)) {
+        return eq_refuse(core, EQ_INVALID, "these are not whole samples, or more than one");
+    }
+    if (off == now->input && !now->done) {
+        write_input(&core->model, off, data, bytes);
+        now->input += bytes;
+        if (now->input == total) {
+            infer(core);
+        }
+    }
+    eq_put_map(out, now->done ? 2 : 1);
+    eq_put_key_uint(out, "off", now->input);
+    if (now->done) {
+        eq_put_key_uint(out, "out", output_bytes(&core->model));
+    }
+    return EQ_OK;
+}
+
+int eq_output_piece(struct eq_core *core, const struct eq_item *body, struct eq_writer *out)
+{
+    uint32_t off, bytes, most = core->buf_size - ROOM_BYTES;
+    uint32_t total = core->inference.done ? output_bytes(&core->model) : 0;
+    uint8_t *to;
+    if (eq_cbor_find_uint(body, "off", UINT32_MAX, &off) != EQ_OK) {
+        return EQ_INVALID;
+    }
+    off = off < total ? off : total;
+    bytes = total - off < most ? total - off : most;
+    eq_put_map(out, 2);
+    eq_put_key_uint(out, "len", total);
+    eq_put_text(out, "data");
+    to = eq_put_space(out, bytes);
+    if (to != NULL) {
+        read_output(&core->model, off, to, bytes);
+    }
+    return EQ_OK;
+}

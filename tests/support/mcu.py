@@ -1,0 +1,114 @@
+"""Microcontrollers for tests: the firmware as a process of this machine, under sanitizers, and bundles for it."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import struct
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bundles import tiny
+
+from edgeq.bundle import Bundle, canonical_json, write_bundle
+from edgeq.micro.compile import compile_model
+from edgeq.micro.image import ENVELOPE
+from edgeq.quantize.golden import make_golden
+from edgeq.target import load_target
+
+FIRMWARE = Path(__file__).resolve().parents[2] / "firmware_stubs"
+FAMILY = "edgeq-micro"
+BOARD = "mps2-an386"
+SANITIZE = "-g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all"
+
+
+class Process:
+    """The firmware as a process with its flash in a file. It ends where a sanitizer has something to say."""
+
+    def __init__(self, elf: Path, flash: Path) -> None:
+        self.flash, self._elf = flash, elf
+        self.start()
+
+    def start(self, port: int = 0) -> None:
+        """Power on."""
+        command = [self._elf, self.flash, str(port)]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout
+        self.address = self._process.stdout.readline().strip()
+
+    def kill(self) -> None:
+        """Power off. Fails where it had ended by itself."""
+        assert self._process.poll() is None, "the firmware ended; what a sanitizer said is above"
+        self._process.kill()
+        self._process.wait(10)
+        assert self._process.stdout
+        self._process.stdout.close()
+
+
+def build_process(folder: Path) -> Path:
+    """The host port under sanitizers."""
+    for tool in ("make", "gcc"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed")
+    command = ["make", "-s", "-C", FIRMWARE, "-f", "firmware.mk", "PORT=host", f"BUILD={folder}", f"CFLAGS={SANITIZE}"]
+    subprocess.run(command, check=True, timeout=120)
+    return folder / "firmware.elf"
+
+
+def build_board(folder: Path) -> Path:
+    """The firmware for the emulated board."""
+    from edgeq.firmware import build_firmware
+
+    for tool in ("make", "arm-none-eabi-gcc", "qemu-system-arm"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed")
+    return build_firmware(load_target(BOARD), out=folder)[0]
+
+
+def make_image(
+    *,
+    target: str = "",
+    name: str = "tiny",
+    outputs: Callable[[bytes], bytes] = lambda data: data,
+    model: bytes | None = None,
+    edit: Callable[[bytearray], None] = lambda image: None,
+) -> bytes:
+    """An image with golden vectors. `outputs` may spoil these, `model` replaces its plan, `edit` changes any bytes."""
+    data, interface, (inputs, _) = tiny()
+    golden = make_golden(data, inputs, FAMILY)
+    vectors = [
+        (given, [outputs(item) for item in wanted]) for given, wanted in zip(golden.inputs, golden.outputs, strict=True)
+    ]
+    text = canonical_json(interface.to_json())
+    image = bytearray(compile_model(data).image(text, vectors, target=target, name=name))
+    if model is not None:
+        plan, size = struct.unpack_from("<II", image, ENVELOPE.size + 16)
+        image[ENVELOPE.size + plan : ENVELOPE.size + plan + size] = bytes(size)
+    edit(image)
+    image[8:40] = hashlib.sha256(image[ENVELOPE.size :]).digest()
+    return bytes(image)
+
+
+def make_mcu_bundle(folder: Path, *, name: str = "tiny", target: str, arch: str, **spoilt: Any) -> Bundle:
+    """A bundle for firmware that calls itself `target`; `spoilt` as `make_image` takes it."""
+    data, interface, (inputs, _) = tiny()
+    members = {
+        "model.tflite": data,
+        "interface.json": canonical_json(interface.to_json()),
+        "golden.cbor": make_golden(data, inputs, FAMILY).encode(),
+        "image.eqi": make_image(target=target, name=name, **spoilt),
+    }
+    manifest = {
+        "name": name,
+        "target": target,
+        "arch": arch,
+        "mode": "static_wi8_ai8",
+        "model": {"macs": 1234},
+        "runtime": {"name": FAMILY, "version": "1", "threads": 1, "wheels": []},
+        "evaluation": None,
+        "device_files": ["image.eqi"],
+    }
+    return write_bundle(folder, members, manifest)
