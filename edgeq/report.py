@@ -35,7 +35,8 @@ Values = tuple[float, ...]
 @dataclass(frozen=True)
 class Figure:
     """One derived figure. `unit`: ns, instructions, bytes, mw, uj, per_s, or fraction. `low` and `high` are its 95 %
-    interval where there is one, `error_pct` its relative error; `at` says where it was obtained, if not on the device."""
+    interval where there is one, `error_pct` its relative error; `at` says where it was obtained, if not on the device.
+    """
 
     name: str
     label: str
