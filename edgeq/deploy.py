@@ -15,8 +15,9 @@ from edgeq.protocol.status import Status
 from edgeq.runtimes import Wheel, fetch, pick
 from edgeq.units import format_bytes
 
-SPACE_MARGIN = 2.0
-"""Free space a deploy asks for, as a multiple of what it sends: the blobs, and what they unpack to."""
+SPACE_MARGIN = 2
+"""Free space a deploy asks for, as a multiple of what it sends: the blobs, and what they unpack to. A device that is
+sent some members only, a microcontroller, unpacks nothing."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,8 @@ def push(bundle: Bundle, wheels: list[Wheel], device: Device, progress: Progress
         **{wheel.sha256: _wheel(wheel, progress) for wheel in wheels},
     }
     missing = device.missing(list(sources))
-    need = int(SPACE_MARGIN * sum(sizes.get(digest, 0) - offset for digest, offset in missing.items()))
+    margin = 1 if "device_files" in bundle.manifest else SPACE_MARGIN
+    need = margin * sum(sizes.get(digest, 0) - offset for digest, offset in missing.items())
     free = int(device.describe().get("free_bytes", 0))
     if need > free:
         raise DeviceError(

@@ -76,10 +76,12 @@ def test_official_models_answer_with_tflms_bytes(
                 tensor = device.interface().inputs[0]
                 x = tensor.samples(labelled(shared_models, name, tensor))
                 (y,) = infer(device, [x], raw=True)
+                profile = device.profile()
                 first, second = (bench(device, runs=5, warmup=1) for _ in range(2))
             expected = np.concatenate([step[0] for step in tflm(path.read_bytes(), [[sample[None]] for sample in x])])
             assert y.tobytes() == expected.tobytes(), name
             assert series(first, "instructions") == series(second, "instructions")
+            assert sum(cost for _, cost in profile) == pytest.approx(series(first, "instructions")[0], rel=0.02)
             assert first.one("invoke") is None  # instructions are no milliseconds
             assert series(first, "ram")[0] < TFLM_ARENA[name]
         streams_with_its_state(tmp_path, tflm)

@@ -37,6 +37,29 @@ def test_one_emulated_run() -> None:
     assert made.comparison == ()
 
 
+def counted() -> Run:
+    """A run of a board that counts instructions and tells no time."""
+    run = read_run(PI)
+    memory = [Series(name, "bytes", "emulated", (value,)) for name, value in (("ram", 1320.0), ("arena", 1000.0))]
+    steady = Series("instructions", "instructions", "emulated", (4_564_148.0, 4_564_148.0, 4_564_150.0))
+    return replace(run, series=(steady, *memory), device={**run.device, "os": None})
+
+
+def test_a_run_of_instructions_tells_no_time() -> None:
+    made = section(counted(), "x")
+    assert made.latency == made.stages == ()
+    assert [(figure.name, figure.value) for figure in made.instructions] == [
+        ("instructions", 4_564_148),
+        ("instructions_min", 4_564_148),
+        ("instructions_max", 4_564_150),
+    ]
+    assert {figure.unit for figure in made.figures() if figure.name.startswith("instr")} == {"instructions"}
+    assert "4,564,148 instructions (emulated)" in made.headline
+    assert [figure.name for figure in made.memory] == ["ram", "arena"]
+    assert not any("memory figure" in note for note in made.notes)
+    assert {figure.unit for figure in made.figures()} <= {"instructions", "bytes", "fraction"}
+
+
 def test_figures_follow_from_the_raw_samples() -> None:
     run = read_run(LOCAL)
     invoke = run.one("invoke")

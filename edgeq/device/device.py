@@ -158,6 +158,13 @@ class Device:
         first = result.pop("warmup")  # A microcontroller hands out all of them alike.
         return {**result, f"warmup_{unit}": samples[:first], f"invoke_{unit}": samples[first:]}
 
+    def profile(self, n: int | None = None, progress: Progress = silent) -> list[tuple[int, int]]:
+        """For each op of one inference the number of its kernel, and its nanoseconds (instructions where `bench` tells
+        instructions). Microcontrollers only: `DeviceError` elsewhere."""
+        samples: list[int] = []
+        self._job(contract.PROFILE, _only(n=n), progress, samples.extend)
+        return list(zip(samples[::2], samples[1::2], strict=True))
+
     def sensors(self) -> dict[str, Any]:
         """Readings of this moment."""
         return self.client.request(contract.SENSORS, {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edgeq.errors import ArtifactError
 from edgeq.micro.fuse import fuse_dilations, fuse_ops, fuse_pads
 from edgeq.micro.graph import Graph, read_graph
 from edgeq.micro.image import Contents, Vector, write_image
@@ -39,7 +40,16 @@ class Compiled:
 
 def compile_model(model: bytes, *, fuse: bool = True) -> Compiled:
     """Plan a model. `ArtifactError` for a damaged file, `ConvertError` for what the runtime cannot execute."""
-    graph = fuse_dilations(prune(read_graph(model)))
+    try:
+        return _compiled(fuse_dilations(prune(read_graph(model))), fuse)
+    except (ArithmeticError, LookupError, ValueError) as error:
+        raise ArtifactError(
+            f"The .tflite file is damaged: its operators and tensors contradict each other ({error}).",
+            "Convert the model again.",
+        ) from error
+
+
+def _compiled(graph: Graph, fuse: bool) -> Compiled:
     if not fuse:
         plan = lower(graph)
         return Compiled(graph, plan, lay_out(plan))

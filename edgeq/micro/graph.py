@@ -19,6 +19,8 @@ from edgeq.model.tflite import Operator, Subgraph, TensorInfo, read_model
 
 ACTIVATIONS = ("NONE", "RELU", "RELU_N1_TO_1", "RELU6", "TANH", "SIGN_BIT")
 PADDINGS = ("SAME", "VALID")
+MAX_ELEMENTS = 1 << 26
+INTEGERS = ("int8", "int16", "int32", "uint8")
 NUMPY = {"float32": "f4", "int32": "i4", "uint8": "u1", "int64": "i8", "bool": "?", "int16": "i2", "int8": "i1"}
 
 _WINDOW = {"padding": (0, "b", 0), "stride_w": (1, "i", 0), "stride_h": (2, "i", 0)}
@@ -165,6 +167,7 @@ def _graph(
 
 
 def _tensor(index: int, tensor: TensorInfo, data: bytes, place: tuple[int, int]) -> Tensor:
+    _check(tensor)
     start, count = place
     values = None
     if count and tensor.dtype in NUMPY:
@@ -185,6 +188,17 @@ def _tensor(index: int, tensor: TensorInfo, data: bytes, place: tuple[int, int])
         values,
         tensor.variable,
     )
+
+
+def _check(tensor: TensorInfo) -> None:
+    if math.prod(filter(None, tensor.shape)) > MAX_ELEMENTS:
+        raise ConvertError(
+            f"The tensor '{tensor.name}' of shape {tensor.shape} is too large for a microcontroller.",
+            f"A tensor may have {MAX_ELEMENTS} elements.",
+        )
+    limits = np.iinfo(tensor.dtype if tensor.dtype in INTEGERS else "int32")
+    if not all(limits.min <= value <= limits.max for value in tensor.zero_points):
+        raise damaged(f"a zero point of tensor '{tensor.name}' is no {tensor.dtype}")
 
 
 def _node(operator: Operator, entry: Table) -> Node:

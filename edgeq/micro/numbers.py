@@ -42,5 +42,9 @@ def activation_range(activation: str, scale: float, zero_point: int, limits: tup
 
 
 def quantized(value: float, scale: float, zero_point: int) -> int:
-    """The integer that stands for `value`: divided in float32, rounded half away from zero."""
-    return zero_point + round_half_away(float(np.float32(value) / np.float32(scale)))
+    """The integer that stands for `value`: divided in float32, rounded half away from zero.
+
+    `ValueError` or `OverflowError` for a scale that is no use for it.
+    """
+    with np.errstate(all="ignore"):
+        return zero_point + round_half_away(float(np.float32(value) / np.float32(scale)))

@@ -17,7 +17,8 @@ def latency_series(answer: Mapping[str, Any], how: str) -> list[Series]:
     """`init_ns`, `first_ns` (one number each), `warmup_ns`, `invoke_ns` (lists) of `answer` -> four series.
 
     A device that counts instructions instead has `invoke_instructions` and so on, which become `instructions` and, with
-    that suffix, the other three; there is no time then. A key that is absent gives no series. Values stay as the device sent them; `validity.judge` looks at them.
+    that suffix, the other three; there is no time then. A key that is absent gives no series. Values stay as the device
+    sent them; `validity.judge` looks at them.
     """
     return [
         *_of_unit(answer, "ns", how, _SERIES, "the device's clock"),

@@ -76,7 +76,8 @@ def _golden_missing(run: Run) -> str:
 
 
 def _too_few_runs(run: Run) -> str:
-    n = len(_invoke(run))
+    invoke = run.one("invoke")
+    n = len(invoke.values) if invoke else 0
     return f"Only {n} steady samples: percentiles above p50 are not reliable." if 0 < n < FEWEST_RUNS else ""
 
 

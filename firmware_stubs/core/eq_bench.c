@@ -1,11 +1,11 @@
-/* Measuring: inference after inference with golden vector 0, timed op by op, so that what comes over the line in
- * between is not counted. */
+/* Measuring: inference after inference with golden vector 0. Time is taken op by op, so that what comes over the
+ * line in between does not count; instructions from end to end, so that the counter's steps do not add up. */
 #include "eq_commands.h"
 
 #define MARGIN_BYTES 128u /* more than the function itself takes that paints */
 
 /* A step whose stack is painted before and looked at behind. */
-static int watched_step(struct eq_core *core)
+static int watched_step(struct eq_core *core, int whole)
 {
     volatile uintptr_t here = (uintptr_t)&here;
     uintptr_t top = here;
@@ -15,7 +15,7 @@ static int watched_step(struct eq_core *core)
     for (at = low; (uintptr_t)at < top - MARGIN_BYTES; at++) {
         *at = EQ_PAINT;
     }
-    more = eq_timed_step(core);
+    more = eq_timed_step(core, whole);
     for (at = low; (uintptr_t)at < top - MARGIN_BYTES && *at == EQ_PAINT; at++) {
     }
     bytes = (uint32_t)(top - (uintptr_t)at);
@@ -32,18 +32,18 @@ static int told_step(struct eq_core *core)
         eq_begin(&core->model);
     }
     eq_add_sample(core, eq_next_kind(&core->model));
-    more = eq_timed_step(core);
+    more = eq_timed_step(core, 0);
     eq_add_sample(core, core->job.spent - before);
     return more;
 }
 
 static int step(struct eq_core *core)
 {
-    int first = core->job.at == 0;
+    int first = core->job.at == 0, whole = eq_counts(core);
     if (first && core->config->stack_low != NULL) {
-        return watched_step(core);
+        return watched_step(core, whole);
     }
-    return first || core->job.kind == EQ_JOB_BENCH ? eq_timed_step(core) : told_step(core);
+    return first || core->job.kind == EQ_JOB_BENCH ? eq_timed_step(core, whole) : told_step(core);
 }
 
 int eq_measure(struct eq_core *core)

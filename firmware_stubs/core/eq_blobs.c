@@ -27,9 +27,6 @@ static int judge(struct eq_core *core, const struct eq_envelope *envelope, uint3
     if (envelope->arena_bytes > core->config->arena_bytes) {
         return eq_refuse(core, EQ_NO_SPACE, "the model needs a larger arena than this board has");
     }
-    if (bytes > core->config->flash->slot_bytes) {
-        return eq_refuse(core, EQ_NO_SPACE, "the image is larger than a slot");
-    }
     if (envelope->security_version < core->slots.now.security_version) {
         return eq_refuse(core, EQ_STATE, "a later security version was confirmed on this device");
     }
@@ -143,7 +140,7 @@ int eq_blob_put(struct eq_core *core, const struct eq_item *body, struct eq_writ
     return status;
 }
 
-/* One digest of a list, as `walk` comes to it; 0 at the end. */
+/* The next digest of a list; 0 at the end. */
 static int next_digest(struct eq_items *list, const uint8_t **digest)
 {
     struct eq_item item;
@@ -152,19 +149,7 @@ static int next_digest(struct eq_items *list, const uint8_t **digest)
            bytes == EQ_SHA256_BYTES;
 }
 
-/* Where a bundle's blobs are looked for: in the release that it is, else where they arrive. */
-static uint32_t home_of(const struct eq_slots *slots, struct eq_items list)
-{
-    const uint8_t *digest;
-    while (next_digest(&list, &digest)) {
-        uint32_t slot = eq_slots_with_release(slots, digest);
-        if (slot < EQ_SLOTS) {
-            return slot;
-        }
-    }
-    return eq_slots_inbox(slots);
-}
-
+/* Only the slot where blobs arrive counts: what serves has no need of them. */
 int eq_blob_have(struct eq_core *core, const struct eq_item *body, struct eq_writer *out)
 {
     const struct eq_slots *slots = &core->slots;
@@ -177,7 +162,7 @@ int eq_blob_have(struct eq_core *core, const struct eq_item *body, struct eq_wri
         return EQ_INVALID;
     }
     again = list;
-    slot = home_of(slots, list);
+    slot = eq_slots_inbox(slots);
     while (next_digest(&list, &digest)) {
         missing += slot == EQ_SLOTS || !eq_slots_has(slots, slot, digest);
     }

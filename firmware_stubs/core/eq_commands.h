@@ -5,6 +5,10 @@
 #include "eq_cbor.h"
 #include "eq_core_state.h"
 
+/* As target profiles name the runtime; the version counts plan ABIs. */
+#define EQ_RUNTIME_NAME "edgeq-micro"
+#define EQ_RUNTIME_VERSION "1"
+
 /* Read `body`, write the map of the answer. EQ_OK, or what is refused, then usually by `eq_refuse`. */
 typedef int eq_command(struct eq_core *core, const struct eq_item *body, struct eq_writer *out);
 
@@ -68,6 +72,9 @@ enum eq_job_kind {
 
 enum eq_job_state { EQ_JOB_IDLE, EQ_JOB_RUNNING, EQ_JOB_DONE, EQ_JOB_FAILED };
 
+/* What a job is doing, for people. */
+const char *eq_job_phase(const struct eq_job *job);
+
 /* Begin a job. */
 int eq_job_begin(struct eq_core *core, enum eq_job_kind kind, uint32_t slot);
 
@@ -80,8 +87,8 @@ static inline int eq_counts(const struct eq_core *core)
 /* Ticks in nanoseconds or instructions. */
 uint64_t eq_spent(const struct eq_core *core, uint32_t ticks);
 
-/* A step of the inference that a job is at: 1 while there is more to do, else 0. */
-int eq_timed_step(struct eq_core *core);
+/* A step of the inference that a job is at, or all the steps: 1 while there is more to do, else 0. */
+int eq_timed_step(struct eq_core *core, int whole);
 
 /* A step of measuring, and what came of it. */
 int eq_measure(struct eq_core *core);

@@ -78,7 +78,7 @@ uint64_t eq_spent(const struct eq_core *core, uint32_t ticks)
             quotient |= (uint64_t)1 << bit;
         }
     }
-    return quotient;
+    return rest < den - rest ? quotient : quotient + 1;
 }
 
 /* SMP's own codes, for groups 0 and 1. */

@@ -159,7 +159,7 @@ int eq_output_piece(struct eq_core *core, const struct eq_item *body, struct eq_
     eq_put_key_uint(out, "len", total);
     eq_put_text(out, "data");
     to = eq_put_space(out, bytes);
-    if (to != NULL) {
+    if (to != NULL && bytes > 0) {
         read_output(&core->model, off, to, bytes);
     }
     return EQ_OK;

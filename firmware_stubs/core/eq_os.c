@@ -4,8 +4,6 @@
 #ifndef EQ_VERSION
 #define EQ_VERSION "0" /* edgeq's, as the build says */
 #endif
-#define RUNTIME_NAME "edgeq-micro"
-#define RUNTIME_VERSION "1"
 
 int eq_os_echo(struct eq_core *core, const struct eq_item *body, struct eq_writer *out)
 {
@@ -64,8 +62,8 @@ int eq_describe(struct eq_core *core, const struct eq_item *body, struct eq_writ
     eq_put_key_uint(out, "samples", 1);
     eq_put_text(out, "runtime");
     eq_put_map(out, 2);
-    eq_put_key_text(out, "name", RUNTIME_NAME);
-    eq_put_key_text(out, "version", RUNTIME_VERSION);
+    eq_put_key_text(out, "name", EQ_RUNTIME_NAME);
+    eq_put_key_text(out, "version", EQ_RUNTIME_VERSION);
     return EQ_OK;
 }
 

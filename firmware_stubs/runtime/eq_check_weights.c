@@ -7,15 +7,15 @@ static int check_window(const struct eq_bounds *bounds, const struct eq_conv_i8 
                         uint64_t scratch)
 {
     const struct eq_window *win = &op->win;
-    uint64_t in_bytes = eq_window_in_bytes(win);
-    return eq_check_any(bounds, op->in, in_bytes, 1) |
-           eq_check_arena(bounds, op->out, eq_window_out_bytes(win), 1) |
+    uint64_t in_bytes = eq_window_in_bytes(win), out_bytes = eq_window_out_bytes(win);
+    return eq_check_any(bounds, op->in, in_bytes, 1) | eq_check_arena(bounds, op->out, out_bytes, 1) |
            eq_check_const(bounds, op->weights, weights, 4) |
            eq_check_channels(bounds, op->channels, win->out_c) | eq_check_zp(op->in_zp) |
            eq_check_zp(op->out_zp) | eq_check_act(op->act_min, op->act_max) |
            eq_check_that(op->scratch_bytes >= scratch) |
            eq_check_arena(bounds, op->scratch, op->scratch_bytes, 4) |
-           eq_check_apart(op->scratch, op->scratch_bytes, op->in, in_bytes);
+           eq_check_apart(op->scratch, op->scratch_bytes, op->in, in_bytes) |
+           eq_check_apart(op->scratch, op->scratch_bytes, op->out, out_bytes);
 }
 
 int eq_check_conv(const struct eq_bounds *bounds, const void *record)

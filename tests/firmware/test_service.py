@@ -55,11 +55,16 @@ def device(process: Process) -> Iterator[Device]:
 
 
 @pytest.fixture
-def board(firmware_board: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Device]:
+def board_address(firmware_board: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv(VARIABLE, str(firmware_board))
-    with open_device(f"qemu:{BOARD}") as opened:
-        yield opened
+    yield emulate.start(BOARD).address
     emulate.stop(BOARD)
+
+
+@pytest.fixture
+def board(board_address: str) -> Iterator[Device]:
+    with open_device(board_address) as opened:
+        yield opened
 
 
 def bundle_for(device: Device, folder: Path, name: str = "tiny", **spoilt: Any) -> Bundle:
@@ -162,6 +167,24 @@ def test_a_power_cut_in_an_upload_costs_two_sectors_at_most(process: Process, tm
         assert deploy(second, device).previous == first.n
 
 
+def test_a_trial_that_fails_is_reverted_by_the_device(device: Device, tmp_path: Path) -> None:
+    good = deploy(bundle_for(device, tmp_path, "good"), device)
+    bad = bundle_for(device, tmp_path, "bad", outputs=lambda data: bytes(255 - byte for byte in data))
+    push(bad, [], device, lambda _: None)
+    tried = device.stage(bad.digest, [])
+    with pytest.raises(DeviceError) as no:
+        device.activate(tried)
+    assert no.value.status == Status.SELFTEST
+    assert {item.n: (item.state, item.serving) for item in device.releases()} == {
+        good.n: ("confirmed", True),
+        tried: ("bad", False),
+    }
+    with pytest.raises(DeviceError) as no:
+        device.activate(tried)
+    assert no.value.status == Status.STATE
+    assert device.activate(good.n)["state"] == "confirmed"
+
+
 def test_a_power_cut_around_a_trial_leaves_one_of_both(process: Process, tmp_path: Path) -> None:
     outcomes = []
     with open_device(process.address) as device:
@@ -220,6 +243,9 @@ def test_a_release_comes_back_without_its_bytes(device: Device, tmp_path: Path) 
     sent = device.client.sent_bytes
     assert deploy(first, device).n == 1
     assert device.client.sent_bytes - sent < 2000
+    for name in ("third", "fourth"):
+        deploy(bundle_for(device, tmp_path, name), device)
+    assert [(item.n, item.name) for item in device.releases()] == [(3, "third"), (4, "fourth")]
 
 
 def test_the_same_image_under_another_manifest_is_another_release(device: Device, tmp_path: Path) -> None:
@@ -244,6 +270,8 @@ def test_a_repeated_request_begins_no_second_job(device: Device, tmp_path: Path)
     deploy(bundle_for(device, tmp_path), device)
     job = raw(device, contract.SELFTEST, 7, {})["job"]
     assert raw(device, contract.SELFTEST, 7, {})["job"] == job
+    for _ in range(2):
+        assert raw(device, contract.RELEASES, 9, {})["current"] == 1
     while raw(device, contract.JOB, 8, {"job": job, "from": 0})["state"] == "running":
         pass
     assert raw(device, contract.SELFTEST, 7, {})["job"] == job + 1
@@ -269,6 +297,18 @@ def test_one_inference_runs_once_and_a_new_run_begins_anew(device: Device, tmp_p
     assert output["data"] == device.invoke(data)
     with pytest.raises(DeviceError, match="not whole samples"):
         device.client.request(contract.INVOKE, {"off": 0, "len": len(data) + 1, "data": data, "run": 7})
+
+
+def test_an_output_is_gone_with_the_image_it_came_from(device: Device, tmp_path: Path) -> None:
+    assert device.client.request(contract.OUTPUT, {"off": 0}) == {"len": 0, "data": b""}
+    first = deploy(bundle_for(device, tmp_path, "first"), device).n
+    deploy(bundle_for(device, tmp_path, "second"), device)
+    _, _, (inputs, _) = tiny()
+    assert device.invoke(inputs[0][0], first) == device.invoke(inputs[0][0])
+    device.invoke(inputs[0][0], first)
+    put(device, data=make_image(target="host", name="third"), size=1000)
+    assert device.client.request(contract.OUTPUT, {"off": 0}) == {"len": 0, "data": b""}
+    assert [item.name for item in device.releases()] == ["second"]
 
 
 def test_what_firmware_cannot_do_it_says(device: Device) -> None:
@@ -362,9 +402,9 @@ def test_no_request_harms_it(device: Device, tmp_path: Path) -> None:
     deploy(bundle_for(device, tmp_path), device)
     draw, image = random.Random(1), make_image(target="host")
     numbers = [0, 1, 2, 255, 256, 5000, 2**31, 2**32 - 1, 2**32, 2**63, -1, None, True, 0.5]
-    texts = ["", "manifest.json", "interface.json", b"", bytes(32), hashlib.sha256(image).digest(), image[:300], image]
+    texts = ["", "manifest.json", "interface.json", b"", bytes(32), hashlib.sha256(image).digest(), image[:500]]
     values: list[Any] = [*numbers, *texts, [], [bytes(32)] * 3, {}]
-    for sequence in range(3000):
+    for sequence in range(5000):
         op, group, command = draw.choice((smp.READ, smp.WRITE)), draw.choice((0, 1, 64, 64, 64)), draw.randrange(18)
         if (group, command) == (0, 5):
             continue
@@ -405,14 +445,19 @@ def terminal(address: str) -> Iterator[str]:
     line.close()
 
 
-def test_stock_tools_upload_an_image_and_let_it_serve(process: Process, tmp_path: Path) -> None:
+@pytest.mark.parametrize("where", ["process", "board"])
+def test_stock_tools_upload_an_image_and_let_it_serve(
+    where: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
     pytest.importorskip("smpmgr")
+    found = request.getfixturevalue("process" if where == "process" else "board_address")
+    address, target = (found.address, "host") if where == "process" else (found, BOARD)
     image = tmp_path / "tiny.eqi"
-    image.write_bytes(make_image(target="host"))
+    image.write_bytes(make_image(target=target))
     digest = hashlib.sha256(image.read_bytes()).hexdigest().upper()
 
     def smpmgr(*words: str) -> str:
-        with terminal(process.address) as port:
+        with terminal(address) as port:
             command = [Path(sys.executable).parent / "smpmgr", "--port", port, *words]
             done = subprocess.run(
                 command, capture_output=True, text=True, timeout=60, env={**os.environ, "COLUMNS": "200"}

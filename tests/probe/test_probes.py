@@ -125,6 +125,33 @@ def test_a_bench_answer_becomes_series() -> None:
     assert memory_series({"invoke_ns": [1]}, "measured") == []
 
 
+def test_a_microcontroller_s_bench_answer_has_instructions_and_no_time() -> None:
+    counts = {
+        "init_instructions": 5,
+        "first_instructions": 4,
+        "warmup_instructions": [3],
+        "invoke_instructions": [2, 2],
+    }
+    assert [(series.name, series.unit, series.values) for series in latency_series(counts, "emulated")] == [
+        ("init_instructions", "instructions", (5.0,)),
+        ("first_inference_instructions", "instructions", (4.0,)),
+        ("warmup_instructions", "instructions", (3.0,)),
+        ("instructions", "instructions", (2.0, 2.0)),
+    ]
+
+
+def test_a_microcontroller_s_ram_is_arena_variables_and_stack() -> None:
+    memory = memory_series({"arena_bytes": 1000, "static_bytes": 20, "stack_bytes": 300}, "measured")
+    assert [(series.name, series.values) for series in memory] == [
+        ("arena", (1000.0,)),
+        ("static", (20.0,)),
+        ("stack", (300.0,)),
+        ("ram", (1320.0,)),
+    ]
+    unpainted = memory_series({"arena_bytes": 1000, "static_bytes": 20}, "measured")
+    assert [series.name for series in unpainted] == ["arena", "static"]
+
+
 @pytest.mark.parametrize("value", ["12", [1, 2.5], [True], None, {"a": 1}])
 def test_a_bench_answer_of_something_else_is_a_protocol_error(value: object) -> None:
     with pytest.raises(ProtocolError, match="invoke_ns"):

@@ -256,3 +256,11 @@ def test_a_summary_is_the_first_page_and_one_run_is_told_whole(three: Report) ->
     assert len(summary.splitlines()) < len(whole.splitlines()) / 2
     alone = report([PI])
     assert render_text(alone, summary=True) == render_text(alone)
+
+
+@pytest.mark.parametrize("name", RENDERERS)
+def test_every_renderer_tells_instructions(name: str, tmp_path: Path) -> None:
+    run = read_run(PI)
+    counted = Series("instructions", "instructions", "emulated", (4_564_148.0,) * 3)
+    replace(run, series=(counted,)).write(tmp_path / "run.json")
+    assert re.search("4,?564,?148", render(report([tmp_path / "run.json"]), name))

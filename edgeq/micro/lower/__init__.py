@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from edgeq.errors import ConvertError
 from edgeq.micro.graph import Graph, Node
 from edgeq.micro.lower import elementwise, recurrent, reduce, shape, window
-from edgeq.micro.lower.context import Lowering
+from edgeq.micro.lower.context import Lowering, require_rank
 from edgeq.micro.plan import Plan
 
 OPERATORS: Mapping[str, Callable[[Lowering, Node], None]] = {
@@ -48,6 +48,8 @@ OPERATORS: Mapping[str, Callable[[Lowering, Node], None]] = {
 def lower(graph: Graph) -> Plan:
     """The plan of a graph, not yet fused. `ConvertError` names an operator and tensor that has no kernel."""
     low = Lowering(graph)
+    for index in (*graph.inputs, *graph.outputs):
+        require_rank(graph.tensors[index])
     inputs = tuple(low.allocate(graph.tensors[index]) for index in graph.inputs)
     for node in graph.nodes:
         handle = OPERATORS.get(node.op)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edgeq.errors import ConvertError
 from edgeq.micro.graph import Graph, Node, Tensor
-from edgeq.micro.ops import Buffer, Op, View
+from edgeq.micro.ops import RANK, Buffer, Op, View
 
 DTYPES = {"int8": 1, "int16": 2, "int32": 3, "float32": 4, "uint8": 5, "bool": 6}
 """`enum eq_dtype`."""
@@ -56,7 +56,12 @@ class Lowering:
         return self._views[tensor.index]
 
     def allocate(self, tensor: Tensor) -> View:
-        """New memory for a node's output."""
+        """New memory for an input of the model or a node's output. `ConvertError` for a type that has none."""
+        if tensor.dtype not in DTYPES:
+            raise ConvertError(
+                f"The tensor '{tensor.name}' is {tensor.dtype}, which the microcontroller runtime does not know.",
+                f"It knows {', '.join(DTYPES)}.",
+            )
         item = tensor.size_bytes // max(tensor.elements, 1)
         return self.alias(tensor, View(Buffer(tensor.name, tensor.size_bytes, max(4, item))))
 
@@ -119,6 +124,14 @@ def require_dtypes(node: Node, tensors: Iterable[Tensor], *allowed: str) -> None
                 f"the microcontroller runtime computes it in {' or '.join(allowed)}, not {tensor.dtype}",
                 "Build with full-integer int8 quantization (static_wi8_ai8).",
             )
+
+
+def require_rank(tensor: Tensor) -> None:
+    """`ConvertError` for an input or output of the model with more axes than an image can tell."""
+    if len(tensor.shape) > RANK:
+        raise ConvertError(
+            f"The tensor '{tensor.name}' has {len(tensor.shape)} axes.", f"Inputs and outputs may have {RANK}."
+        )
 
 
 def require_scale(node: Node, tensors: Iterable[Tensor]) -> None:

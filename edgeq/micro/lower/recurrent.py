@@ -99,6 +99,7 @@ def _gate(low: Lowering, node: Node, positions: tuple[int, int, int], source: Te
     weights, recurrent = low.tensor(node, positions[0]), low.tensor(node, positions[1])
     bias = low.optional(node, positions[2])
     require_dtypes(node, (weights, recurrent), "int8")
+    require_dtypes(node, [bias] if bias else [], "int32")
     require_scale(node, (weights, recurrent))
     for tensor in (weights, recurrent, *([bias] if bias else [])):
         if tensor.data is None:

@@ -100,7 +100,7 @@ def split(low: Lowering, node: Node) -> None:
     whole = math.prod(source.shape[:axis]) == 1
     for position in range(len(node.outputs)):
         part = low.result(node, position)
-        if whole:
+        if whole and _inside(source, at, part.shape, contiguous(part.shape)):
             low.alias(part, low.view(source).at(at * item_bytes(part)))
         else:
             view = low.view(source)
@@ -186,11 +186,20 @@ def _copy(
 ) -> None:
     """A strided copy from element `first` of a view to element `at` of a place, with neighbouring axes joined."""
     require_dtypes(node, (source, out), *MOVABLE)
+    if not _inside(source, first, dims, in_step) or not _inside(out, at, dims, out_step):
+        raise unsupported(node, out, f"{source.shape} does not fit it", "Convert the model again.")
     axes = _joined([item for item in zip(dims, in_step, out_step, strict=True) if item[0] > 1] or [(1, 1, 1)])
     if len(axes) > RANK:
         raise unsupported(node, source, f"it moves along more than {RANK} axes", "Use fewer dimensions.")
     size = item_bytes(source)
     low.emit(Copy(place.at(at * size), view.at(first * size), size, *(tuple(item) for item in zip(*axes, strict=True))))
+
+
+def _inside(tensor: Tensor, first: int, dims: Sequence[int], steps: Sequence[int]) -> bool:
+    """Whether a walk from element `first` stays in a tensor."""
+    reach = [(size - 1) * step for size, step in zip(dims, steps, strict=True)]
+    lowest, highest = first + sum(min(item, 0) for item in reach), first + sum(max(item, 0) for item in reach)
+    return lowest >= 0 and highest < max(tensor.elements, 1)
 
 
 def _joined(axes: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:

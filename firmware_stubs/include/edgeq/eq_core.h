@@ -42,6 +42,9 @@ struct eq_config {
     /* Where a counter counts instructions and nothing else (an emulator's): instructions = ticks * num / den. Zero: it
      * does not. */
     uint32_t instructions_num, instructions_den;
+    /* From `on` to off nothing but the caller runs, so that a count of instructions repeats exactly. NULL where the
+     * line would lose bytes meanwhile. */
+    void (*hush)(void *context, int on);
     /* Restart the board; it does not return. */
     void (*reset)(void *context);
     /* Change the line's rate when all that was written has left; 0 for the rate that it started with. 0, or

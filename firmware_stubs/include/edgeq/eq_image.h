@@ -139,7 +139,7 @@ struct eq_conv_i8 {
     eq_ref in, out;
     eq_ref weights;        /* constant, packed: DESIGN.md section 3 */
     eq_ref channels;       /* constant: struct eq_channel[out_c] */
-    eq_ref scratch;        /* arena, aligned to 4, apart from `in` */
+    eq_ref scratch;        /* arena, aligned to 4, apart from `in` and `out` */
     uint32_t scratch_bytes; /* at least what DESIGN.md section 3 says */
     int32_t in_zp, out_zp; /* zero points */
     int32_t act_min, act_max;

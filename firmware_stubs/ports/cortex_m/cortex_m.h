@@ -21,6 +21,12 @@ static inline void eq_enable_interrupt(unsigned number)
     ((volatile uint32_t *)0xe000e100u)[number / 32] = 1u << number % 32;
 }
 
+static inline void eq_disable_interrupt(unsigned number)
+{
+    ((volatile uint32_t *)0xe000e180u)[number / 32] = 1u << number % 32;
+    __asm__ volatile("dsb\n\tisb" ::: "memory");
+}
+
 static inline void eq_interrupts_off(void)
 {
     __asm__ volatile("cpsid i" ::: "memory");

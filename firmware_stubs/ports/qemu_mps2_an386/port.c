@@ -86,6 +86,17 @@ static uint32_t ticks(void *context)
     return COUNTER;
 }
 
+/* The UART of QEMU waits with its byte. */
+static void hush(void *context, int on)
+{
+    (void)context;
+    if (on) {
+        eq_disable_interrupt(UART0_RX_INTERRUPT);
+    } else {
+        eq_enable_interrupt(UART0_RX_INTERRUPT);
+    }
+}
+
 static void reset(void *context)
 {
     (void)context;
@@ -134,6 +145,7 @@ const struct eq_config *eq_port_start(int argc, char **argv)
          * 64 ns of the guest's time and a tick is 40 ns. Started in another way, this is not so. */
         .instructions_num = 40,
         .instructions_den = 64,
+        .hush = hush,
         .reset = reset,
         .flash = &flash,
         .board = &board,
