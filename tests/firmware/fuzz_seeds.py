@@ -1,0 +1,179 @@
+"""Where the fuzzers begin: images of every operator, frames of every kind and whole sessions, as `edgeq` writes them.
+
+As a program: `fuzz_seeds.py FOLDER` fills FOLDER/image, FOLDER/frame and FOLDER/core. With `--smallest` behind it, it
+writes one small image of each kernel, a few frames and the sessions: that is what `tests/cases/fuzz` holds.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from hashlib import sha1, sha256
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "micro"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
+
+import single_ops
+from draws import Case
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from imagefile import kinds, zeros
+from mcu import make_image, make_mcu_bundle
+
+from edgeq.errors import ConvertError
+from edgeq.micro.compile import compile_model
+from edgeq.protocol import cbor, cobs, console, contract
+from edgeq.protocol.smp import READ, WRITE, Message
+
+TINY = Path(__file__).parents[1] / "cases" / "models" / "tiny_int8.tflite"
+EXAMPLES = 25
+PIECE_BYTES = 512
+FAR = 100_000
+"""An offset whose encoding has room for others."""
+MOST_IMAGE_BYTES, MOST_ARENA_BYTES = 3000, 4096
+
+
+def cases(name: str) -> list[Case]:
+    """Some of an operator's cases: always the same."""
+    found: list[Case] = []
+
+    @seed(0)
+    @settings(
+        max_examples=EXAMPLES, deadline=None, database=None, phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(single_ops.cases(name))
+    def draw(case: Case) -> None:
+        found.append(case)
+
+    draw()
+    return found
+
+
+def images() -> Iterator[bytes]:
+    """Small images: of single operators, and of the model in `tests/cases/models`. Each has a golden vector."""
+    models = [case.model for name in single_ops.OPS for case in cases(name)]
+    for model in (TINY.read_bytes(), *models):
+        with suppress(ConvertError):
+            compiled = compile_model(model)
+            inputs, outputs = (
+                [bytes(compiled.graph.tensors[index].size_bytes) for index in part]
+                for part in (compiled.graph.inputs, compiled.graph.outputs)
+            )
+            image = compiled.image(b"{}", [(inputs, outputs)])
+            if len(image) <= MOST_IMAGE_BYTES and compiled.arena.bytes <= MOST_ARENA_BYTES:
+                yield image
+
+
+def smallest(found: Iterator[bytes]) -> list[bytes]:
+    """The smallest image of each kernel."""
+    best: dict[int, bytes] = {}
+    for image in sorted(found, key=len):
+        for kind in kinds(image):
+            best.setdefault(kind, image)
+    return list(dict.fromkeys(best.values()))
+
+
+def frames() -> Iterator[bytes]:
+    """Requests as the host sends them, in both framings, one by one and joined."""
+    bodies = (
+        {"d": "edgeq"},
+        {"off": 0, "len": 1000, "sha": bytes(32), "image": 0, "data": bytes(range(64))},
+        {"n": 3, "data": bytes(100)},
+        {"a": [1, -1, None, True, 1.5, {"b": [[], {}]}], 1: "x"},
+    )
+    messages = [Message(op, 64, 2, 7, body).encode() for body in bodies for op in (READ, WRITE)]
+    raw = [b"\xbf\x61dax\xff", b"\x9f\x01\xff", b"\x5f\x41a\x41b\xff", b"\x81" * 15 + b"\x80", b"\xfb" + bytes(8)]
+    for message in messages:
+        yield console.encode(message)
+        yield cobs.encode(message)
+        yield message[8:]
+    yield from raw
+    yield b"".join(
+        encode(message) + b"boot: ok\r\n" for message in messages[:2] for encode in (console.encode, cobs.encode)
+    )
+
+
+Request = tuple[tuple[int, int, int], dict[str, Any]]
+RESTART: Request = ((0, 255, 0), {})
+
+
+def pieces(command: tuple[int, int, int], data: bytes, **more: Any) -> Iterator[Request]:
+    """The requests that send `data`."""
+    for offset in range(0, len(data), PIECE_BYTES):
+        yield command, {**more, "off": offset, "len": len(data), "data": data[offset : offset + PIECE_BYTES]}
+
+
+def job(number: int, command: tuple[int, int, int], body: dict[str, Any]) -> list[Request]:
+    """A job, and what became of it."""
+    return [(command, body), (contract.JOB, {"job": number, "from": 0}), (contract.JOB, {"job": number, "from": 1})]
+
+
+def sessions() -> Iterator[bytes]:
+    """What a host asks of a microcontroller: deployments, inferences, a bench, an upload, and restarts between."""
+    with tempfile.TemporaryDirectory() as work:
+        bundle = make_mcu_bundle(Path(work) / "tiny", target="host", arch="any")
+        image, manifest = (bundle.folder / "image.eqi").read_bytes(), (bundle.folder / "manifest.json").read_bytes()
+        other = make_image(target="host", name="other")
+    named, whole = {"sha": sha256(manifest).digest()}, {"sha": sha256(image).digest()}
+    stage = [
+        *pieces(contract.BLOB_PUT, image, **whole),
+        *pieces(contract.BLOB_PUT, manifest, **named),
+        *job(1, contract.STAGE, named),
+    ]
+    serve = [*job(2, contract.SELFTEST, {"n": 1}), *job(3, contract.ACTIVATE, {"n": 1})]
+    infer = [*pieces(contract.INVOKE, zeros(image)[0][0], run=7), (contract.OUTPUT, {"run": 7, "off": 0})]
+    measure = [*job(4, contract.BENCH, {"runs": 5, "warmup": 1}), *job(5, (WRITE, 64, 14), {})]
+    ask: list[Request] = [
+        (contract.DESCRIBE, {}), (contract.RELEASES, {}), (contract.SENSORS, {}), (contract.LINE, {"baud": 9600}),
+        (contract.MEMBER, {"name": "manifest.json", "off": FAR}), (contract.OUTPUT, {"off": FAR}),
+        (contract.BLOB_HAVE, {"sha": list(whole.values())}),
+        (contract.ROLLBACK, {}), ((READ, 0, 6), {}), ((WRITE, 0, 0), {"d": "hi"}), ((READ, 1, 0), {}),
+    ]  # fmt: skip
+    again = [
+        *pieces(contract.BLOB_PUT, other, sha=sha256(other).digest()),
+        *pieces(contract.BLOB_PUT, manifest[:-1], sha=sha256(manifest[:-1]).digest()),
+        *job(4, contract.STAGE, {"sha": sha256(manifest[:-1]).digest()}),
+        *job(5, contract.ACTIVATE, {"n": 2}),
+        *job(6, contract.ROLLBACK, {}),
+    ]
+    upload: list[Request] = [
+        *pieces((WRITE, 1, 1), image, image=0, **whole),
+        ((WRITE, 1, 0), {"hash": whole["sha"], "confirm": True}),
+        RESTART,
+        ((READ, 1, 0), {}),
+    ]
+    deployed = (stage, serve)
+    for parts in ((ask,), (*deployed, infer, ask), (*deployed, measure), (upload, infer, ask), (*deployed, again, ask)):
+        yield b"".join(map(told, chain(*parts)))
+
+
+def told(request: Request) -> bytes:
+    """A request as `tests/fuzz/core.c` reads it."""
+    command, body = request
+    encoded = b"" if request is RESTART else cbor.dumps(body)
+    return bytes(command) + struct.pack("<H", len(encoded)) + encoded
+
+
+def write(folder: Path, found: list[bytes]) -> None:
+    """Files named by their digest, as libFuzzer names them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for data in found:
+        (folder / sha1(data).hexdigest()).write_bytes(data)
+    print(f"{folder}: {len(found)} seeds, {sum(map(len, found))} bytes")
+
+
+def main(folder: Path, few: bool) -> None:
+    """Write all seeds, or a few small ones."""
+    write(folder / "image", smallest(images()) if few else list(images()))
+    write(folder / "frame", sorted(frames(), key=len)[:: 3 if few else 1])
+    write(folder / "core", list(sessions()))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:] == ["--smallest"])
