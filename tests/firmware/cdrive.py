@@ -6,6 +6,7 @@ import shutil
 import struct
 import subprocess
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -43,10 +44,19 @@ class Drive:
         self._process.stdout.close()
 
 
+@cache
+def _links(compiler: str, *flags: str) -> bool:
+    """Whether it has the libraries that these flags need."""
+    command = [compiler, *flags, "-xc", "-", "-o", "/dev/null"]
+    return subprocess.run(command, input=b"int main(void) { return 0; }", capture_output=True).returncode == 0
+
+
 def build(compiler: str, program: Path, *flags: str, root: Path = FIRMWARE) -> Path:
     """Compile the core's parts below `root` and the driver to `program`."""
     if shutil.which(compiler) is None:
         pytest.skip(f"{compiler} is not installed")
+    if not _links(compiler, *flags):
+        pytest.skip(f"{compiler} has no sanitizers here (Debian: libclang-rt-14-dev)")
     sources = [*(root / "core" / f"eq_{part}.c" for part in PARTS), *sorted((root / "tests").glob("*.c"))]
     subprocess.run([compiler, *STRICT, *flags, f"-I{root / 'include'}", *sources, "-o", program], check=True)
     return program

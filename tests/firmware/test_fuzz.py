@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ from imagefile import arena_bytes, kinds, zeros
 
 RUNS = {"image": 20_000, "frame": 20_000, "core": 500}
 QUICK = ("record-longer-than-plan", "string-past-the-end")
+LONG = (pytest.mark.slow, pytest.mark.skipif("EDGEQ_FUZZ" not in os.environ, reason="minutes; EDGEQ_FUZZ=1 runs it"))
 KERNELS = 17
 MOST_ARENA_BYTES = 8192
 INVALID = -2
@@ -111,7 +113,7 @@ def test_many_changed_images_are_accepted_and_executed(runs: dict[str, Run]) -> 
 
 
 @pytest.mark.parametrize(
-    "bug", [pytest.param(bug, id=bug.name, marks=() if bug.name in QUICK else pytest.mark.slow) for bug in BUGS]
+    "bug", [pytest.param(bug, id=bug.name, marks=() if bug.name in QUICK else LONG) for bug in BUGS]
 )
 def test_a_seeded_bug_is_found(libfuzzer: None, bug: Bug) -> None:
     assert hunt(bug).executions is not None
