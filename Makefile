@@ -1,7 +1,7 @@
 # Every target does its own set-up: see scripts/setup.sh.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench clean
+.PHONY: help demo test check bench size clean
 
 BIN := .venv/bin
 PYTEST_ARGS ?=
@@ -29,6 +29,10 @@ bench: ## measure against the named peers; fails where a bar is missed
 	@for script in benchmarks/*.py; do \
 		echo "== $$script"; $(BIN)/python "$$script" || failed="$$failed $$script"; \
 	done; test -z "$$failed" || { echo "missed the bar:$$failed"; exit 1; }
+
+size: ## measure the firmware and keep the sizes that edgeq check uses
+	@scripts/setup.sh check
+	$(BIN)/edgeq firmware size --target mps2-an386
 
 clean: ## remove what these targets made in this folder
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
