@@ -46,7 +46,8 @@ class Item:
 def ticks(low: float, high: float, most: int = 6) -> list[float]:
     """Round numbers (1, 2, 2.5 or 5 times a power of ten) inside low .. high, at most `most` + 1 of them."""
     span = high - low
-    if not span > 0 or not math.isfinite(span):
+    # Below the resolution of its numbers a range has no round ones inside.
+    if not span > 1e-9 * max(abs(low), abs(high)) or not math.isfinite(span):
         return [low]
     raw = span / most
     power = 10.0 ** math.floor(math.log10(raw))
