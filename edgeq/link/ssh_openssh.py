@@ -1,9 +1,9 @@
 """The quick way over SSH: the installed `ssh` program carries a link where it can do so without a question.
 
-It costs no import of paramiko and speaks chacha20-poly1305, the cheapest cipher for a device without AES instructions.
-It is told everything that `ssh_config` found out and reads no configuration itself, so it reaches the same host, by the
-same keys, under the same rules for host keys. It is never what explains a failure: where it does not get through,
-`SshSession` takes the same way again and says why.
+It speaks chacha20-poly1305, which paramiko lacks: the cheapest cipher for a device without AES instructions. It is told
+everything that `ssh_config` found out and reads no configuration itself, so it reaches the same host, by the same keys,
+under the same rules for host keys. It is never what explains a failure: where it does not get through, `SshSession`
+takes the same way again and says why.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgeq.micro.arena import Layout, Storage, plan_arena
@@ -100,8 +99,3 @@ def _only(op: Op, view: View) -> bool:
     return sum(read.buffer is view.buffer for read in op.reads) == 1 or all(
         read == view for read in op.reads if read.buffer is view.buffer
     )
-
-
-def views_of(ops: Sequence[Op]) -> list[View]:
-    """Every view that records name."""
-    return [view for op in ops for view in (*op.reads, op.out, *op.constants, *([op.scratch] if op.scratch else []))]

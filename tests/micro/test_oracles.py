@@ -72,10 +72,11 @@ def test_both_runtimes_agree_as_stated(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OPS)
-def test_a_tenth_of_the_answers_is_not_of_one_value(name: str) -> None:
-    """A generator of saturated outputs would prove nothing."""
-    varied = [len(np.unique(answer[0][0])) > 1 for answer in answers(name)]
-    assert sum(varied) >= len(varied) // 10
+def test_a_fifth_of_the_answers_is_not_of_one_value(name: str) -> None:
+    """A generator of saturated outputs would prove nothing. An answer of one element says nothing of that."""
+    several = [answer[0][0] for answer in answers(name) if answer[0][0].size > 1]
+    assert several
+    assert sum(len(np.unique(array)) > 1 for array in several) >= len(several) // 5
 
 
 def _relu6(source_scale: float, out_scale: float) -> bytes:
