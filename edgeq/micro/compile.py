@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from edgeq.errors import ArtifactError
 from edgeq.micro.fuse import fuse_dilations, fuse_ops, fuse_pads
@@ -38,8 +39,12 @@ class Compiled:
         return write_image(self.plan, self.arena, contents)
 
 
+@lru_cache(maxsize=2)
 def compile_model(model: bytes, *, fuse: bool = True) -> Compiled:
-    """Plan a model. `ArtifactError` for a damaged file, `ConvertError` for what the runtime cannot execute."""
+    """Plan a model; a build asks for the same one several times, and gets the same answer.
+
+    `ArtifactError` for a damaged file, `ConvertError` for what the runtime cannot execute.
+    """
     try:
         return _compiled(fuse_dilations(prune(read_graph(model))), fuse)
     except (ArithmeticError, LookupError, ValueError) as error:

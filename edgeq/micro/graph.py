@@ -58,28 +58,11 @@ _OPTIONS: Mapping[str, Mapping[str, tuple[int, str, int]]] = {
 
 
 @dataclass(frozen=True)
-class Tensor:
-    """One tensor of a graph; `data` has its shape where it is a constant. Scales and zero points as `TensorInfo`."""
+class Tensor(TensorInfo):
+    """One tensor of a graph, at position `index`; `data` has its shape where it is a constant."""
 
     index: int
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-    scales: tuple[float, ...]
-    zero_points: tuple[int, ...]
-    axis: int
     data: NDArray[np.generic] | None = field(compare=False, repr=False)
-    variable: bool
-
-    @property
-    def elements(self) -> int:
-        """How many values it has."""
-        return math.prod(self.shape)
-
-    @property
-    def size_bytes(self) -> int:
-        """What its values take in memory."""
-        return self.elements * np.dtype(NUMPY[self.dtype]).itemsize
 
     @property
     def scale(self) -> float:
@@ -177,17 +160,7 @@ def _tensor(index: int, tensor: TensorInfo, data: bytes, place: tuple[int, int])
         values = np.frombuffer(data, dtype, tensor.elements, start).reshape(tensor.shape)
     elif not tensor.elements and tensor.dtype in NUMPY:
         values = np.empty(tensor.shape, NUMPY[tensor.dtype])
-    return Tensor(
-        index,
-        tensor.name,
-        tensor.shape,
-        tensor.dtype,
-        tensor.scales,
-        tensor.zero_points,
-        tensor.axis,
-        values,
-        tensor.variable,
-    )
+    return Tensor(**vars(tensor), index=index, data=values)
 
 
 def _check(tensor: TensorInfo) -> None:

@@ -22,7 +22,7 @@ PLAN_FIELD = 16
 
 
 def tensor(size: int) -> Tensor:
-    return Tensor(0, "t", (1, size), "int8", (0.5,), (0,), 0, None, False)
+    return Tensor("t", (1, size), "int8", (0.5,), (0,), 0, 0, False, index=0, data=None)
 
 
 def copy(source: View, out: View, size: int) -> Copy:
