@@ -12,9 +12,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from edgeq.micro.fields import Buffer, Sum, View
 from edgeq.micro.graph import Graph, Node, Tensor
-from edgeq.micro.ops import Add, AvgPool, Buffer, Conv, Copy, Dense, Lut, Mean, Mul, Op, Sum, View
 from edgeq.micro.plan import Plan
+from edgeq.micro.records import Add, AvgPool, Conv, Copy, Dense, Lut, Mean, Mul, Op
 
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 PADS = ("PAD", "PADV2")

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgeq.errors import ArtifactError
+from edgeq.micro.fields import NONE, RANK, Buffer, View
 from edgeq.micro.graph import Tensor
 from edgeq.micro.lower.context import DTYPES
-from edgeq.micro.ops import NONE, RANK, Buffer, View
 from edgeq.micro.pack import PACKING
 from edgeq.micro.plan import Arena, Plan
 

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from edgeq.micro.ops import Scale
+from edgeq.micro.fields import Scale
 
 INT8 = (-128, 127)
 

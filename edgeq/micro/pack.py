@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeq.micro.ops import Scale, Window
+from edgeq.micro.fields import Scale, Window
 
 PACKING = 1
 MAX_DOT = 131071

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgeq.micro.arena import Layout, Storage, plan_arena
-from edgeq.micro.ops import Buffer, Op, View
+from edgeq.micro.fields import Buffer, View
+from edgeq.micro.records import Op
 
 STATE_ALIGN = 4
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from edgeq.micro.compile import Compiled, compile_model
-from edgeq.micro.ops import Conv, Dense, Depthwise, Op
+from edgeq.micro.records import Conv, Dense, Depthwise, Op
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "micro"))
 oracles = pytest.importorskip("oracles", reason="TFLM's wheel is not installed (pip install --pre tflite-micro)")

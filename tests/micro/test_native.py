@@ -12,11 +12,12 @@ import pytest
 
 from edgeq.errors import ArtifactError, UsageError
 from edgeq.micro import native
+from edgeq.micro.fields import Buffer, View
 from edgeq.micro.graph import Tensor
 from edgeq.micro.image import ENVELOPE, Contents, Vector, write_image
 from edgeq.micro.native import NativeModel
-from edgeq.micro.ops import Buffer, Copy, Lut, View
 from edgeq.micro.plan import Plan, lay_out
+from edgeq.micro.records import Copy, Lut
 
 PLAN_FIELD = 16
 

@@ -12,10 +12,11 @@ from networks import Network
 
 from edgeq.errors import ArtifactError
 from edgeq.micro.compile import compile_model
+from edgeq.micro.fields import Buffer, View, Window
 from edgeq.micro.native import NativeModel
-from edgeq.micro.ops import Buffer, Conv, View, Window
 from edgeq.micro.pack import depthwise_patch_bytes, pack_depthwise, pack_pairs, pack_rows
 from edgeq.micro.plan import lay_out
+from edgeq.micro.records import Conv
 
 
 @given(st.integers(1, 3), st.integers(1, 7), st.integers(1, 19))

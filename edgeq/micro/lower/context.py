@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.errors import ConvertError
+from edgeq.micro.fields import RANK, Buffer, View
 from edgeq.micro.graph import Graph, Node, Tensor
-from edgeq.micro.ops import RANK, Buffer, Op, View
+from edgeq.micro.records import Op
 
 DTYPES = {"int8": 1, "int16": 2, "int32": 3, "float32": 4, "uint8": 5, "bool": 6}
 """`enum eq_dtype`."""

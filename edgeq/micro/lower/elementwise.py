@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from edgeq.micro import luts
+from edgeq.micro.fields import RANK, Scale, Sum, contiguous
 from edgeq.micro.graph import Node, Tensor
 from edgeq.micro.lower.context import (
     DTYPES,
@@ -18,7 +19,7 @@ from edgeq.micro.lower.context import (
 )
 from edgeq.micro.lower.window import CLAMPS
 from edgeq.micro.numbers import activation_range, scale_of
-from edgeq.micro.ops import RANK, Add, Dequantize, Lut, Mul, Quantize, Requantize, Scale, Softmax, Sum, contiguous
+from edgeq.micro.records import Add, Dequantize, Lut, Mul, Quantize, Requantize, Softmax
 
 LEFT_SHIFT = 20
 

@@ -7,11 +7,12 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeq.micro.fields import Gate, Scale, View
 from edgeq.micro.graph import Node, Tensor
 from edgeq.micro.lower.context import Lowering, require_dtypes, require_scale, unsupported
 from edgeq.micro.numbers import scale_of
-from edgeq.micro.ops import Gate, Lstm, Scale, Svdf, View
 from edgeq.micro.pack import pack_rows
+from edgeq.micro.records import Lstm, Svdf
 
 GATE_SCALE = 2.0**-12
 """Of what a gate computes before its sigmoid or tanh, in int16."""

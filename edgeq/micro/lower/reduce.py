@@ -6,10 +6,11 @@ import math
 
 import numpy as np
 
+from edgeq.micro.fields import RANK, Scale, Walk, contiguous
 from edgeq.micro.graph import Node, Tensor
 from edgeq.micro.lower.context import Lowering, require_dtypes, require_scale, unsupported
 from edgeq.micro.numbers import INT8, scale_of
-from edgeq.micro.ops import RANK, Mean, Scale, Walk, contiguous
+from edgeq.micro.records import Mean
 
 
 def mean(low: Lowering, node: Node) -> None:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from edgeq.micro.fields import RANK, View, contiguous
 from edgeq.micro.graph import Node, Tensor
 from edgeq.micro.lower.context import Lowering, require_dtypes, unsupported
-from edgeq.micro.ops import RANK, Copy, Fill, View, contiguous
+from edgeq.micro.records import Copy, Fill
 
 MOVABLE = ("int8", "int16", "int32", "float32", "uint8", "bool")
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeq.micro.fields import Buffer, View, Window
 from edgeq.micro.graph import PADDINGS, Node, Tensor
 from edgeq.micro.lower.context import Lowering, require_activation, require_dtypes, require_scale, unsupported
 from edgeq.micro.numbers import activation_range, scale_of
-from edgeq.micro.ops import AvgPool, Buffer, Conv, Dense, Depthwise, MaxPool, View, Window
 from edgeq.micro.pack import (
     MAX_DOT,
     channel_records,
@@ -20,6 +20,7 @@ from edgeq.micro.pack import (
     pack_depthwise,
     pack_pairs,
 )
+from edgeq.micro.records import AvgPool, Conv, Dense, Depthwise, MaxPool
 
 MAX_SIZE = 65535
 """Of a side, of channels, of a stride: 16 bits."""
