@@ -43,4 +43,22 @@ static inline int32_t eq_row_offset(const struct eq_row *row, const int32_t *ste
     return offset;
 }
 
+/* What a kernel of two operands makes of an element of each. */
+typedef int8_t eq_of_two(const void *op, int32_t a, int32_t b);
+
+/* Walk two operands, each by its own steps; what comes of them lies dense. */
+static inline void eq_walk_two(const uint32_t *dims, const int8_t *a, const int32_t *a_step, const int8_t *b,
+                               const int32_t *b_step, int8_t *out, eq_of_two *value, const void *op)
+{
+    int32_t a_inner = a_step[EQ_INNER], b_inner = b_step[EQ_INNER];
+    struct eq_row row = {{0}};
+    do {
+        const int8_t *a_row = a + eq_row_offset(&row, a_step);
+        const int8_t *b_row = b + eq_row_offset(&row, b_step);
+        for (uint32_t i = 0; i < dims[EQ_INNER]; i++) {
+            *out++ = value(op, a_row[(int32_t)i * a_inner], b_row[(int32_t)i * b_inner]);
+        }
+    } while (eq_next_row(&row, dims));
+}
+
 #endif

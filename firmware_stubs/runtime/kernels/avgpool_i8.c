@@ -13,15 +13,14 @@ static int32_t rounded_division(int32_t sum, int32_t count)
     return sum > 0 ? (sum + count / 2) / count : (sum - count / 2) / count;
 }
 
+static int32_t sum_of(int32_t so_far, int32_t next)
+{
+    return so_far + next;
+}
+
 static int8_t average(const struct eq_pool_i8 *op, const struct eq_span *span, const int8_t *in)
 {
-    int32_t sum = 0;
-    for (uint32_t y = 0; y < span->rows; y++) {
-        const int8_t *at = in + (size_t)y * op->win.in_w * op->win.in_c;
-        for (uint32_t x = 0; x < span->columns; x++, at += op->win.in_c) {
-            sum += *at;
-        }
-    }
+    int32_t sum = eq_fold_span(&op->win, span, in, 0, sum_of);
     return (int8_t)eq_clamp(rounded_division(sum, (int32_t)(span->rows * span->columns)), op->act_min,
                             op->act_max);
 }

@@ -7,16 +7,14 @@ static int check(const struct eq_bounds *bounds, const void *record)
     return eq_check_pool(bounds, record);
 }
 
+static int32_t larger_of(int32_t so_far, int32_t next)
+{
+    return next > so_far ? next : so_far;
+}
+
 static int8_t largest(const struct eq_pool_i8 *op, const struct eq_span *span, const int8_t *in)
 {
-    int32_t best = INT8_MIN;
-    for (uint32_t y = 0; y < span->rows; y++) {
-        const int8_t *at = in + (size_t)y * op->win.in_w * op->win.in_c;
-        for (uint32_t x = 0; x < span->columns; x++, at += op->win.in_c) {
-            best = *at > best ? *at : best;
-        }
-    }
-    return (int8_t)eq_clamp(best, op->act_min, op->act_max);
+    return (int8_t)eq_clamp(eq_fold_span(&op->win, span, in, INT8_MIN, larger_of), op->act_min, op->act_max);
 }
 
 static void run(const struct eq_model *model, const void *record)
