@@ -136,7 +136,7 @@ def _clamps(plan: Plan) -> Plan:
             continue
         bounds = _clamp(op.table.buffer.data)
         before = producers.get(op.source.buffer)
-        if bounds is None or before is None:
+        if bounds is None or before is None or op.source.buffer.size_bytes != op.count:
             continue
         narrowed = _narrowed(ops[before], bounds)
         if narrowed is not None:
@@ -175,16 +175,14 @@ def _residuals(plan: Plan) -> Plan:
             continue
         for view, other in sorted(((op.a, op.b), (op.b, op.a)), key=lambda pair: -producers.get(pair[0].buffer, -1)):
             before = producers.get(view.buffer)
-            if before is None or uses[view.buffer] != 1 or view.offset:
+            if before is None or uses[view.buffer] != 1 or view.buffer.size_bytes != op.dims[0]:
                 continue
             conv = plan.ops[before]
             if type(conv) is not Conv or conv.sum is not None or not _ready(plan, other, before):
                 continue
             if view is op.b and op.sum.subtract:
                 continue
-            total = (
-                op.sum if view is op.a else replace(op.sum, a_zp=op.sum.b_zp, b_zp=op.sum.a_zp, a=op.sum.b, b=op.sum.a)
-            )
+            total = op.sum if view is op.a else _swapped(op.sum)
             joined = replace(conv, out=op.out, residual=other, sum=total)
             ops = [*plan.ops[:before], joined, *plan.ops[before + 1 : when], *plan.ops[when + 1 :]]
             return _residuals(replace(plan, ops=tuple(ops)))

@@ -95,6 +95,19 @@ def test_a_relu_narrows_its_producer_where_the_scales_are_one() -> None:
     assert names(ops, [x], [other]) == ["conv_i8"]
 
 
+def first_rows(source: Tensor, out: Tensor) -> Op:
+    given = [constant(np.array(values, np.int32)) for values in ((0, 0, 0, 0), out.shape, (1, 1, 1, 1))]
+    return Op("STRIDED_SLICE", (source, *given), (out,), options("StridedSlice"))
+
+
+def test_what_reads_only_a_part_does_not_join_the_record_that_gives_the_whole() -> None:
+    x, y, part, out, other = tensor(1, 8, 8, 3), tensor(1, 8, 8, 3), *(tensor(1, 4, 8, 3) for _ in range(3))
+    ops = [conv(x, y), first_rows(y, part)]
+    assert names([*ops, Op("RELU", (part,), (out,))], [x], [out]) == ["conv_i8", "lut_i8"]
+    assert names([*ops, add(part, other, out)], [x, other], [out]) == ["conv_i8", "add_i8"]
+    assert names([*ops, add(other, part, out)], [x, other], [out]) == ["conv_i8", "add_i8"]
+
+
 def test_parts_are_computed_in_their_place() -> None:
     x, a, b, out = tensor(1, 8, 8, 2), tensor(1, 8, 8, 2), tensor(1, 8, 8, 2), tensor(2, 8, 8, 2)
     join = Op("CONCATENATION", (a, b), (out,), options("Concatenation", axis=0))
