@@ -10,7 +10,8 @@ from typing import Any
 
 from edgeq.bundle import Bundle
 from edgeq.device.device import Device, Progress, silent
-from edgeq.errors import DeviceError
+from edgeq.errors import ArtifactError, DeviceError, ProtocolError
+from edgeq.interface import differences
 from edgeq.protocol.status import Status
 from edgeq.runtimes import Wheel, fetch, pick
 from edgeq.units import format_bytes
@@ -32,12 +33,20 @@ class Deployed:
     golden: dict[str, Any]
 
 
-def deploy(bundle: Bundle, device: Device, progress: Progress = silent) -> Deployed:
-    """Preflight, send what is missing, stage, self-test, activate; at any failure the previous release still serves."""
+def deploy(
+    bundle: Bundle, device: Device, progress: Progress = silent, *, allow_interface_change: bool = False
+) -> Deployed:
+    """Preflight, send what is missing, stage, self-test, activate; at any failure the previous release still serves.
+
+    `DeviceError` with status INTERFACE where applications would meet another interface than that of the release that
+    serves, unless that is allowed.
+    """
     serving = next((release for release in device.releases() if release.serving), None)
     if serving and serving.digest == bundle.digest and _is_sound(device, progress):
         return Deployed(serving.n, bundle.digest, None, False, device.client.sent_bytes, {})
     wheels = preflight(bundle, device)
+    if serving:
+        _check_interface(bundle, device, progress, allow_interface_change)
     push(bundle, wheels, device, progress)
     n = device.stage(bundle.digest, [wheel.sha256 for wheel in wheels], lambda note: progress(f"staging: {note}"))
     device.selftest(n, lambda note: progress(f"self-test: {note}"))
@@ -55,6 +64,24 @@ def _is_sound(device: Device, progress: Progress) -> bool:
         progress(error.message)
         return False
     return True
+
+
+def _check_interface(bundle: Bundle, device: Device, progress: Progress, allowed: bool) -> None:
+    """Compare with what serves: applications there rely on it."""
+    try:
+        before = device.interface()
+    except (ArtifactError, ProtocolError) as error:
+        progress(f"the interface of what serves cannot be compared: {error.message}")
+        return
+    changes = differences(before, bundle.interface())
+    if changes and not allowed:
+        raise DeviceError(
+            f"The interface differs from that of the release that serves on {device.address}: {'; '.join(changes)}.",
+            "Change the applications there first, then deploy with --allow-interface-change.",
+            Status.INTERFACE,
+        )
+    for change in changes:
+        progress(f"interface: {change}")
 
 
 def preflight(bundle: Bundle, device: Device) -> list[Wheel]:

@@ -39,6 +39,28 @@ class TensorInfo(NamedTuple):
             size *= length
         return size
 
+    def encode(self, real: Any) -> bytes:
+        """Real values as this tensor's raw little-endian bytes; `ValueError` where there are more or fewer."""
+        import numpy as np
+
+        values = np.asarray(real)
+        if values.size * np.dtype(self.dtype).itemsize != self.size_bytes:
+            raise ValueError(f"the input '{self.name}' has the shape {list(self.shape)}, not {list(values.shape)}")
+        raw = quantize(values, self.dtype, self.scale, self.zero_point)
+        return raw.astype(raw.dtype.newbyteorder("<"), copy=False).tobytes()
+
+
+def quantize(real: Any, dtype: str, scale: float, zero_point: int) -> Any:
+    """Real values of any shape -> integers of `dtype`, rounded to nearest (half to even) and clipped; with `scale` 0
+    only the type changes."""
+    import numpy as np
+
+    if scale == 0:
+        return np.asarray(real).astype(dtype)
+    info = np.iinfo(dtype)
+    steps = np.rint(np.asarray(real, np.float64) / scale) + zero_point
+    return np.clip(steps, info.min, info.max).astype(dtype)
+
 
 def available() -> tuple[str, str] | None:
     """(name, version) of the runtime that would be used here, without loading it; None where there is none."""

@@ -28,7 +28,7 @@ LAYERS = (
     ),
     ("edgeq.fit", "edgeq.quantize", "edgeq.micro", "edgeq.bundle", "edgeq.stats", "edgeq.estimate"),
     ("edgeq.link",),
-    ("edgeq.agent",),
+    ("edgeq.agent", "edgeq.client"),
     ("edgeq.device", "edgeq.probe", "edgeq.emulate"),
     ("edgeq.report", "edgeq.compare"),
     ("edgeq.render",),
@@ -42,7 +42,7 @@ LAYERS = (
 
 # Some modules may import less than their row allows.
 LOW = ("edgeq", "edgeq.errors", "edgeq.units", "edgeq.paths")
-ON_DEVICE = ("edgeq.agent", "edgeq.protocol", "edgeq.runtime")
+ON_DEVICE = ("edgeq.agent", "edgeq.client", "edgeq.preprocess", "edgeq.protocol", "edgeq.runtime")
 ONLY = {
     **dict.fromkeys(ON_DEVICE, ("edgeq", *ON_DEVICE)),
     "edgeq.report": (*LOW, "edgeq.run", "edgeq.stats", "edgeq.report"),

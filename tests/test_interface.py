@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeq.errors import ArtifactError, UsageError
-from edgeq.interface import Interface, Tensor
+from edgeq.interface import Interface, Tensor, differences
 
 INT8 = Tensor("x", (1, 2, 3), "int8", 0.5, -10)
 FLOAT = Tensor("y", (1, 4), "float32", 0.0, 0)
@@ -66,3 +67,47 @@ def test_the_document_comes_back() -> None:
 def test_damaged_documents_are_told(change: dict[str, Any]) -> None:
     with pytest.raises(ArtifactError):
         Interface.from_json({**Interface((INT8,), (FLOAT,)).to_json(), **change})
+
+
+FULL = Interface(
+    (INT8,), (FLOAT,), ("a", "b"), {"input": "audio", "steps": [{"do": "log", "offset": 1e-6}]}, threshold=0.5, smoothing=3
+)
+
+
+def test_a_full_document_comes_back_and_an_old_one_is_read() -> None:
+    assert Interface.from_json(FULL.to_json()) == FULL
+    old = {key: FULL.to_json()[key] for key in ("schema", "inputs", "outputs", "labels")}
+    assert Interface.from_json(old) == Interface((INT8,), (FLOAT,), ("a", "b"))
+
+
+def test_preprocessing_that_is_not_what_its_digest_says_is_damaged() -> None:
+    document = FULL.to_json()
+    document["preprocess"]["steps"][0]["offset"] = 1e-5
+    with pytest.raises(ArtifactError, match="digest"):
+        Interface.from_json(document)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"inputs": (INT8, INT8)}, "1 inputs before, now 2"),
+        ({"inputs": (replace(INT8, scale=0.25),)}, "input 'x': scale 0.5, now 0.25"),
+        ({"inputs": (replace(INT8, shape=(1, 3, 2)),)}, "input 'x': shape [1, 2, 3], now [1, 3, 2]"),
+        ({"outputs": (replace(FLOAT, name="z"),)}, "output 'y': name y, now z"),
+        ({"labels": ("b", "a")}, "the labels stand in another order, first at 0: 'a', now 'b'"),
+        ({"labels": ("a", "c")}, "label 1: 'b', now 'c'"),
+        ({"labels": ("a",)}, "2 labels before, now 1"),
+        ({"preprocess": None}, "preprocessing: now the application's"),
+        (
+            {"preprocess": {"input": "audio", "steps": [{"do": "log", "offset": 1e-5}]}},
+            "preprocessing, step 1 (log): offset 1e-06, now 1e-05",
+        ),
+        ({"preprocess": {"input": "audio", "steps": []}}, "preprocessing: 1 steps before, now 0"),
+        ({"preprocess": {**FULL.preprocess, "input": "image"}}, "preprocessing: input changed"),
+        ({"threshold": None}, "threshold: 0.5 before, now None"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_changed_is_named(change: dict[str, Any], told: str) -> None:
+    assert differences(FULL, replace(FULL, **change)) == [told]
+    assert differences(FULL, FULL) == []

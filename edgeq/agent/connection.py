@@ -130,7 +130,7 @@ class Connection:
         if offset == len(self._input):
             self._input += data
             if len(self._input) == length:
-                self._output = self._service.invoke(body.get("n"), bytes(self._input))
+                self._output = self._service.invoke(body.get("n"), bytes(self._input), body.get("raw"))
         if len(self._input) == length:
             return {"off": length, "out": len(self._output)}
         return {"off": len(self._input)}

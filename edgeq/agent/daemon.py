@@ -19,7 +19,8 @@ from pathlib import Path
 
 from edgeq.agent.connection import Connection
 from edgeq.agent.errors import Refused
-from edgeq.agent.process import program
+from edgeq.agent.files import replace_link
+from edgeq.agent.process import archive, program
 from edgeq.agent.service import Service
 from edgeq.protocol.smp import SmpError
 
@@ -31,20 +32,21 @@ TAKEN = b"\1"
 
 def attach(root: Path) -> int:
     """Join standard input and output to the daemon, which is started if none runs; returns when the host is gone."""
-    root.mkdir(parents=True, exist_ok=True)
-    channel = _join(root)
+    channel = join(root, (0, 1))
     for fd in (0, 1):
         os.dup2(os.open(os.devnull, os.O_RDWR), fd)
     channel.recv(1)
     return 0
 
 
-def _join(root: Path) -> socket.socket:
-    """The channel to a daemon that has taken over our streams; it is started if none is there."""
+def join(root: Path, streams: tuple[int, int]) -> socket.socket:
+    """The channel to a daemon that has taken over `streams` (it reads from the first and answers on the second); it is
+    started if none is there. Closing the channel does not end the conversation, closing the streams does."""
+    root.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + START_TIMEOUT_S
     child: subprocess.Popen[bytes] | None = None
     while True:
-        channel = _offer(root)
+        channel = _offer(root, streams)
         if channel is not None:
             return channel
         if time.monotonic() > deadline:
@@ -61,16 +63,18 @@ def _join(root: Path) -> socket.socket:
                     start_new_session=True,
                     cwd="/",
                 )
+                # An application may outlive the daemon that it started: its end must not be left to nobody.
+                threading.Thread(target=child.wait, daemon=True).start()
         time.sleep(0.02)
 
 
-def _offer(root: Path) -> socket.socket | None:
+def _offer(root: Path, streams: tuple[int, int]) -> socket.socket | None:
     """Hand our streams to the daemon; None where there is none, or one that is about to end and does not take them."""
     channel = socket.socket(socket.AF_UNIX)
     try:
         channel.connect(_address(root))
         _check_peer(channel)
-        socket.send_fds(channel, [b"\0"], [0, 1])
+        socket.send_fds(channel, [b"\0"], streams)
         channel.settimeout(TAKE_TIMEOUT_S)
         if channel.recv(1) == TAKEN:
             channel.settimeout(None)
@@ -104,6 +108,7 @@ def serve(root: Path, idle_s: float = IDLE_S) -> int:
         server.bind(address)
         Path(address).chmod(0o600)
         server.listen(16)
+        _publish(root)
         try:
             _Server(server, service, idle_s).run()
         finally:
@@ -185,9 +190,16 @@ def _check_peer(channel: socket.socket) -> None:
         raise SystemExit(f"edgeq-agent: the socket belongs to user {uid}, not to this one")
 
 
+def _publish(root: Path) -> None:
+    """The stable path from which applications import `edgeq.client`: a link to the zipapp that is at work."""
+    found = archive()
+    if found:
+        replace_link(root / "agent.pyz", str(found))
+
+
 def _own_digest() -> str:
-    archive = Path(sys.argv[0])
-    return hashlib.sha256(archive.read_bytes()).hexdigest() if archive.suffix == ".pyz" else ""
+    found = archive()
+    return hashlib.sha256(found.read_bytes()).hexdigest() if found else ""
 
 
 def _trim_log(log: Path) -> None:

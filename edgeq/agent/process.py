@@ -56,7 +56,7 @@ class ModelProcess:
             while True:
                 answer = pipe.receive(self._child.stdout.fileno(), timeout_s)
                 if "error" in answer:
-                    raise Refused(Status.RUNTIME, answer["error"])
+                    raise Refused(Status(answer.get("status", Status.RUNTIME)), answer["error"])
                 last = not answer.pop("more", False)
                 yield answer
                 if last:
@@ -106,5 +106,11 @@ def _last_line(log: IO[bytes]) -> str:
 
 def program() -> list[str]:
     """How this very program is started again: the zipapp it came in, or the installed package."""
-    archive = sys.argv[0]
-    return [archive] if archive.endswith(".pyz") else ["-m", "edgeq.agent"]
+    found = archive()
+    return [str(found)] if found else ["-m", "edgeq.agent"]
+
+
+def archive() -> Path | None:
+    """The zipapp that this module was imported from, also where an application imports it; None for a package."""
+    path = getattr(__spec__.loader, "archive", "") if __spec__ else ""
+    return Path(path).resolve() if path else None

@@ -149,27 +149,43 @@ class Service:
                 self._serving[1].close()
                 self._serving = None
 
-    def invoke(self, n: int | None, data: bytes) -> bytes:
-        """Run every sample in `data` (inputs in interface order, sample after sample); outputs likewise."""
+    def invoke(self, n: int | None, data: bytes, raw: dict[str, Any] | None = None) -> bytes:
+        """Run every sample in `data` (inputs in interface order, sample after sample); outputs likewise.
+
+        With `raw` (`edgeq.preprocess.raw`: kind of number, shape, rate) `data` is one raw input, which the release's
+        own preprocessing turns into the model's.
+        """
         with self._hold():
             number = self.number(n)
             interface = json.loads((self.store.release(number) / "interface.json").read_bytes())
-            sizes = [_size(tensor) for tensor in interface["inputs"]]
-            if not data or len(data) % sum(sizes):
-                raise Refused(Status.INVALID, f"{len(data)} bytes are not whole samples of {sum(sizes)} bytes")
+            request = _raw_request(interface, raw) if raw is not None else _samples_request(interface, len(data))
             if self._serving is None or self._serving[0] != number:
                 self.swap()
                 self._serving = (number, transaction.open_model(self.store, number))
             try:
-                answer: bytes = self._serving[1].ask(INVOKE_TIMEOUT_S, do="invoke", data=data, sizes=sizes)["data"]
-            except Refused:
-                self.swap()
+                answer: bytes = self._serving[1].ask(INVOKE_TIMEOUT_S, data=data, **request)["data"]
+            except Refused as refused:
+                if refused.status != Status.INVALID:  # A wrong input says nothing against the model's process.
+                    self.swap()
                 raise
             return answer
 
     def close(self) -> None:
         self.swap()
         self.store.blobs.close_part()
+
+
+def _samples_request(interface: dict[str, Any], length: int) -> dict[str, Any]:
+    sizes = [_size(tensor) for tensor in interface["inputs"]]
+    if not length or length % sum(sizes):
+        raise Refused(Status.INVALID, f"{length} bytes are not whole samples of {sum(sizes)} bytes")
+    return {"do": "invoke", "sizes": sizes}
+
+
+def _raw_request(interface: dict[str, Any], raw: dict[str, Any]) -> dict[str, Any]:
+    if interface.get("preprocess") is None:
+        raise Refused(Status.UNSUPPORTED, "this release has no preprocessing: give it the model's own input")
+    return {"do": "raw", "raw": raw, "preprocess": interface["preprocess"]}
 
 
 def _size(tensor: dict[str, Any]) -> int:

@@ -91,12 +91,13 @@ def _selftest(process: ModelProcess, folder: Path, note: Note) -> dict[str, Any]
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     interface = json.loads((folder / "interface.json").read_text(encoding="utf-8"))
     golden = cbor.loads((folder / "golden.cbor").read_bytes())
-    tolerance, count = manifest["golden"]["tolerance"], len(golden["outputs"])
+    expected = [*golden["outputs"], *(raw["outputs"] for raw in golden.get("raw", []))]
+    tolerance, count = manifest["golden"]["tolerance"], len(expected)
     worst = 0.0
-    answers = process.stream(VECTOR_TIMEOUT_S, do="golden", vectors=str(folder / "golden.cbor"))
-    for index, (answer, expected) in enumerate(zip(answers, golden["outputs"])):
+    request = {"do": "golden", "vectors": str(folder / "golden.cbor"), "preprocess": interface.get("preprocess") or {}}
+    for index, (answer, wanted) in enumerate(zip(process.stream(VECTOR_TIMEOUT_S, **request), expected)):
         note(f"golden vector {index + 1} of {count}")
-        for tensor, got, want in zip(interface["outputs"], answer["outputs"], expected):
+        for tensor, got, want in zip(interface["outputs"], answer["outputs"], wanted):
             off = difference(tensor["dtype"], got, want)
             worst = max(worst, off)
             if off > limit(tensor["dtype"], tolerance):

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.agent import pipe
+from edgeq.agent.errors import Refused
+from edgeq.protocol.status import Status
 
 CHUNK = 64
 
@@ -32,6 +34,8 @@ def main(runtime: str) -> None:
         try:
             for answer in getattr(worker, f"do_{request.pop('do')}")(**request):
                 pipe.send(answers, answer)
+        except Refused as refused:
+            pipe.send(answers, {"error": refused.reason[:500], "status": int(refused.status)})
         except Exception as error:
             # Whatever the runtime throws is an answer: the agent tells it to the host.
             pipe.send(answers, {"error": f"{type(error).__name__}: {error}"[:500]})
@@ -65,14 +69,31 @@ class _Worker:
             outputs += self.model.invoke(split(data, at, sizes))
         yield {"data": b"".join(outputs)}
 
-    def do_golden(self, vectors: str) -> Any:
-        """Run every golden vector; the outputs go back as they are, the agent compares."""
+    def do_raw(self, data: bytes, raw: dict[str, Any], preprocess: dict[str, Any]) -> Any:
+        """`data` is one raw input (`edgeq.protocol.raw`); `preprocess` makes the model's one input of it."""
+        yield {"data": b"".join(self._from_raw({**raw, "data": data}, preprocess))}
+
+    def _from_raw(self, raw: dict[str, Any], preprocess: dict[str, Any]) -> list[bytes]:
+        from edgeq.preprocess import parse
+        from edgeq.preprocess.wire import decode_raw
+
+        try:
+            inputs = [self.model.inputs[0].encode(parse(preprocess).apply(decode_raw(raw)))]
+        except ValueError as error:
+            raise Refused(Status.INVALID, str(error)) from error
+        outputs: list[bytes] = self.model.invoke(inputs)
+        return outputs
+
+    def do_golden(self, vectors: str, preprocess: dict[str, Any]) -> Any:
+        """Run every golden vector, then those from raw inputs; the outputs go back as they are, the agent compares."""
         from edgeq.protocol import cbor
 
         golden = cbor.loads(Path(vectors).read_bytes())
-        for inputs in golden["inputs"][:-1]:
+        for inputs in golden["inputs"]:
             yield {"outputs": self.model.invoke(inputs), "more": True}
-        yield {"outputs": self.model.invoke(golden["inputs"][-1])}
+        for raw in golden.get("raw", []):
+            yield {"outputs": self._from_raw(raw, preprocess), "more": True}
+        yield {}
 
     def do_bench(self, inputs: list[bytes], warmup: int, runs: int) -> Any:
         model, clock = self.model, time.perf_counter_ns

@@ -13,6 +13,8 @@ from edgeq.device.client import Client, device_error
 from edgeq.errors import LinkTimeout, ProtocolError
 from edgeq.interface import Interface
 from edgeq.link.base import Link
+from edgeq.preprocess.raw import Raw
+from edgeq.preprocess.wire import encode_raw
 from edgeq.protocol import contract, smp
 
 JOB_SILENCE_S = 180.0
@@ -129,10 +131,15 @@ class Device:
         most = self.describe()["samples"] * sum(tensor.size_bytes for tensor in self.interface(n).inputs)
         return b"".join(self._invoke(data[at : at + most], n) for at in range(0, len(data), most))
 
-    def _invoke(self, data: bytes, n: int | None) -> bytes:
+    def invoke_raw(self, raw: Raw, n: int | None = None) -> bytes:
+        """One raw input in, which the release's own preprocessing takes; raw output tensors, interface order, out."""
+        item = encode_raw(raw)
+        return self._invoke(item.pop("data"), n, item)
+
+    def _invoke(self, data: bytes, n: int | None, raw: dict[str, Any] | None = None) -> bytes:
         run = secrets.randbelow(1 << 31)  # so that a chunk of one inference is never taken for one of another
         answer = self.client.upload(
-            data, 0, contract.INVOKE, {**_only(n=n), "run": run}, lambda _: None, INVOKE_TIMEOUT_S
+            data, 0, contract.INVOKE, {**_only(n=n, raw=raw), "run": run}, lambda _: None, INVOKE_TIMEOUT_S
         )
         length, output = int(answer["out"]), b""
         while len(output) < length:

@@ -37,15 +37,24 @@ def make_bundle(
     model: bytes | None = None,
     outputs: Callable[[bytes], bytes] = lambda data: data,
     wheels: list[dict[str, Any]] | None = None,
+    interface: Interface | None = None,
+    raw: list[dict[str, Any]] | None = None,
     **manifest: Any,
 ) -> Bundle:
-    """A bundle for this machine. `outputs` may spoil the golden outputs, `model` replace the model."""
-    data, interface, (inputs, golden) = tiny()
+    """A bundle for this machine. `outputs` may spoil the golden outputs, `model` and `interface` replace the model's;
+    `raw` are golden vectors from raw inputs."""
+    data, own, (inputs, golden) = tiny()
     runtime, version = available() or ("ai-edge-litert", "0")
     members = {
         "model.tflite": data if model is None else model,
-        "interface.json": canonical_json(interface.to_json()),
-        "golden.cbor": cbor.dumps({"inputs": inputs, "outputs": [[outputs(data) for data in row] for row in golden]}),
+        "interface.json": canonical_json((interface or own).to_json()),
+        "golden.cbor": cbor.dumps(
+            {
+                "inputs": inputs,
+                "outputs": [[outputs(data) for data in row] for row in golden],
+                **({"raw": raw} if raw else {}),
+            }
+        ),
     }
     document = {
         "edgeq": "0.1.0",
