@@ -74,6 +74,7 @@ if [ "$purpose" != check ]; then
 fi
 if [ "$purpose" = test ]; then
     need optional clang clang
+    need optional libclang-rt-dev # its sanitizers: recommended packages are left out
     need optional chromium chromium chromium-browser google-chrome
     if [ -d /run/systemd/system ] && ! have sshd; then
         say "openssh-server is not installed, and its tests are skipped: installing it would start an SSH server here"

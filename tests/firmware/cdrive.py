@@ -56,7 +56,7 @@ def build(compiler: str, program: Path, *flags: str, root: Path = FIRMWARE) -> P
     if shutil.which(compiler) is None:
         pytest.skip(f"{compiler} is not installed")
     if not _links(compiler, *flags):
-        pytest.skip(f"{compiler} has no sanitizers here (Debian: libclang-rt-14-dev)")
+        pytest.skip(f"{compiler} has no sanitizers here (Debian: libclang-rt-dev)")
     sources = [*(root / "core" / f"eq_{part}.c" for part in PARTS), *sorted((root / "tests").glob("*.c"))]
     subprocess.run([compiler, *STRICT, *flags, f"-I{root / 'include'}", *sources, "-o", program], check=True)
     return program
