@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,16 +19,22 @@ else:
 
 FILE = "edgeq.toml"
 _PROJECT_KEYS = ("name", "model", "data", "eval", "labels", "targets", "device", "out", "runs")
-_DEVICE_KEYS = ("address", "target")
+_DEVICE_KEYS = ("address", "target", "bundle", "tags")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+ALL = "all"
+"""The group of every device; it always exists."""
+SELECTORS = ("group", "tag")
 
 
 @dataclass(frozen=True)
 class DeviceEntry:
-    """One entry of `[devices]`; `target` is empty where the file does not say."""
+    """One entry of `[devices]`; `target` is empty and `bundle` None where the file does not say."""
 
     name: str
     address: str
     target: str = ""
+    bundle: Path | None = None
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,32 +52,83 @@ class Project:
     out: Path = Path("build")
     runs: Path = Path("runs")
     devices: Mapping[str, DeviceEntry] = field(default_factory=dict)
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def resolve(self, device: str | None) -> DeviceEntry:
-        """A name of `[devices]`, an address, or None for the project's default device."""
+        """One device: a name of `[devices]`, an address, or None for the project's default device."""
         wanted = device or self.device
         if not wanted:
+            raise _none_given()
+        if is_selector(wanted):
+            found = ", ".join(entry.name for entry in self.select([wanted]))
             raise UsageError(
-                "No device was given.", "Give one, such as local: or ssh://pi@host, or set device in edgeq.toml."
+                f"'{wanted}' stands for several devices, and one is wanted here.", f"Give one of them: {found}."
             )
+        return self._one(wanted)
+
+    def is_many(self, wanted: Sequence[str]) -> bool:
+        """Whether these, or the project's default where there are none, are asked for as a fleet."""
+        return len(wanted) > 1 or any(is_selector(item) for item in wanted or (self.device,))
+
+    def select(self, wanted: Sequence[str]) -> tuple[DeviceEntry, ...]:
+        """Devices in the order asked for, each once: names, addresses, `group:NAME`, `tag:NAME`."""
+        items = tuple(wanted) or ((self.device,) if self.device else ())
+        if not items:
+            raise _none_given()
+        return tuple({entry.name: entry for item in items for entry in self._expand(item, ())}.values())
+
+    def _expand(self, item: str, inside: tuple[str, ...]) -> list[DeviceEntry]:
+        """`inside` are the groups on the way here, outermost first."""
+        kind, _, name = item.partition(":")
+        if not is_selector(item):
+            return [self._one(item)]
+        if kind == "tag":
+            return self._tagged(name)
+        if item in inside:
+            circle = " -> ".join((*inside[inside.index(item) :], item))
+            raise UsageError(f"The groups in {FILE} go in a circle: {circle}.", "Take one of them out of the other.")
+        if name == ALL:
+            return self._found(item, list(self.devices.values()))
+        if name not in self.groups:
+            raise _unknown("group", name, (*self.groups, ALL), "group:")
+        return self._found(item, [entry for part in self.groups[name] for entry in self._expand(part, (*inside, item))])
+
+    def _tagged(self, tag: str) -> list[DeviceEntry]:
+        found = [entry for entry in self.devices.values() if tag in entry.tags]
+        if not found:
+            raise _unknown("tag", tag, sorted({each for entry in self.devices.values() for each in entry.tags}), "tag:")
+        return found
+
+    def _found(self, item: str, entries: list[DeviceEntry]) -> list[DeviceEntry]:
+        if not entries:
+            raise UsageError(f"There are no devices in '{item}'.", f"Add them to [devices] in {FILE}.")
+        return entries
+
+    def _one(self, wanted: str) -> DeviceEntry:
         if wanted in self.devices:
             return self.devices[wanted]
         if ":" in wanted:
             return DeviceEntry(wanted, wanted)
-        near = difflib.get_close_matches(wanted, self.devices, 1)
-        hint = (
-            f"Did you mean '{near[0]}'?" if near else "Give an address such as ssh://pi@host, or add it to [devices]."
-        )
-        raise UsageError(f"There is no device '{wanted}' in {FILE}.", hint)
+        if wanted in self.groups or wanted == ALL:
+            raise UsageError(f"'{wanted}' is a group, not a device.", f"Write it as group:{wanted}.")
+        raise _unknown("device", wanted, tuple(self.devices), "")
 
     def bundle(self, entry: DeviceEntry) -> Path:
-        """The bundle to deploy to this device when none was named: the one built for its target, or the only one."""
+        """The bundle to deploy to this device when none was named: its own, the one built for its target, or the only
+        one where it has no target."""
+        if entry.bundle:
+            return entry.bundle
         built = sorted(path.parent for path in self.out.glob("*/manifest.json"))
-        fitting = [path for path in built if entry.target and path.name.endswith(f"-{entry.target}")]
-        for candidates in (fitting, built):
-            if len(candidates) == 1:
-                return candidates[0]
+        target = _target_name(entry.target)
+        fitting = [path for path in built if path.name.endswith(f"-{target}")] if target else built
+        if len(fitting) == 1:
+            return fitting[0]
         names = ", ".join(path.name for path in built) or "none"
+        if target and not fitting:
+            raise UsageError(
+                f"No bundle for {target} is built; in {self.out} there are: {names}.",
+                f"Run 'edgeq build --target {target}', or name a bundle.",
+            )
         raise UsageError(f"Which bundle? In {self.out} there are: {names}.", "Name one, or run 'edgeq build' first.")
 
     def run_path(self, created: str, device: str) -> Path:
@@ -93,6 +150,34 @@ class Project:
         return sorted(newest.values())
 
 
+def is_selector(text: str) -> bool:
+    """Whether this is `group:NAME` or `tag:NAME`, and not one device."""
+    return text.partition(":")[0] in SELECTORS and ":" in text
+
+
+def _none_given() -> UsageError:
+    return UsageError("No device was given.", "Give one, such as local: or ssh://pi@host, or set device in edgeq.toml.")
+
+
+def _unknown(kind: str, name: str, known: Sequence[str], prefix: str) -> UsageError:
+    near = difflib.get_close_matches(name, known, 1)
+    hint = f"Did you mean '{prefix}{near[0]}'?" if near else ""
+    if not hint and kind == "device":
+        hint = "Give an address such as ssh://pi@host, or add it to [devices]."
+    there = ", ".join(f"{prefix}{each}" for each in known) or "none"
+    return UsageError(f"There is no {kind} '{name}' in {FILE}.", hint or f"There are: {there}.")
+
+
+def _target_name(target: str) -> str:
+    """The target's own name where an alias was written; what was written where no profile is known."""
+    from edgeq.target import load_target
+
+    try:
+        return load_target(target).name if target else ""
+    except UsageError:
+        return target
+
+
 def load_project(start: Path | None = None) -> Project:
     """The project of the current folder or the nearest one above it; an empty one where there is none."""
     start = (start or Path.cwd()).resolve()
@@ -110,40 +195,79 @@ def read_project(path: Path) -> Project:
         raise UsageError(
             f"{path}: cannot be read as TOML: {error}.", "'edgeq init' writes a project to compare with."
         ) from error
-    _known(path, "", data, ("project", "devices"))
+    _known(path, "", data, ("project", "devices", "groups"))
     table, root = _table(path, "project", data.get("project", {})), path.parent
     _known(path, "project.", table, _PROJECT_KEYS)
     devices = {
         name: _device(path, name, entry) for name, entry in _table(path, "devices", data.get("devices", {})).items()
     }
+    groups = {
+        name: _group(path, name, members) for name, members in _table(path, "groups", data.get("groups", {})).items()
+    }
+    _check_groups(path, Project(root, devices=devices, groups=groups))
     texts = {
         key: _text(path, f"project.{key}", table[key]) for key in _PROJECT_KEYS if key in table and key != "targets"
     }
     files = {key: root / Path(texts[key]).expanduser() for key in ("model", "data", "eval", "labels") if key in texts}
-    targets = table.get("targets", [])
-    if not isinstance(targets, list) or not all(isinstance(target, str) for target in targets):
-        raise UsageError(f"{path}: 'project.targets' must be a list of texts.", 'For example: targets = ["rpi4"]')
     return Project(
         root,
         name=texts.get("name", ""),
-        targets=tuple(targets),
+        targets=_texts(path, "project.targets", table.get("targets", []), 'targets = ["rpi4"]'),
         device=texts.get("device", ""),
         out=root / Path(texts.get("out", "build")).expanduser(),
         runs=root / Path(texts.get("runs", "runs")).expanduser(),
         devices=devices,
+        groups=groups,
         **files,
     )
 
 
 def _device(path: Path, name: str, entry: Any) -> DeviceEntry:
+    _name(path, "devices", name)
     if isinstance(entry, str):
         return DeviceEntry(name, entry)
     table = _table(path, f"devices.{name}", entry)
     _known(path, f"devices.{name}.", table, _DEVICE_KEYS)
     if "address" not in table:
         raise UsageError(f"{path}: 'devices.{name}' has no address.", 'For example: address = "ssh://pi@raspberrypi"')
-    address = _text(path, f"devices.{name}.address", table["address"])
-    return DeviceEntry(name, address, _text(path, f"devices.{name}.target", table.get("target", "")))
+    texts = {
+        key: _text(path, f"devices.{name}.{key}", table[key]) for key in ("address", "target", "bundle") if key in table
+    }
+    return DeviceEntry(
+        name,
+        texts["address"],
+        texts.get("target", ""),
+        path.parent / Path(texts["bundle"]).expanduser() if "bundle" in texts else None,
+        _texts(path, f"devices.{name}.tags", table.get("tags", []), 'tags = ["kitchen"]'),
+    )
+
+
+def _group(path: Path, name: str, members: Any) -> tuple[str, ...]:
+    _name(path, "groups", name)
+    if name == ALL:
+        raise UsageError(f"{path}: 'groups.{ALL}' always means every device.", "Give the group another name.")
+    return _texts(path, f"groups.{name}", members, f'{name} = ["pi1", "pi2", "group:other"]')
+
+
+def _check_groups(path: Path, project: Project) -> None:
+    for name in project.groups:
+        try:
+            project.select([f"group:{name}"])
+        except UsageError as error:
+            raise UsageError(f"{path}: 'groups.{name}': {error.message}", error.hint) from error
+
+
+def _name(path: Path, table: str, name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"{path}: '{table}.{name}' cannot be a name.", "Use letters, digits, dot, dash and underscore."
+        )
+
+
+def _texts(path: Path, key: str, value: Any, example: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise UsageError(f"{path}: '{key}' must be a list of texts.", f"For example: {example}")
+    return tuple(value)
 
 
 def _table(path: Path, key: str, value: Any) -> dict[str, Any]:

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # A module imports from its own row and the rows above it, never from one below.
 LAYERS = (
-    ("edgeq", "edgeq.errors", "edgeq.units", "edgeq.paths", "edgeq.console"),
+    ("edgeq", "edgeq.errors", "edgeq.units", "edgeq.paths", "edgeq.console", "edgeq.parallel"),
     (
         *("edgeq.target", "edgeq.dataset", "edgeq.interface", "edgeq.preprocess", "edgeq.model", "edgeq.run"),
         *("edgeq.runtime", "edgeq.runtimes", "edgeq.protocol", "edgeq.inventory", "edgeq.project"),
@@ -36,8 +36,8 @@ LAYERS = (
         *("edgeq.build", "edgeq.check", "edgeq.deploy", "edgeq.infer", "edgeq.bench", "edgeq.monitor", "edgeq.doctor"),
         *("edgeq.init", "edgeq.init_worker", "edgeq.firmware", "edgeq.firmware_size"),
     ),
-    ("edgeq.demo",),
-    ("edgeq.cli", "edgeq.telling", "edgeq.__main__"),
+    ("edgeq.demo", "edgeq.fleet", "edgeq.trust"),
+    ("edgeq.cli", "edgeq.telling", "edgeq.telling_fleet", "edgeq.live", "edgeq.__main__"),
 )
 
 # Some modules may import less than their row allows.

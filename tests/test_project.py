@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgeq.errors import UsageError
-from edgeq.project import DeviceEntry, load_project, read_project
+from edgeq.project import DeviceEntry, Project, load_project, read_project
 
 TEXT = """
 [project]
@@ -68,11 +68,87 @@ def test_the_bundle_for_a_device(folder: Path) -> None:
     with pytest.raises(UsageError, match="there are: none"):
         project.bundle(project.resolve("pi"))
     built(folder, "digits-linux-x86_64")
+    with pytest.raises(UsageError, match="No bundle for rpi4 is built") as error:
+        project.bundle(project.resolve("pi"))
+    assert "edgeq build --target rpi4" in error.value.hint
     assert project.bundle(project.resolve("here")).name == "digits-linux-x86_64"
     built(folder, "digits-rpi4")
     assert project.bundle(project.resolve("pi")).name == "digits-rpi4"
     with pytest.raises(UsageError, match="Which bundle"):
         project.bundle(project.resolve("here"))
+
+
+LAB = """
+[project]
+device = "group:lab"
+[devices]
+pi1 = "ssh://pi@one"
+pi2 = { address = "ssh://pi@two", target = "pi4", tags = ["kitchen"] }
+here = { address = "local:", bundle = "out/mine", tags = ["kitchen", "desk"] }
+[groups]
+lab = ["pi1", "group:rest"]
+rest = ["pi2", "pi1"]
+kitchen = ["tag:kitchen", "ssh://pi@three"]
+"""
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Project:
+    (tmp_path / "edgeq.toml").write_text(LAB)
+    return load_project(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "names"),
+    [
+        ([], "pi1 pi2"),
+        (["group:lab"], "pi1 pi2"),
+        (["group:rest", "pi1", "here"], "pi2 pi1 here"),
+        (["group:all"], "pi1 pi2 here"),
+        (["tag:desk"], "here"),
+        (["group:kitchen"], "pi2 here ssh://pi@three"),
+        (["local:a", "local:b", "local:a"], "local:a local:b"),
+    ],
+)
+def test_groups_tags_names_and_addresses(lab: Project, wanted: list[str], names: str) -> None:
+    assert [entry.name for entry in lab.select(wanted)] == names.split()
+
+
+def test_many_or_one(lab: Project) -> None:
+    assert lab.is_many([]) and lab.is_many(["group:rest"]) and lab.is_many(["pi1", "pi2"])
+    assert not lab.is_many(["pi1"]) and not lab.is_many(["local:"])
+    with pytest.raises(UsageError, match="'group:lab' stands for several devices") as error:
+        lab.resolve(None)
+    assert error.value.hint == "Give one of them: pi1, pi2."
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message", "hint"),
+    [
+        ("group:lap", "no group 'lap'", "Did you mean 'group:lab'?"),
+        ("group:xyz", "no group 'xyz'", "There are: group:lab, group:rest, group:kitchen, group:all."),
+        ("tag:kitchn", "no tag 'kitchn'", "Did you mean 'tag:kitchen'?"),
+        ("pi3", "no device 'pi3'", "Did you mean"),
+        ("lab", "'lab' is a group", "Write it as group:lab."),
+        ("all", "'all' is a group", "Write it as group:all."),
+    ],
+)
+def test_what_is_not_there_is_told_with_near_names(lab: Project, wanted: str, message: str, hint: str) -> None:
+    with pytest.raises(UsageError) as error:
+        lab.select([wanted])
+    assert message in error.value.message
+    assert hint in error.value.hint
+
+
+def test_a_device_s_own_bundle_and_targets_by_another_name(lab: Project) -> None:
+    assert lab.bundle(lab.resolve("here")) == lab.root / "out" / "mine"
+    built(lab.root, "digits-linux-x86_64", "digits-rpi4")
+    assert lab.bundle(lab.resolve("pi2")).name == "digits-rpi4"
+
+
+def test_without_devices_there_is_no_group(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no devices in 'group:all'"):
+        load_project(tmp_path).select(["group:all"])
 
 
 def test_runs_get_names_of_their_own_and_the_newest_of_each_device_is_found(folder: Path) -> None:
@@ -104,6 +180,16 @@ def test_runs_get_names_of_their_own_and_the_newest_of_each_device_is_found(fold
         ("[devices.pi]\ntarget = 'rpi4'", "'devices.pi' has no address"),
         ("[devices.pi]\naddress = 'local:'\nport = 3", "unknown key 'devices.pi.port'"),
         ("[devices]\npi = 3", "'devices.pi' must be a table"),
+        ("[devices.pi]\naddress = 'local:'\ntags = 'a'", "'devices.pi.tags' must be a list"),
+        ("[devices.pi]\naddress = 'local:'\nbundle = 3", "'devices.pi.bundle' must be a text"),
+        ("[devices]\n'group:pi' = 'local:'", "'devices.group:pi' cannot be a name"),
+        ("[groups]\nlab = 'pi'", "'groups.lab' must be a list"),
+        ("[groups]\nlab = ['pi']", "'groups.lab': There is no device 'pi'"),
+        ("[groups]\nlab = []", "'groups.lab': There are no devices in 'group:lab'"),
+        ("[groups]\nall = []", "'groups.all' always means every device"),
+        ("[groups]\na = ['group:b']\nb = ['group:a']", "in a circle: group:a -> group:b -> group:a"),
+        ("[groups]\na = ['group:a']", "in a circle: group:a -> group:a"),
+        ("[groups]\n'a b' = []", "'groups.a b' cannot be a name"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, text: str, message: str) -> None:

@@ -13,6 +13,7 @@ import fnmatch
 import hashlib
 import hmac
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from pathlib import Path
 
 from edgeq import paths
 from edgeq.errors import LinkError, UsageError
-from edgeq.link.ssh_address import DEFAULT_PORT
+from edgeq.link.ssh_address import DEFAULT_PORT, parse_ssh
 
 MAX_FILE_BYTES = 16 << 20
 
@@ -55,6 +56,22 @@ class Entry:
     place: str
 
 
+@dataclass(frozen=True)
+class Expected:
+    """The keys that a list says a host has, each as its fingerprint. `host` is `host` or `[host]:port`, as in
+    known_hosts files; `place` is `file:line` of the first of them."""
+
+    host: str
+    fingerprints: tuple[str, ...]
+    place: str
+
+    @property
+    def address(self) -> str:
+        """Where it is asked for its key."""
+        host, port = _host_and_port(self.host)
+        return f"ssh://{f'[{host}]' if ':' in host else host}" + (f":{port}" if port else "")
+
+
 def fingerprint(blob: bytes) -> str:
     """`SHA256:` and the unpadded base64 of the digest of a public key."""
     return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
@@ -84,18 +101,23 @@ def user_files() -> tuple[Path, ...]:
 
 def read_known_hosts(files: Iterable[Path]) -> list[Entry]:
     """Every usable line of those files that exist, in order; a line that cannot be read is skipped, as OpenSSH does."""
-    entries: list[Entry] = []
-    for path in files:
-        try:
-            with path.open("rb") as stream:
-                text = stream.read(MAX_FILE_BYTES).decode("utf-8", "replace")
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except OSError as error:
-            raise UsageError(f"{path}: cannot be read: {error.strerror}.", "Host keys are looked up in it.") from error
-        parsed = (parse_line(line, f"{path}:{number}") for number, line in enumerate(text.split("\n"), 1))
-        entries += [entry for entry in parsed if entry]
-    return entries
+    return [entry for path in files for entry in _entries(path, _lines(path) or [])]
+
+
+def _lines(path: Path) -> list[str] | None:
+    """The lines of a file, bytes that are no text kept as they are; None where there is no file."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(MAX_FILE_BYTES).decode("utf-8", "surrogateescape").split("\n")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}.", "Host keys are looked up in it.") from error
+
+
+def _entries(path: Path, lines: Sequence[str]) -> list[Entry]:
+    parsed = (parse_line(line, f"{path}:{number}") for number, line in enumerate(lines, 1))
+    return [entry for entry in parsed if entry]
 
 
 def parse_line(line: str, place: str) -> Entry | None:
@@ -115,6 +137,64 @@ def parse_line(line: str, place: str) -> Entry | None:
     if not blob.startswith(len(kind).to_bytes(4, "big") + kind):
         return None
     return Entry(marker, tuple(fields[0].split(",")), fields[1], blob, place)
+
+
+def read_expected(path: Path) -> list[Expected]:
+    """The hosts of a list, each once, in its order: lines of a known_hosts file, or `host SHA256:fingerprint`.
+
+    It is what keys are compared with, so nothing in it is passed over: `UsageError` names the line.
+    """
+    lines = _lines(path)
+    if lines is None:
+        raise UsageError(f"There is no file {path}.", "'ssh-keyscan HOST...' on a trusted network writes one.")
+    found: dict[str, Expected] = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        place = f"{path}:{number}"
+        names, print_ = _expected_line(line, place)
+        for name in names:
+            before = found.get(name, Expected(name, (), place))
+            prints = tuple(dict.fromkeys((*before.fingerprints, print_)))
+            found[name] = Expected(name, prints, before.place)
+    if not found:
+        raise UsageError(f"{path} names no host.", FORM_OF_LISTS)
+    return list(found.values())
+
+
+FORM_OF_LISTS = "A line is 'host SHA256:fingerprint', '[host]:port SHA256:fingerprint' or a line of a known_hosts file."
+_FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
+
+
+def _expected_line(line: str, place: str) -> tuple[list[str], str]:
+    """The hosts of one line and the fingerprint of their key."""
+    words, entry = line.split(), parse_line(line, place)
+    if entry and not entry.marker:
+        names, found = list(entry.patterns), fingerprint(entry.blob)
+    elif len(words) > 1 and _FINGERPRINT.fullmatch(words[1]):
+        names, found = words[0].split(","), words[1]
+    else:
+        raise UsageError(f"{place}: this line cannot be read.", FORM_OF_LISTS)
+    return [_plain_host(name, place) for name in names], found
+
+
+def _plain_host(name: str, place: str) -> str:
+    """`host` or `[host]:port`, and nothing that stands for several hosts or hides one."""
+    if name.startswith("|"):
+        raise UsageError(f"{place}: the host's name is hashed, so it cannot be asked.", "Write its name instead.")
+    host, port = _host_and_port(name)
+    try:
+        parse_ssh(f"ssh://{f'[{host}]' if ':' in host else host}" + (f":{port}" if port else ""))
+    except UsageError as error:
+        raise UsageError(f"{place}: '{name}' is not the name of one host.", FORM_OF_LISTS) from error
+    return host_name(host, int(port or DEFAULT_PORT))
+
+
+def _host_and_port(name: str) -> tuple[str, str]:
+    if not name.startswith("["):
+        return name, ""
+    host, _, port = name[1:].partition("]:")
+    return host, port
 
 
 def matches(patterns: Sequence[str], name: str) -> bool:
@@ -202,20 +282,37 @@ def remember(key: HostKey, *, replace: bool = False, path: Path | None = None) -
     nothing.
     """
     path = path or own_file()
-    entries = known_entries(read_known_hosts([path]), key.name)
-    if any(entry.blob == key.blob for entry in entries) and not (replace and len(entries) > 1):
-        return path
-    if entries and not replace:
-        raise LinkError(
-            f"{entries[0].place} already holds a different key for {key.name}: {entries[0].type} "
-            f"{fingerprint(entries[0].blob)}.",
-            "If the device was set up anew, compare the new fingerprint on the device and replace the key explicitly.",
-        )
-    old = {int(entry.place.rpartition(":")[2]) for entry in entries}
-    lines = path.read_text(encoding="utf-8", errors="surrogateescape").split("\n") if path.exists() else []
-    kept = [line for number, line in enumerate(lines, 1) if number not in old and line.strip()]
-    _write_private(path, "\n".join([*kept, key.line]) + "\n")
+    (refused,) = remember_all([key], replace=replace, path=path)
+    if refused:
+        raise refused
     return path
+
+
+def remember_all(keys: Sequence[HostKey], *, replace: bool = False, path: Path | None = None) -> list[LinkError | None]:
+    """Like `remember` for many keys in one write. The answer says for each what refuses it; the others are kept."""
+    path = path or own_file()
+    before = _lines(path) or []
+    lines, refusals = before, list[LinkError | None]()
+    for key in keys:
+        entries = known_entries(_entries(path, lines), key.name)
+        refused = None
+        if entries and not replace and all(entry.blob != key.blob for entry in entries):
+            refused = _other_key(key, entries[0])
+        elif all(entry.blob != key.blob for entry in entries) or (replace and len(entries) > 1):
+            old = {int(entry.place.rpartition(":")[2]) for entry in entries}
+            kept = [line for number, line in enumerate(lines, 1) if number not in old and line.strip()]
+            lines = [*kept, key.line]
+        refusals.append(refused)
+    if lines is not before:
+        _write_private(path, "\n".join(lines) + "\n")
+    return refusals
+
+
+def _other_key(key: HostKey, known: Entry) -> LinkError:
+    return LinkError(
+        f"{known.place} already holds a different key for {key.name}: {known.type} {fingerprint(known.blob)}.",
+        "If the device was set up anew, compare the new fingerprint on the device and replace the key explicitly.",
+    )
 
 
 def _write_private(path: Path, text: str) -> None:
