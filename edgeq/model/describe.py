@@ -12,7 +12,9 @@ from edgeq.model.tflite import ModelInfo, TensorInfo
 
 
 def describe(model: ModelInfo, labels: Sequence[str] = ()) -> Interface:
-    """The interface of `model`; `UsageError` where the number of labels is not that of the last output's values."""
+    """The interface of `model`; `UsageError` where the number of labels is not that of the last output's values,
+    `ConvertError` for inputs and outputs that no application could use."""
+    check_ends(model)
     interface = Interface(
         tuple(_tensor(tensor) for tensor in model.inputs),
         tuple(_tensor(tensor) for tensor in model.outputs),
@@ -25,6 +27,18 @@ def describe(model: ModelInfo, labels: Sequence[str] = ()) -> Interface:
             "Give one label per value, in order.",
         )
     return interface
+
+
+def check_ends(model: ModelInfo) -> None:
+    """`ConvertError` where a model has no inputs or no outputs, or an input without a fixed shape."""
+    for what, tensors in (("input", model.inputs), ("output", model.outputs)):
+        if not tensors:
+            raise ConvertError(f"The model has no {what}.", "Save it again, with its inputs and outputs.")
+    for name, shape in model.open_inputs:
+        raise ConvertError(
+            f"The model's input '{name}' has the shape {shape}; every axis but the first must have a fixed size.",
+            "Give the input a full shape and convert the model again.",
+        )
 
 
 def read_labels(labels: Sequence[str] | Path | None) -> tuple[str, ...]:

@@ -63,7 +63,7 @@ class Table:
 
     def table(self, field: int) -> Table | None:
         """A field that refers to a table."""
-        target = self._reference(field)
+        target = self.reference(field)
         return None if target is None else Table(self.buffer, target)
 
     def tables(self, field: int) -> Iterator[Table]:
@@ -85,7 +85,7 @@ class Table:
 
     def vector(self, field: int, item_size: int) -> tuple[int, int]:
         """(offset of the first item, count) of a vector; (0, 0) where the field is absent."""
-        target = self._reference(field)
+        target = self.reference(field)
         if target is None:
             return 0, 0
         count = self.buffer.number(target, "I")
@@ -94,7 +94,8 @@ class Table:
         self.buffer.spend(4 + count * item_size)
         return target + 4, count
 
-    def _reference(self, field: int) -> int | None:
+    def reference(self, field: int) -> int | None:
+        """Where a field refers to, unchecked; None where it is absent."""
         place = self._place(field, 4)
         return None if place is None else place + self.buffer.number(place, "I")
 

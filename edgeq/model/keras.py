@@ -19,51 +19,77 @@ def read_keras(path: Path) -> FrozenGraph:
 
 
 def load(path: Path) -> Any:
-    """The model, by Keras 3; a Keras-2 `.h5` that it refuses is repaired, else read by tf_keras where there is one."""
+    """The model, by Keras 3; an `.h5` of Keras 2 that it refuses is read by tf_keras where there is one."""
     import keras
 
+    if _is_hdf5(path):
+        return _load_hdf5(path)
     try:
         return keras.models.load_model(path, compile=False)
     except Exception as error:
-        if path.suffix == ".keras":
-            raise _unreadable(path, error) from error
-        return _load_keras2(path, error)
+        raise _unreadable(path, error) from error
 
 
-def _load_keras2(path: Path, first: Exception) -> Any:
+def _load_hdf5(path: Path) -> Any:
+    """By its content, not its name: Keras 2 also wrote HDF5 into files named `.keras`."""
     import keras
 
+    _check_whole(path)
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "model.h5"
         shutil.copyfile(path, copy)
-        if _strip_groups(copy):
-            try:
-                return keras.models.load_model(copy, compile=False)
-            except Exception as error:
-                first = error
+        _strip_groups(copy)
+        try:
+            return keras.models.load_model(copy, compile=False)
+        except Exception as error:
+            return _load_keras2(path, copy, error)
+
+
+def _load_keras2(path: Path, copy: Path, first: Exception) -> Any:
     # tf_keras runs the code that a Lambda layer carries, without asking; Keras 3 has just refused to.
     if "lambda" in str(first).lower() or importlib.util.find_spec("tf_keras") is None:
         raise _unreadable(path, first) from first
     import tf_keras
 
     try:
-        return tf_keras.models.load_model(path, compile=False)
+        return tf_keras.models.load_model(copy, compile=False)
     except Exception as error:
         raise _unreadable(path, error) from error
 
 
-def _strip_groups(path: Path) -> bool:
-    """Drop the key `groups`, which Keras 2 wrote and Keras 3 refuses, from depthwise layers; whether one was there."""
+def _is_hdf5(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(8) == b"\x89HDF\r\n\x1a\n"
+
+
+def _check_whole(path: Path) -> None:
+    """`ConvertError` where an HDF5 file holds no model, but weights only or something else."""
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            if "model_config" in file.attrs:
+                return
+            keras_made = {"layer_names", "keras_version", "backend"} & set(file.attrs) or {"layers", "vars"} & set(file)
+    except OSError as error:
+        raise ConvertError(
+            f"The file '{path.name}' is damaged: {str(error).splitlines()[0]}", "Save the model again."
+        ) from error
+    what = "holds weights only, and not the layers that they belong to" if keras_made else "holds no Keras model"
+    raise ConvertError(
+        f"The file '{path.name}' {what}.",
+        "Save the whole model: model.save('model.keras'), not model.save_weights(...).",
+    )
+
+
+def _strip_groups(path: Path) -> None:
+    """Drop the key `groups`, which Keras 2 wrote and Keras 3 refuses, from depthwise layers."""
     import h5py
 
     with h5py.File(path, "r+") as file:
-        if "model_config" not in file.attrs:
-            return False
         config = json.loads(file.attrs["model_config"])
-        found = _strip(config)
-        if found:
+        if _strip(config):
             file.attrs["model_config"] = json.dumps(config)
-        return found
 
 
 def _strip(config: Any) -> bool:

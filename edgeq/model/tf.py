@@ -7,7 +7,7 @@ own names); that becomes one float `.tflite`, and every quantized variant starts
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -89,18 +89,68 @@ def float_tflite(frozen: FrozenGraph) -> bytes:
     return bytes(converter.convert())
 
 
-def int8_tflite(model: bytes, samples: NDArray[Any], io: str) -> bytes:
-    """Quantize a float `.tflite` with one input to full int8, with ranges calibrated on `samples` (n, 1, ...).
+def unpack_tflite(model: bytes) -> Any:
+    """A `.tflite` file as the objects of TensorFlow's generated schema (`ModelT`), to be changed and packed again."""
+    from tensorflow.lite.python import schema_py_generated
 
-    `io` is "int8" or "float32": the type of inputs and outputs.
-    """
-    from tensorflow.lite.python.convert import deduplicate_readonly_buffers, mlir_quantize
-    from tensorflow.lite.python.optimize.calibrator import Calibrator, add_intermediate_tensors
+    return schema_py_generated.ModelT.InitFromPackedBuf(model, 0)
 
-    def feed() -> Any:
-        return ([np.ascontiguousarray(sample, np.float32)] for sample in samples)
 
-    io_type = getattr(tensorflow(), io)
-    calibrated = Calibrator(add_intermediate_tensors(model)).calibrate(feed)
-    quantized = mlir_quantize(calibrated, input_data_type=io_type, output_data_type=io_type)
-    return bytes(deduplicate_readonly_buffers(quantized))
+def pack_tflite(model: Any) -> bytes:
+    """The reverse of `unpack_tflite`."""
+    from tensorflow.lite.tools.flatbuffer_utils import convert_object_to_bytearray
+
+    return bytes(convert_object_to_bytearray(model))
+
+
+def symmetric(scales: NDArray[Any], axis: int) -> Any:
+    """Quantization parameters for `unpack_tflite`'s tensors: these scales along `axis`, zero points 0."""
+    from tensorflow.lite.python import schema_py_generated
+
+    parameters = schema_py_generated.QuantizationParametersT()
+    parameters.scale, parameters.zeroPoint = scales, np.zeros(len(scales), np.int64)
+    parameters.quantizedDimension = axis
+    return parameters
+
+
+class Quantizer:
+    """Full-integer variants of one float `.tflite`. `feed` gives the calibration samples: for each a list of arrays in
+    the order of the model's inputs, with batch dimension; it is called once for each kind of activations."""
+
+    def __init__(self, model: bytes, feed: Callable[[], Iterable[list[NDArray[Any]]]]) -> None:
+        self._model, self._feed, self._calibrated = model, feed, b""
+
+    def int8(self, *, per_channel: bool, io: str) -> bytes:
+        """Activations int8; inputs and outputs of type `io`, int8 or float32."""
+        from tensorflow.lite.python.convert import deduplicate_readonly_buffers, mlir_quantize
+        from tensorflow.lite.python.optimize.calibrator import Calibrator, add_intermediate_tensors
+
+        if not self._calibrated:
+            self._calibrated = Calibrator(add_intermediate_tensors(self._model)).calibrate(self._feed)
+        io_type = getattr(tensorflow(), io)
+        quantized = mlir_quantize(
+            self._calibrated,
+            disable_per_channel=not per_channel,
+            disable_per_channel_for_dense_layers=not per_channel,
+            input_data_type=io_type,
+            output_data_type=io_type,
+        )
+        return bytes(deduplicate_readonly_buffers(quantized))
+
+    def int16(self, *, per_channel: bool, io: str) -> bytes:
+        """Activations int16, biases int64; inputs and outputs of type `io`, int16 or float32."""
+        from tensorflow.lite.python.optimize.calibrator import Calibrator
+
+        tf = tensorflow()
+        io_type = getattr(tf, io)
+        quantized = Calibrator(self._model).calibrate_and_quantize(
+            self._feed,
+            io_type,
+            io_type,
+            allow_float=False,
+            activations_type=tf.int16,
+            bias_type=tf.int64,
+            disable_per_channel=not per_channel,
+            disable_per_channel_quantization_for_dense_layers=not per_channel,
+        )
+        return bytes(quantized)

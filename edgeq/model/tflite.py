@@ -6,128 +6,32 @@ Needs no TensorFlow. The file is untrusted: whatever is wrong with it ends as an
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
 from edgeq.errors import ArtifactError
 from edgeq.model.flatbuffer import FlatBuffer, Table, damaged
-from edgeq.model.macs import Work, operator_macs
-from edgeq.model.schema import FLOATS, OPERATORS, TENSOR_TYPES
+from edgeq.model.info import ModelInfo, Operator, Subgraph, TensorInfo
+from edgeq.model.schema import OPERATORS, TENSOR_TYPES
+from edgeq.model.structure import check_structure
+
+__all__ = ["ModelInfo", "Operator", "Subgraph", "TensorInfo", "read_model"]
 
 IDENTIFIER = b"TFL3"
 MAX_RANK = 16
+MAX_TENSOR_BYTES = (1 << 31) - 1
+"""The runtimes count in 32 bits."""
 
-
-@dataclass(frozen=True)
-class TensorInfo:
-    """One tensor. `shape` has the batch dimension. `scales` and `zero_points` hold one value per tensor or per channel
-    of `axis`; both are empty where it is not quantized. `data_bytes` is what the file stores: 0 for an activation."""
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-    scales: tuple[float, ...]
-    zero_points: tuple[int, ...]
-    axis: int
-    data_bytes: int
-    variable: bool
-
-    @property
-    def elements(self) -> int:
-        """How many values it has."""
-        return math.prod(self.shape)
-
-    @property
-    def size_bytes(self) -> int:
-        """Bytes that its values take in memory; 0 for types without a fixed size."""
-        return (self.elements * dict(TENSOR_TYPES)[self.dtype] + 7) // 8
-
-
-@dataclass(frozen=True)
-class Operator:
-    """One operator; `inputs` and `outputs` are positions in `Subgraph.tensors`, -1 for an optional input left out."""
-
-    name: str
-    custom: str
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-    transposed_x: bool = False
-    """BATCH_MATMUL only: its first input is transposed."""
-
-
-@dataclass(frozen=True)
-class Subgraph:
-    """The first of a model is its main graph; others are bodies of control flow."""
-
-    name: str
-    tensors: tuple[TensorInfo, ...]
-    operators: tuple[Operator, ...]
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class ModelInfo:
-    """What one `.tflite` file holds. Sizes in bytes."""
-
-    subgraphs: tuple[Subgraph, ...]
-    size_bytes: int
-    weights_bytes: int
-
-    @property
-    def inputs(self) -> tuple[TensorInfo, ...]:
-        """The inputs of the main graph, in order."""
-        main = self.subgraphs[0]
-        return tuple(main.tensors[index] for index in main.inputs)
-
-    @property
-    def outputs(self) -> tuple[TensorInfo, ...]:
-        """The outputs of the main graph, in order."""
-        main = self.subgraphs[0]
-        return tuple(main.tensors[index] for index in main.outputs)
-
-    @property
-    def operators(self) -> Iterator[tuple[Subgraph, Operator]]:
-        """Every operator with the graph that it is in."""
-        return ((graph, operator) for graph in self.subgraphs for operator in graph.operators)
-
-    def op_counts(self) -> dict[str, int]:
-        """How often each operator occurs, by name; custom ones as `CUSTOM:name`."""
-        counts = Counter(operator.custom or operator.name for _, operator in self.operators)
-        return dict(sorted(counts.items()))
-
-    def macs(self) -> int:
-        """Multiply-accumulates of one inference; the body of a loop counts once."""
-        return sum(
-            operator_macs(
-                operator.name,
-                Work(
-                    [graph.tensors[index].shape if index >= 0 else () for index in operator.inputs],
-                    [graph.tensors[index].shape for index in operator.outputs],
-                    operator.transposed_x,
-                ),
-            )
-            for graph, operator in self.operators
-        )
-
-    def float_tensors(self) -> tuple[TensorInfo, ...]:
-        """Every tensor of a floating-point type."""
-        return tuple(tensor for graph in self.subgraphs for tensor in graph.tensors if tensor.dtype in FLOATS)
-
-    def largest_activations_bytes(self) -> int:
-        """The most that the inputs and outputs of one operator take together: a lower bound of the working memory."""
-        sizes = (
-            sum(
-                graph.tensors[index].size_bytes
-                for index in {*operator.inputs, *operator.outputs}
-                if index >= 0 and not graph.tensors[index].data_bytes
-            )
-            for graph, operator in self.operators
-        )
-        return max(sizes, default=0)
+_ZERO_POINTS = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-(1 << 15), (1 << 15) - 1), "int4": (-8, 7)}
+_CALLS = {
+    "CALL": (4, (0,)),
+    "CALL_ONCE": (4, (0,)),
+    "IF": (4, (0, 1)),
+    "WHILE": (4, (0, 1)),
+    "STABLEHLO_COMPOSITE": (12, (1,)),
+    "STABLEHLO_WHILE": (12, (0, 1)),
+}
+"""Operators that run graphs: (the field of their options, the fields in it that number the graphs)."""
 
 
 def read_model(data: bytes) -> ModelInfo:
@@ -145,7 +49,19 @@ def read_model(data: bytes) -> ModelInfo:
     subgraphs = tuple(_subgraph(graph, codes, buffers) for graph in root.tables(2))
     if not subgraphs:
         raise damaged("it has no graph")
-    return ModelInfo(subgraphs, len(data), _weights_bytes(root, buffers))
+    check_structure(subgraphs)
+    return ModelInfo(subgraphs, len(data), _weights_bytes(root, buffers), _open_inputs(root, subgraphs[0]))
+
+
+def _open_inputs(root: Table, graph: Subgraph) -> tuple[tuple[str, str], ...]:
+    """By the shape signatures, in which -1 stands for any size."""
+    tensors = list(next(root.tables(2)).tables(0))
+    signatures = [tensors[index].numbers(7, "int32").tolist() for index in graph.inputs]
+    return tuple(
+        (graph.tensors[index].name, f"[{', '.join('?' if size < 0 else str(size) for size in signature)}]")
+        for index, signature in zip(graph.inputs, signatures, strict=True)
+        if any(size < 0 for size in signature[1:])
+    )
 
 
 def _weights_bytes(root: Table, buffers: list[int]) -> int:
@@ -190,14 +106,19 @@ def _tensor(tensor: Table, buffers: list[int]) -> TensorInfo:
     shape = tuple(tensor.numbers(0, "int32").tolist())
     if len(shape) > MAX_RANK or any(size < 0 for size in shape):
         raise damaged(f"tensor '{name}' has the shape {list(shape)}")
+    dtype, bits = TENSOR_TYPES[type_number]
+    if math.prod(shape) * max(bits, 8) > 8 * MAX_TENSOR_BYTES:
+        raise damaged(f"tensor '{name}' claims {math.prod(shape) * max(bits, 8) // 8} bytes (shape {list(shape)})")
     index = tensor.integer(2, "I")
     if index >= len(buffers):
         raise damaged(f"tensor '{name}' refers to buffer {index} of {len(buffers)}")
-    dtype, bits = TENSOR_TYPES[type_number]
     expected = (math.prod(shape) * bits + 7) // 8
     if buffers[index] and bits and tensor.table(6) is None and buffers[index] != expected:
         raise damaged(f"tensor '{name}' should hold {expected} bytes and holds {buffers[index]}")
     scales, zero_points, axis = _quantization(tensor, name, shape)
+    low, high = _ZERO_POINTS.get(dtype, (-(1 << 63), (1 << 63) - 1))
+    if zero_points and not low <= min(zero_points) <= max(zero_points) <= high:
+        raise damaged(f"a zero point of tensor '{name}' lies outside of {dtype}")
     return TensorInfo(name, shape, dtype, scales, zero_points, axis, buffers[index], bool(tensor.integer(5, "?")))
 
 
@@ -228,7 +149,15 @@ def _operator(operator: Table, codes: list[tuple[str, str]], tensors: int) -> Op
     if -1 in outputs:
         raise damaged(f"an output of a {name} is not a tensor")
     options = operator.table(4) if name == "BATCH_MATMUL" else None
-    return Operator(name, custom, inputs, outputs, bool(options and options.integer(0, "?")))
+    transposed = bool(options and options.integer(0, "?"))
+    return Operator(name, custom, inputs, outputs, transposed, _called(name, operator))
+
+
+def _called(name: str, operator: Table) -> tuple[int, ...]:
+    """The graphs that an operator runs."""
+    place, fields = _CALLS.get(name, (0, ()))
+    options = operator.table(place) if fields else None
+    return tuple(options.integer(field, "i") for field in fields) if options else (0,) * len(fields)
 
 
 def _indexes(table: Table, field: int, tensors: int) -> tuple[int, ...]:

@@ -1,23 +1,22 @@
-"""Converts a model to int8 in a worker process, so that whatever TensorFlow prints or breaks stays there."""
+"""Converts a model to `.tflite` in a worker process, so that whatever TensorFlow prints or breaks stays there."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from edgeq.errors import UsageError
-from edgeq.model.schema import FLOATS
+from edgeq.model.front_end import TFLITE, front_end
 from edgeq.model.tflite import read_model
+from edgeq.quantize.detect import Detected, detect_mode
 from edgeq.quantize.process import Progress, run_worker, work_folder
+from edgeq.quantize.recipe import STATIC, Recipe
+from edgeq.quantize.samples import Given, as_samples, store
+from edgeq.quantize.verify import check_mode
 
-SUFFIXES = (".keras", ".h5", ".hdf5", ".tflite")
-IO_TYPES = ("int8", "float32")
 TIMEOUT_S = 1800.0
 
 
@@ -29,51 +28,97 @@ class Converted:
     model: bytes
 
 
+@dataclass(frozen=True)
+class Variants:
+    """The bytes of the float `.tflite` and of one model for each recipe."""
+
+    float_model: bytes
+    models: Mapping[Recipe, bytes]
+
+
+def given_mode(model: Path) -> tuple[bytes, Detected | None] | None:
+    """The bytes of a `.tflite` file that is quantized already, in whatever way, with its mode; None for a float model
+    and for anything that is no `.tflite`. `ArtifactError` for a damaged file."""
+    if model.suffix.lower() != ".tflite" or not model.is_file() or front_end(model) != TFLITE:
+        return None
+    data = model.read_bytes()
+    found = detect_mode(read_model(data))
+    return None if found is not None and found.mode == "float32" else (data, found)
+
+
 def quantized_already(model: Path) -> bytes | None:
     """The bytes of a `.tflite` file that holds integers throughout, or at most float inputs and outputs; else None.
 
     `ArtifactError` for a damaged file.
     """
-    if model.suffix != ".tflite" or not model.is_file():
-        return None
-    data = model.read_bytes()
-    info = read_model(data)
-    inside = {tensor.dtype for tensor in info.subgraphs[0].tensors if tensor not in (*info.inputs, *info.outputs)}
-    integers = any(tensor.scales for tensor in info.subgraphs[0].tensors)
-    return data if integers and not inside & FLOATS else None
+    given = given_mode(model)
+    return given[0] if given and given[1] and given[1].mode in STATIC else None
 
 
 def convert(
     model: Path,
-    samples: NDArray[Any],
+    samples: Given | None,
     *,
-    io: str = "int8",
+    io: str = "auto",
+    recipe: Recipe | None = None,
     timeout_s: float = TIMEOUT_S,
     progress: Progress = lambda _: None,
 ) -> Converted:
-    """Model file or SavedModel folder -> float `.tflite` -> int8 `.tflite`, calibrated on `samples` (n, ...).
+    """`convert_all` for one recipe: int8 with inputs and outputs of type `io` where none is given."""
+    wanted = recipe or Recipe(io=io)
+    variants = convert_all(model, samples, [wanted], timeout_s=timeout_s, progress=progress)
+    return Converted(variants.float_model, variants.models[wanted])
 
-    `UsageError` for what the caller can correct, `ConvertError` in one sentence for what went wrong in the worker.
+
+def convert_all(
+    model: Path,
+    samples: Given | None,
+    recipes: Sequence[Recipe],
+    *,
+    timeout_s: float = TIMEOUT_S,
+    progress: Progress = lambda _: None,
+) -> Variants:
+    """Model file or SavedModel folder -> float `.tflite` -> one model for each recipe, in one run of the worker.
+
+    `samples` (see `as_samples`) calibrate the static modes; the others need none. Every model is held to its recipe.
+    `UsageError` for what the caller can correct, `ArtifactError` for a file that is not what it should be,
+    `ConvertError` in one sentence for what went wrong in the worker.
     """
-    _check(model, io)
+    kind, distinct = front_end(model), tuple(dict.fromkeys(recipes))
+    _check_tensorflow()
     with work_folder("The conversion") as folder:
-        np.save(folder / "samples.npy", samples, allow_pickle=False)
-        (folder / "job.json").write_text(json.dumps({"model": str(model.resolve()), "io": io}), encoding="utf-8")
+        names = _store(samples, distinct, folder)
+        job = {
+            "model": str(model.resolve()),
+            "kind": kind,
+            "names": names,
+            "recipes": [asdict(recipe) for recipe in distinct],
+        }
+        (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
         run_worker("edgeq.quantize.worker", folder, "The conversion", progress, timeout_s, _crash_hint)
-        return Converted((folder / "float.tflite").read_bytes(), (folder / "model.tflite").read_bytes())
+        models = {recipe: (folder / f"model-{index}.tflite").read_bytes() for index, recipe in enumerate(distinct)}
+        float_model = (folder / "float.tflite").read_bytes()
+    for recipe, data in models.items():
+        check_mode(read_model(data), recipe)
+    return Variants(float_model, models)
 
 
-def _check(model: Path, io: str) -> None:
-    if io not in IO_TYPES:
-        raise UsageError(f"Inputs and outputs cannot be '{io}'.", f"Use one of {', '.join(IO_TYPES)}.")
-    if not model.exists():
-        raise UsageError(f"The model '{model}' does not exist.", "Give a .keras or .h5 file, or a SavedModel folder.")
-    saved = model.is_dir() and any((model / f"saved_model.{suffix}").is_file() for suffix in ("pb", "pbtxt"))
-    if not saved and (model.is_dir() or model.suffix not in SUFFIXES):
-        what = "is not a SavedModel folder" if model.is_dir() else f"is of no kind that edgeq reads ({model.suffix})"
+def _store(samples: Given | None, recipes: Sequence[Recipe], folder: Path) -> list[str]:
+    """Write the samples where the worker finds them, if a recipe needs any; the names of their arrays."""
+    needing = [recipe.mode for recipe in recipes if recipe.needs_samples]
+    if not needing:
+        return []
+    if samples is None:
         raise UsageError(
-            f"The model '{model}' {what}.", f"Give a file ending in {', '.join(SUFFIXES)}, or a SavedModel."
+            f"The mode {needing[0]} needs representative data, and none was given.",
+            "Give --data, or choose a mode that needs none: dynamic_wi8_afp32, float16.",
         )
+    checked = as_samples(samples)
+    store(checked, folder)
+    return list(checked.names)
+
+
+def _check_tensorflow() -> None:
     if importlib.util.find_spec("tensorflow") is None:
         raise UsageError("Converting a model needs TensorFlow, which is not installed.", "pip install 'edgeq[convert]'")
 
@@ -81,5 +126,8 @@ def _check(model: Path, io: str) -> None:
 def _crash_hint(folder: Path) -> str:
     path = folder / "float.tflite"
     if path.is_file() and "WHILE" in read_model(path.read_bytes()).op_counts():
-        return "The model has a loop, as LSTM and GRU layers make it: give the layer unroll=True, or use another."
+        return (
+            "The model has a loop, as LSTM and GRU layers make it: give the layer unroll=True, use another, or choose "
+            "a mode without calibration (dynamic_wi8_afp32, float16)."
+        )
     return "Some layers crash TensorFlow's quantizer: replace them one by one."

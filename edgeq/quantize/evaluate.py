@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeq.dataset import Dataset, fit_samples
 from edgeq.errors import UsageError
 from edgeq.interface import Interface
 from edgeq.quantize.host import invoke_all
+from edgeq.quantize.samples import Given, Samples, as_samples, each
 from edgeq.stats import paired_difference
 
 CONFIDENCE = 0.95
@@ -27,20 +28,38 @@ class Variant:
     interface: Interface
 
 
-def predict(variant: Variant, x: NDArray[Any], kernels: str = "xnnpack") -> NDArray[np.float32]:
-    """The last output for every sample of `x` (n, ...), as real values (n, m)."""
-    source, result = variant.interface.inputs[0], variant.interface.outputs[-1]
-    raw = source.quantize(fit_samples(x, source.name, source.shape))
-    runs = invoke_all(variant.model, kernels, ([sample.tobytes()] for sample in raw))
+@dataclass(frozen=True)
+class Labelled:
+    """Samples with the class number of each. `sha256` is that of the content; `title` is for people."""
+
+    samples: Samples
+    labels: NDArray[np.int64]
+    sha256: str
+    title: str = "the data"
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def inputs_of(interface: Interface, samples: Samples) -> Iterator[list[bytes]]:
+    """For each sample the raw bytes of every input of the model, in its order."""
+    for values in each(samples, interface.inputs):
+        yield [tensor.quantize(value).tobytes() for tensor, value in zip(interface.inputs, values, strict=True)]
+
+
+def predict(variant: Variant, x: Given, kernels: str = "xnnpack") -> NDArray[np.float32]:
+    """The last output for every sample (see `as_samples`), as real values (n, m)."""
+    samples, result = as_samples(x), variant.interface.outputs[-1]
+    runs = invoke_all(variant.model, kernels, inputs_of(variant.interface, samples))
     outputs = b"".join(results[-1] for results in runs)
-    return result.dequantize(np.frombuffer(outputs, result.dtype).reshape(len(raw), -1))
+    return result.dequantize(np.frombuffer(outputs, result.dtype).reshape(len(samples), -1))
 
 
-def evaluate(reference: Variant, quantized: Variant, data: Dataset, kernels: str) -> dict[str, Any]:
+def evaluate(reference: Variant, quantized: Variant, data: Labelled, kernels: str) -> dict[str, Any]:
     """The `evaluation` of a bundle's manifest (docs/bundle.md). `UsageError` where the labels do not fit the model."""
     labels = _labels(data, reference.interface)
-    expected = _classes(predict(reference, data.x))
-    got = _classes(predict(quantized, data.x, kernels))
+    expected = _classes(predict(reference, data.samples))
+    got = _classes(predict(quantized, data.samples, kernels))
     float_right, right = (expected == labels).astype(np.float64), (got == labels).astype(np.float64)
     drop, low, high = paired_difference(float_right, right, confidence=CONFIDENCE, resamples=RESAMPLES, seed=SEED)
     return {
@@ -62,8 +81,7 @@ def _classes(outputs: NDArray[np.float32]) -> NDArray[np.int64]:
     return np.asarray(outputs.argmax(axis=1), np.int64)
 
 
-def _labels(data: Dataset, interface: Interface) -> NDArray[np.int64]:
-    labels = data.classes()
+def _labels(data: Labelled, interface: Interface) -> NDArray[np.int64]:
     output = interface.outputs[-1]
     classes = int(np.prod(output.shape[1:]))
     if classes < 2:
@@ -71,9 +89,17 @@ def _labels(data: Dataset, interface: Interface) -> NDArray[np.int64]:
             f"The model's output '{output.name}' has one value, so accuracy by the largest output is not defined.",
             "Build without --eval, or give the model one output per class.",
         )
-    if labels.max() >= classes:
+    if not len(data):
+        raise UsageError(f"'{data.title}' holds no samples.", "Give labelled samples, better hundreds.")
+    if len(data.labels) != len(data.samples):
         raise UsageError(
-            f"'{data.path}' has labels up to {labels.max()}; the model knows {classes} classes (0..{classes - 1}).",
+            f"'{data.title}' has {len(data.samples)} samples and {len(data.labels)} labels.",
+            "Give one label for every sample.",
+        )
+    if data.labels.max() >= classes or data.labels.min() < 0:
+        raise UsageError(
+            f"'{data.title}' has labels from {data.labels.min()} to {data.labels.max()}; the model knows {classes} "
+            f"classes (0..{classes - 1}).",
             "Number the labels as the model's outputs are numbered.",
         )
-    return labels
+    return data.labels

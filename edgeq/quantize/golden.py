@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from edgeq.dataset import fit_samples
-from edgeq.errors import UsageError
 from edgeq.interface import Interface, Tensor
 from edgeq.protocol import cbor
+from edgeq.quantize.evaluate import inputs_of
 from edgeq.quantize.host import invoke_all
+from edgeq.quantize.samples import Given, as_samples
 
 COUNT = 8
 
@@ -38,21 +36,16 @@ def make_golden(model: bytes, inputs: Sequence[Sequence[bytes]], kernels: str) -
     return Golden(tuple(map(tuple, inputs)), outputs)
 
 
-def from_samples(interface: Interface, x: NDArray[Any], count: int = COUNT) -> list[list[bytes]]:
-    """Raw inputs from up to `count` samples of `x`, evenly spaced. The model has one input."""
-    tensor = interface.inputs[0]
-    if len(interface.inputs) > 1:
-        raise UsageError(
-            f"The model has {len(interface.inputs)} inputs, and representative samples are given for one.",
-            "Quantize it yourself and build from the int8 .tflite without --data.",
-        )
-    places = np.unique(np.linspace(0, len(x) - 1, count).round().astype(int))
-    raw = tensor.quantize(fit_samples(x[places], tensor.name, tensor.shape))
-    return [[sample.tobytes()] for sample in raw]
+def from_samples(interface: Interface, x: Given, count: int = COUNT) -> list[list[bytes]]:
+    """Raw inputs from up to `count` samples (see `as_samples`), evenly spaced."""
+    samples = as_samples(x)
+    places = np.unique(np.linspace(0, len(samples) - 1, count).round().astype(int)).tolist()
+    return list(inputs_of(interface, samples.choose(places)))
 
 
 def from_seed(interface: Interface, count: int = COUNT, seed: int = 0) -> list[list[bytes]]:
-    """Raw inputs drawn evenly from all values of each integer input, and normally distributed for a float one."""
+    """Raw inputs drawn evenly from all values of each integer input; normally distributed for a float one, and 0 or 1
+    for int32 without a scale: an index, whose range the file does not tell."""
     draw = np.random.default_rng(seed)
     return [[_drawn(draw, tensor) for tensor in interface.inputs] for _ in range(count)]
 
@@ -60,5 +53,7 @@ def from_seed(interface: Interface, count: int = COUNT, seed: int = 0) -> list[l
 def _drawn(draw: np.random.Generator, tensor: Tensor) -> bytes:
     if tensor.dtype == "float32":
         return draw.standard_normal(tensor.shape).astype("<f4").tobytes()
+    if tensor.scale == 0 and tensor.dtype == "int32":
+        return draw.integers(0, 2, tensor.shape, dtype=tensor.dtype).tobytes()
     info = np.iinfo(tensor.dtype)
     return draw.integers(info.min, info.max, tensor.shape, dtype=tensor.dtype, endpoint=True).tobytes()

@@ -2,57 +2,36 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 
 from edgeq import runtime
-from edgeq.errors import ConvertError, UsageError
+from edgeq.errors import UsageError
 from edgeq.micro.compile import compile_model
 from edgeq.micro.image import PLAN_ABI
 from edgeq.micro.native import NativeModel
+from edgeq.model.custom import check_custom
+from edgeq.model.tflite import read_model
+from edgeq.quantize.sandbox import Sandbox
 
 MICRO = "edgeq-micro"
 """The kernel family of the microcontroller runtime."""
 
 
 def invoke_all(model: bytes, kernels: str, inputs: Iterable[list[bytes]]) -> Iterator[list[bytes]]:
-    """The outputs for each of `inputs`, as raw bytes, from one load of a model of our own making, with one thread.
+    """The outputs for each of `inputs`, as raw bytes, from one load of a model, with one thread.
 
-    `UsageError` without a runtime on this machine, `ConvertError` where it refuses the model.
+    The model may be anybody's: its structure is checked first, and it runs in a process of its own.
+    `ArtifactError` for a damaged file, `UsageError` without a runtime here, `ConvertError` where it refuses the model.
     """
     if kernels == MICRO:
         with NativeModel(compile_model(model).image()) as micro:
             for item in inputs:
                 yield micro.invoke(item)
         return
-    try:
-        with _silent_stderr():
-            runner = runtime.Model(model, kernels=kernels)
+    check_custom(read_model(model))
+    with Sandbox(model, kernels) as sandbox:
         for item in inputs:
-            yield runner.invoke(item)
-    except runtime.RuntimeUnavailable as error:
-        raise UsageError(f"The model must run on this machine too. {error}", "pip install 'edgeq[runtime]'") from error
-    except RuntimeError as error:
-        raise ConvertError(
-            f"The converted model does not run here: {' '.join(str(error).split())}",
-            "Some layer converts to something that the runtime does not run: replace the layers one by one.",
-        ) from error
-
-
-@contextmanager
-def _silent_stderr() -> Iterator[None]:
-    """The runtime greets on the process's own stderr while it loads; nobody asked."""
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+            yield sandbox.invoke(item)
 
 
 def host_runtime(kernels: str) -> str:

@@ -82,7 +82,7 @@ def _run(module: str, folder: Path, what: str, stages: _Stages, timeout_s: float
             process = subprocess.Popen(
                 command,
                 cwd=folder,
-                env=_environment(),
+                env=worker_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -125,8 +125,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait(30)
 
 
-def _environment() -> dict[str, str]:
-    """The worker's: quiet, on the CPU, with the one set of kernels that gives the same bytes everywhere."""
+def worker_environment() -> dict[str, str]:
+    """What a worker runs in: quiet, on the CPU, with the one set of kernels that gives the same bytes everywhere."""
     package = str(Path(edgeq.__file__).resolve().parent.parent)
     search = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
     return {

@@ -1,25 +1,46 @@
-"""Checks that a converted model is what was promised: integers throughout."""
+"""Checks that a converted model is what was promised: truly in its mode, everywhere."""
 
 from __future__ import annotations
 
 from edgeq.errors import ConvertError
+from edgeq.model.info import ModelInfo, Operator, Subgraph, TensorInfo
 from edgeq.model.schema import FLOATS
-from edgeq.model.tflite import ModelInfo, Operator, Subgraph, TensorInfo
+from edgeq.quantize.detect import CASTS, LEAST_ELEMENTS, UNPACKS, weights
+from edgeq.quantize.recipe import Recipe
 
-CASTS = ("QUANTIZE", "DEQUANTIZE")
 HINT = (
-    "The layer behind it has no int8 form: use another layer (for example ReLU instead of an exotic activation), "
+    "The layer behind it has no integer form: use another layer (for example ReLU instead of an exotic activation), "
     "or leave that step to the application."
 )
+_BUG = "This is a fault of edgeq or of its converter: please report it with the model."
+
+
+def check_mode(model: ModelInfo, recipe: Recipe) -> None:
+    """`ConvertError` naming the first operator or tensor that is not as `recipe` promises."""
+    if recipe.needs_samples:
+        check_integer(model, recipe.io_type)
+        _check_activations(model, recipe.activations)
+    else:
+        _check_floating(model, recipe)
+    if recipe.granularity == "tensor":
+        for graph in model.subgraphs:
+            for tensor in graph.tensors:
+                if tensor.data_bytes and len(tensor.scales) > 1:
+                    raise ConvertError(
+                        f"The converted model's tensor '{tensor.name}' has {len(tensor.scales)} scales; one per tensor "
+                        "was promised.",
+                        _BUG,
+                    )
 
 
 def check_integer(model: ModelInfo, io: str = "int8") -> None:
     """`ConvertError` naming the first operator or tensor that is of a float type.
 
     With `io` "float32" inputs and outputs are float, with QUANTIZE and DEQUANTIZE directly behind them; no more.
+    Inputs and outputs that are whole numbers by nature, as indexes are, stay what they are.
     """
     for tensor in (*model.inputs, *model.outputs):
-        if tensor.dtype != io:
+        if tensor.dtype != io and (tensor.scales or tensor.dtype in FLOATS):
             raise ConvertError(
                 f"The converted model's input or output '{tensor.name}' is {tensor.dtype}; {io} was promised.", HINT
             )
@@ -42,6 +63,50 @@ def check_integer(model: ModelInfo, io: str = "int8") -> None:
     for tensor in model.float_tensors():
         if tensor not in allowed:
             raise ConvertError(f"The converted model holds the {tensor.dtype} tensor '{tensor.name}'.", HINT)
+
+
+def _check_activations(model: ModelInfo, dtype: str) -> None:
+    """Every tensor between operators that stands for real numbers is of `dtype`; weights are int8."""
+    for graph, operator in model.operators:
+        for index in (*operator.inputs, *operator.outputs):
+            tensor = graph.tensors[index] if index >= 0 else None
+            if tensor and tensor.scales and not tensor.data_bytes and tensor.dtype != dtype:
+                raise ConvertError(
+                    f"The converted model's tensor '{tensor.name}' is {tensor.dtype}; {dtype} was promised.", HINT
+                )
+        held = weights(graph, operator)
+        if held and held.dtype != "int8":
+            raise ConvertError(
+                f"The weights '{held.name}' of a {operator.name} are {held.dtype}; int8 was promised.", HINT
+            )
+
+
+def _check_floating(model: ModelInfo, recipe: Recipe) -> None:
+    """Activations are float32; constants are as the mode stores them."""
+    wanted = {"dynamic_wi8_afp32": "int8", "float16": "float16", "float32": "float32"}[recipe.mode]
+    for graph, operator in model.operators:
+        for index in (*operator.inputs, *operator.outputs):
+            tensor = graph.tensors[index] if index >= 0 else None
+            if tensor and tensor.scales and not tensor.data_bytes:
+                raise ConvertError(
+                    f"The model's tensor '{tensor.name}' is {tensor.dtype} with a scale; {recipe.mode} computes in "
+                    "float32.",
+                    "Build from the model as it was before it was quantized.",
+                )
+        held = weights(graph, operator)
+        large = held is not None and (wanted != "int8" or held.elements >= LEAST_ELEMENTS)
+        if held and large and held.dtype != wanted:
+            raise ConvertError(
+                f"The weights '{held.name}' of a {operator.name} are {held.dtype}; {wanted} was promised.", _BUG
+            )
+        if wanted == "float16" and operator.name not in UNPACKS:
+            _no_float32_constant(graph, operator)
+
+
+def _no_float32_constant(graph: Subgraph, operator: Operator) -> None:
+    for tensor in _float_tensors(graph, operator):
+        if tensor.data_bytes and tensor.dtype == "float32":
+            raise ConvertError(f"The constant '{tensor.name}' is float32; float16 was promised.", _BUG)
 
 
 def _float_tensors(graph: Subgraph, operator: Operator) -> list[TensorInfo]:

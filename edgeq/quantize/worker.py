@@ -1,7 +1,8 @@
 """The conversion worker: `python -m edgeq.quantize.worker FOLDER FD`, started by `edgeq.quantize.convert`.
 
-FOLDER holds `job.json` (model, io) and `samples.npy`; results are `float.tflite` and `model.tflite`, or `error.json`
-(kind, message, hint). One line per stage goes to the pipe FD. TensorFlow prints and crashes here, and nowhere else.
+FOLDER holds `job.json` (model, kind, recipes, names) and `samples-<i>.npy`; results are `float.tflite` and
+`model-<i>.tflite` for each recipe, or `error.json` (kind, message, hint). One line per stage goes to the pipe FD.
+TensorFlow prints and crashes here, and nowhere else.
 """
 
 from __future__ import annotations
@@ -12,14 +13,30 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgeq.errors import ConvertError, EdgeqError
+from edgeq.model import front_end
+from edgeq.model.constants import check_finite
+from edgeq.model.custom import check_custom
+from edgeq.model.describe import check_ends
+from edgeq.model.info import ModelInfo
+from edgeq.model.tflite import read_model
+from edgeq.quantize.detect import detect_mode
+from edgeq.quantize.recipe import Recipe
+from edgeq.quantize.samples import Samples, each, stored
+
+if TYPE_CHECKING:
+    from edgeq.model.tf import Quantizer
 
 Progress = Callable[[str], None]
+
+INPUT_TYPES = ("float32", "int32", "int64", "bool")
 
 
 def main(folder: Path, status: int) -> int:
@@ -37,24 +54,29 @@ def main(folder: Path, status: int) -> int:
 
 def _convert(folder: Path, progress: Progress) -> None:
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
+    recipes = [Recipe(**item) for item in job["recipes"]]
     progress("loading TensorFlow")
     from edgeq.model import tf
 
     tf.tensorflow()
-    float_model = _float_model(Path(job["model"]), progress)
+    float_model = _float_model(Path(job["model"]), job["kind"], progress)
+    info = read_model(float_model)
+    _check(float_model, info)
     (folder / "float.tflite").write_bytes(float_model)
-    samples = _samples(folder, float_model)
-    progress(f"quantizing to int8, calibrated on {len(samples)} samples")
-    (folder / "model.tflite").write_bytes(tf.int8_tflite(float_model, samples, job["io"]))
+    samples = stored(folder, job["names"])
+    quantizer = tf.Quantizer(float_model, lambda: _feed(samples, info))
+    for index, recipe in enumerate(recipes):
+        progress(_stage(recipe, len(samples)))
+        (folder / f"model-{index}.tflite").write_bytes(_variant(float_model, recipe, quantizer))
 
 
-def _float_model(path: Path, progress: Progress) -> bytes:
-    if path.suffix == ".tflite":
+def _float_model(path: Path, kind: str, progress: Progress) -> bytes:
+    if kind == front_end.TFLITE:
         return path.read_bytes()
     from edgeq.model.tf import float_tflite
 
     progress("loading the model")
-    if path.is_dir():
+    if kind == front_end.SAVED_MODEL:
         from edgeq.model.saved_model import read_saved_model
 
         frozen = read_saved_model(path)
@@ -66,25 +88,48 @@ def _float_model(path: Path, progress: Progress) -> bytes:
     return float_tflite(frozen)
 
 
-def _samples(folder: Path, float_model: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
-    """The calibration samples as (n, 1, ...), in the shape of the model's one input."""
-    from edgeq.dataset import fit_samples
-    from edgeq.model.tflite import read_model
+def _check(data: bytes, model: ModelInfo) -> None:
+    """Whether this is a float model that can be quantized."""
+    check_custom(model)
+    check_ends(model)
+    for tensor in model.inputs:
+        if tensor.dtype not in INPUT_TYPES:
+            raise ConvertError(
+                f"The model's input '{tensor.name}' is {tensor.dtype}; edgeq quantizes models with a float32 input.",
+                "Save the model before it was quantized, with a float32 input; or build from it as it is.",
+            )
+    found = detect_mode(model)
+    if found is None or found.mode != "float32":
+        raise ConvertError(
+            f"The model is quantized already ({found.mode if found else 'several modes in one'}); edgeq quantizes "
+            "float32 models.",
+            "Save the model before it was quantized; or build from it as it is.",
+        )
+    check_finite(data, model)
 
-    inputs = read_model(float_model).inputs
-    if len(inputs) != 1:
-        names = ", ".join(f"'{tensor.name}'" for tensor in inputs)
-        raise ConvertError(
-            f"The model has {len(inputs)} inputs ({names}); this version of edgeq builds models with one input.",
-            "Merge the inputs into one, for example with Concatenate behind one Input layer.",
-        )
-    if inputs[0].dtype != "float32":
-        raise ConvertError(
-            f"The model's input '{inputs[0].name}' is {inputs[0].dtype}; edgeq quantizes models with a float32 input.",
-            "Save the model before it was quantized, with a float32 input.",
-        )
-    fitted = fit_samples(np.load(folder / "samples.npy", allow_pickle=False), inputs[0].name, inputs[0].shape)
-    return fitted[:, None]
+
+def _stage(recipe: Recipe, samples: int) -> str:
+    how = f", calibrated on {samples} samples" if recipe.needs_samples else ""
+    return f"quantizing to {recipe.mode}{' per tensor' * (recipe.granularity == 'tensor')}{how}"
+
+
+def _variant(float_model: bytes, recipe: Recipe, quantizer: Quantizer) -> bytes:
+    from edgeq.quantize import weights
+
+    per_channel = recipe.granularity == "channel"
+    if recipe.mode == "static_wi8_ai8":
+        return quantizer.int8(per_channel=per_channel, io=recipe.io_type)
+    if recipe.mode == "static_wi8_ai16":
+        return quantizer.int16(per_channel=per_channel, io=recipe.io_type)
+    if recipe.mode == "dynamic_wi8_afp32":
+        return weights.dynamic(float_model, per_channel=per_channel)
+    return weights.float16(float_model) if recipe.mode == "float16" else float_model
+
+
+def _feed(samples: Samples, model: ModelInfo) -> Iterator[list[NDArray[Any]]]:
+    """Every sample as the calibrator wants it."""
+    for values in each(samples, model.inputs):
+        yield [np.ascontiguousarray(value, tensor.dtype) for value, tensor in zip(values, model.inputs, strict=True)]
 
 
 def _describe(error: Exception) -> dict[str, str]:
