@@ -57,6 +57,7 @@ HEAVY = {
     ("paramiko",): ("edgeq.link",),
     ("serial",): ("edgeq.link",),
     ("ai_edge_litert", "tflite_runtime"): ("edgeq.runtime",),
+    ("PIL",): ("edgeq.dataset",),
     ("sklearn",): ("edgeq.demo", "edgeq.init", "edgeq.init_worker"),
 }
 LAZY_ON_DEVICE = {"numpy", "ai_edge_litert", "tflite_runtime"}
@@ -89,7 +90,10 @@ def walk(node: ast.AST, lazy: bool = False) -> Iterator[tuple[ast.Import | ast.I
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Import | ast.ImportFrom):
             yield child, lazy
-        yield from walk(child, lazy or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda))
+        inner = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        yield from walk(
+            child, lazy or inner or (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING")
+        )
 
 
 def read(name: str, source: str, package: bool) -> list[Import]:

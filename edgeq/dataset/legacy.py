@@ -1,4 +1,4 @@
-"""Samples and labels from `.npz` and `.npy` files, checked before anything long starts."""
+"""Samples and labels from `.npz` and `.npy` files, all in memory: goes when nothing calls it any more."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeq.dataset.source import MOST_SAMPLES
 from edgeq.errors import UsageError
 
 Array = NDArray[Any]
 
 SAMPLE_KEYS = ("x", "X", "images", "data", "features", "inputs")
 LABEL_KEYS = ("y", "Y", "labels", "targets")
-MOST_SAMPLES = 500
-"""How many calibration samples are used where nothing else was asked for: more no longer changes the ranges."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,45 @@
+"""A source of which every sample is one file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeq.dataset.listing import Listing
+from edgeq.dataset.source import Numbers
+from edgeq.preprocess.raw import Raw
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """`open_file` reads one; its errors name the file."""
+
+    kind: str
+    listing: Listing
+    open_file: Callable[[Path], Raw]
+    inputs: tuple[str, ...] = ("x",)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.listing.found.classes
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return self.listing.notes
+
+    @property
+    def unlabelled(self) -> str:
+        return self.listing.found.why
+
+    def __len__(self) -> int:
+        return len(self.listing.files)
+
+    def read(self, index: int) -> tuple[Raw, ...]:
+        return (self.open_file(self.listing.path(index)),)
+
+    def name(self, index: int) -> str:
+        return self.listing.files[index]
+
+    def labels(self) -> Numbers | None:
+        return self.listing.found.numbers

@@ -1,0 +1,107 @@
+"""Labels as they are found (class numbers, one-hot rows, texts) -> class numbers and the names of the classes."""
+
+from __future__ import annotations
+
+import difflib
+from array import array
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.errors import UsageError
+
+MOST_CLASSES = 100_000
+"""More different labels than this are no classes."""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """`numbers`: the class number of every sample; None where there are none, and then `why`, the end of a sentence."""
+
+    numbers: NDArray[np.int64] | None = None
+    classes: tuple[str, ...] = ()
+    why: str = "has no labels"
+
+
+NONE = Labels()
+NOT_CLASSES = Labels(why="has labels that are neither class numbers (0, 1, ...), one-hot rows nor names of classes")
+TOO_MANY = Labels(why=f"has more than {MOST_CLASSES:,} different labels, which are no classes")
+
+
+def from_numbers(rows: NDArray[Any], classes: tuple[str, ...], where: str) -> Labels:
+    """`rows` (n,) or (n, 1) hold class numbers, or (n, m) one-hot rows; `where` is the name of the data."""
+    flat = rows.reshape(len(rows), -1)
+    if flat.dtype.kind not in "iufb" or not np.isfinite(flat).all():
+        return NOT_CLASSES
+    if flat.shape[1] != 1:
+        one_hot = ((flat == 0) | (flat == 1)).all() and (flat.sum(axis=1) == 1).all()
+        return known(flat.argmax(axis=1).astype(np.int64), classes, where) if one_hot else NOT_CLASSES
+    column = flat[:, 0]
+    if (column < 0).any() or (column >= 2**31).any() or (column != np.floor(column)).any():
+        return NOT_CLASSES
+    return known(column.astype(np.int64), classes, where)
+
+
+def known(numbers: NDArray[np.int64], classes: tuple[str, ...], where: str) -> Labels:
+    """Class numbers, each of which must be one of `classes` where these are given."""
+    if classes and len(numbers) and numbers.max() >= len(classes):
+        raise UsageError(
+            f"'{where}' has labels up to {numbers.max()}; there are {len(classes)} names of classes.",
+            "Name every class, in the order of their numbers.",
+        )
+    return Labels(numbers, classes)
+
+
+class LabelReader:
+    """Labels that come one by one as texts; holds four bytes for each."""
+
+    def __init__(self, classes: tuple[str, ...], where: str) -> None:
+        self._classes, self._where = classes, where
+        self._codes: dict[str, int] = {}
+        self._found = array("i")
+        self._overflow = False
+
+    def add(self, text: str) -> None:
+        """The label of the next sample."""
+        if not self._overflow:
+            self._found.append(self._codes.setdefault(text, len(self._codes)))
+            self._overflow = len(self._codes) > MOST_CLASSES
+
+    def finish(self) -> Labels:
+        """Whole numbers are class numbers, fractions no classes, anything else names, numbered in sorted order."""
+        if self._overflow:
+            return TOO_MANY
+        texts, codes = list(self._codes), np.asarray(self._found, np.int64)
+        if self._classes and all(text in self._classes for text in texts):
+            place = {name: number for number, name in enumerate(self._classes)}
+            return Labels(_mapped([place[text] for text in texts], codes), self._classes)
+        values = [_number(text) for text in texts]
+        if all(value is not None for value in values):
+            rows = np.array([value for value in values if value is not None], np.float64)
+            found = from_numbers(rows, self._classes, self._where)
+            return found if found.numbers is None else Labels(found.numbers[codes], found.classes)
+        if self._classes:
+            raise stranger(next(text for text in texts if text not in self._classes), self._classes, self._where)
+        names = tuple(sorted(texts))
+        place = {name: number for number, name in enumerate(names)}
+        return Labels(_mapped([place[text] for text in texts], codes), names)
+
+
+def _mapped(numbers: list[int], codes: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.array(numbers, np.int64)[codes] if numbers else codes
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def stranger(text: str, classes: tuple[str, ...], where: str) -> UsageError:
+    """A label that none of the known classes has."""
+    near = difflib.get_close_matches(text, classes, 1)
+    hint = f"Did you mean '{near[0]}'?" if near else f"Known classes: {', '.join(classes[:12])}."
+    return UsageError(f"'{where}' has the label '{text}', which is no name of a class.", hint)

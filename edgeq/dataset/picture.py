@@ -1,0 +1,77 @@
+"""One image file -> pixels, through Pillow, which only this module imports."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.errors import UsageError
+from edgeq.preprocess.raw import Raw
+
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
+MOST_PIXELS = 64 << 20
+MOST_BYTES = 256 << 20
+MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"BM", b"GIF8", b"RIFF")
+
+
+def read_image(path: Path) -> Raw:
+    """uint8 [h, w, 3] in RGB order, or [h, w, 1] where the file is greyscale; upright as its EXIF says.
+
+    Transparency is dropped, 16-bit grey keeps its upper byte, of an animation the first frame is taken.
+    """
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise UsageError(f"The image '{path}' has {path.stat().st_size:,} bytes.", "Make it smaller first.")
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"The image '{path}' cannot be read: {error.strerror}.", "Is it still there?") from error
+    return decode_image(data, f"'{path}'")
+
+
+def decode_image(data: bytes, what: str) -> Raw:
+    """The same from the bytes of a file; `what` names it in errors."""
+    image_module, transposed = _pillow()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with image_module.open(io.BytesIO(data), formats=FORMATS) as image:
+                if image.width * image.height > MOST_PIXELS:
+                    raise UsageError(
+                        f"The image {what} has {image.width} x {image.height} pixels; {MOST_PIXELS:,} may be read.",
+                        "Make it smaller first.",
+                    )
+                return Raw(_pixels(transposed(image)))
+    except UsageError:
+        raise
+    except Exception as error:  # broken files make Pillow raise nearly anything
+        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        if type(error).__name__ == "UnidentifiedImageError":
+            reason = f"it is none of {', '.join(FORMATS)}"
+        raise UsageError(
+            f"The image {what} cannot be read: {reason}.", "Remove it, or save it again as PNG or JPEG."
+        ) from error
+
+
+def _pixels(image: Any) -> NDArray[Any]:
+    if image.mode.startswith("I"):
+        # 16-bit grey; as other decoders to 8 bits do, the upper byte is kept.
+        deep = np.asarray(image).astype(np.int64)
+        return (deep.clip(0, 65535) >> 8).astype(np.uint8)[:, :, None]
+    if image.mode in ("1", "L", "LA", "La"):
+        return np.array(image.convert("L"), np.uint8)[:, :, None]
+    return np.array(image.convert("RGB"), np.uint8)
+
+
+def _pillow() -> tuple[Any, Any]:
+    try:
+        from PIL import Image, ImageOps
+    except ImportError as error:
+        raise UsageError(
+            "Reading images needs Pillow, which is not installed.", "pip install 'edgeq[images]'"
+        ) from error
+    return Image, ImageOps.exif_transpose

@@ -1,0 +1,186 @@
+"""A set of samples, read one at a time, whatever it is kept in."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.errors import UsageError
+from edgeq.preprocess.raw import Raw
+
+Array = NDArray[Any]
+Numbers = NDArray[np.int64]
+
+MOST_SAMPLES = 500
+"""How many calibration samples are used where nothing else was asked for: more no longer changes the ranges."""
+
+
+class Source(Protocol):
+    """What one format gives; each is one file of this package and one row of `formats.FORMATS`.
+
+    Where an error is raised, it is a `UsageError` that names the file and the sample.
+    """
+
+    @property
+    def kind(self) -> str:
+        """`tensor` (what the model sees before quantization, or features), `image` or `audio`."""
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of the arrays of a sample; ("x",) where there is one."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes in label order, where the data has them."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences that people should read: what was skipped, what looks odd."""
+
+    @property
+    def unlabelled(self) -> str:
+        """Why `labels()` gives None, as the end of a sentence that begins with the name of the data."""
+
+    def __len__(self) -> int: ...
+
+    def read(self, index: int) -> tuple[Raw, ...]:
+        """One Raw per entry of `inputs`."""
+
+    def name(self, index: int) -> str:
+        """For people: the file, or "sample 17"."""
+
+    def labels(self) -> Numbers | None:
+        """The class number of every sample; None where there are none."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A source, checked as it is read. `spec` is what the user gave."""
+
+    source: Source
+    spec: str
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    @property
+    def kind(self) -> str:
+        """`tensor`, `image` or `audio`."""
+        return self.source.kind
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of the arrays of a sample; ("x",) where there is one."""
+        return self.source.inputs
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes in label order, where the data has them."""
+        return self.source.classes
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences that people should read: what was skipped, what looks odd."""
+        return self.source.notes
+
+    @cached_property
+    def labels(self) -> Numbers | None:
+        """The class number of every sample; None where there are none."""
+        return self.source.labels()
+
+    def require_labels(self) -> Numbers:
+        """The class number of every sample; `UsageError` says why there are none."""
+        if self.labels is None:
+            raise UsageError(
+                f"'{self.spec}' {self.source.unlabelled}.", "docs/data.md says where each kind of data has its labels."
+            )
+        return self.labels
+
+    def name(self, index: int) -> str:
+        """For people: the file, or "sample 17"."""
+        return self.source.name(index)
+
+    def read(self, index: int) -> tuple[Raw, ...]:
+        """One Raw per entry of `inputs`; `UsageError` where one has no numbers, or one that is not finite."""
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        raws = self.source.read(index)
+        for name, raw in zip(self.inputs, raws, strict=True):
+            self._check(index, raw.array, f" in '{name}'" if len(raws) > 1 else "")
+        return raws
+
+    def choose(self, count: int | None = None, seed: int = 0) -> Numbers:
+        """The indices of `count` samples (up to `MOST_SAMPLES` where None), sorted, without repetition.
+
+        Where there are labels every class gives as many, as far as it has them. The same seed draws the same samples.
+        """
+        if count is not None and count < 1:
+            raise UsageError(f"{count} samples cannot be used.", "Ask for one or more; 100 to 500 are usual.")
+        size = min(MOST_SAMPLES if count is None else count, len(self))
+        if size == len(self):
+            return np.arange(size, dtype=np.int64)
+        draw = np.random.default_rng(seed)
+        if self.labels is None:
+            return np.sort(draw.choice(len(self), size, replace=False)).astype(np.int64)
+        return _balanced(self.labels, size, draw)
+
+    def digest(self, indices: Numbers | None = None) -> str:
+        """SHA-256 of the content of these samples (all where None): types, shapes, rates, values, class numbers.
+
+        The samples are read one by one. Saving the same content in another file does not change it.
+        """
+        digest = hashlib.sha256()
+        for index in range(len(self)) if indices is None else map(int, indices):
+            label = "" if self.labels is None else f" {self.labels[index]}"
+            digest.update(f"sample{label}\n".encode())
+            for raw in self.read(index):
+                little = np.ascontiguousarray(raw.array, raw.array.dtype.newbyteorder("<"))
+                digest.update(f"{little.dtype.str} {raw.array.shape} {raw.rate_hz}\n".encode())
+                digest.update(little.tobytes())
+        return digest.hexdigest()
+
+    def _check(self, index: int, array: Array, where: str) -> None:
+        if array.dtype.kind not in "fiub":
+            raise UsageError(
+                f"{self._told(index)} is of type {array.dtype}{where}, not numbers.", "Save real or whole numbers."
+            )
+        if not array.size:
+            raise UsageError(f"{self._told(index)} holds no values{where}.", "Remove it, or give it its values.")
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise UsageError(
+                f"{self._told(index)} has values that are not finite (NaN or infinity){where}.",
+                "Clean the data first: one such value spoils the whole calibration.",
+            )
+
+    def _told(self, index: int) -> str:
+        name = self.name(index)
+        return f"{name[:1].upper()}{name[1:]} of '{self.spec}'"
+
+
+def _balanced(labels: Numbers, size: int, draw: np.random.Generator) -> Numbers:
+    """`size` indices, as many of each class as of any other unless a class has no more."""
+    order = np.argsort(labels, kind="stable")
+    _, starts, counts = np.unique(labels[order], return_index=True, return_counts=True)
+    takes = _quotas(counts, size, draw)
+    chosen = [
+        order[start + draw.choice(count, take, replace=False)]
+        for start, count, take in zip(starts, counts, takes, strict=True)
+    ]
+    return np.sort(np.concatenate(chosen)).astype(np.int64)
+
+
+def _quotas(counts: Numbers, size: int, draw: np.random.Generator) -> Numbers:
+    """How many of each class; what cannot be shared evenly goes to classes that are drawn."""
+    takes = np.zeros_like(counts)
+    while (left := size - int(takes.sum())) > 0:
+        able = np.flatnonzero(takes < counts)
+        if left < len(able):
+            takes[draw.choice(able, left, replace=False)] += 1
+        else:
+            takes[able] += np.minimum(counts[able] - takes[able], left // len(able))
+    return takes

@@ -1,0 +1,191 @@
+"""Samples from CSV and TSV: one line is one sample of numbers, one column may be its label. Kind `tensor`."""
+
+from __future__ import annotations
+
+import csv
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgeq.dataset import labels
+from edgeq.dataset.labels import LabelReader, Labels
+from edgeq.dataset.listing import LABEL_COLUMNS, delimiter_of
+from edgeq.dataset.options import Options, Ticker
+from edgeq.dataset.source import Array, Numbers
+from edgeq.errors import UsageError
+from edgeq.preprocess.raw import Raw
+
+MOST_LINE_BYTES = 16 << 20
+STRIDE = 64
+"""The place of every so many lines is remembered; the lines between are skipped when one is read."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the lines of one file are to be read. `label_at` is the column of the label; None without."""
+
+    path: Path
+    delimiter: str
+    columns: tuple[str, ...]
+    label_at: int | None
+    header: bool
+
+    def fields(self, line: bytes, where: str) -> list[str]:
+        """The fields of one line; `UsageError` where they are not as many as there are columns."""
+        try:
+            text = line.decode("utf-8-sig").rstrip("\r\n")
+            if '"' in text:
+                fields = next(csv.reader([text], delimiter=self.delimiter, strict=True))
+            else:
+                fields = text.split(self.delimiter)
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise UsageError(
+                f"{where} of '{self.path}' cannot be read: {error}.",
+                "Save the table as UTF-8, one line for each sample, without line breaks inside of quotes.",
+            ) from error
+        if len(fields) != len(self.columns):
+            raise UsageError(
+                f"{where} of '{self.path}' has {len(fields)} fields; the first line has {len(self.columns)}.",
+                "Give every line as many.",
+            )
+        return fields
+
+    def values(self, fields: list[str], where: str) -> Array:
+        """The numbers of one line, without the label."""
+        kept = [place for place in range(len(fields)) if place != self.label_at]
+        try:
+            return np.array([float(fields[place]) for place in kept], np.float64)
+        except ValueError:
+            place = next(place for place in kept if not _is_number(fields[place]))
+        text = fields[place]
+        if text.strip() and _is_number(text.replace(",", ".")):
+            hint = "Write numbers with a decimal point."
+        else:
+            hint = f"Leave the column out, or call it '{LABEL_COLUMNS[0]}' if it is the class."
+        found = f"'{text[:40]}', which is no number" if text.strip() else "nothing"
+        raise UsageError(f"{where} of '{self.path}' holds {found}, in the column '{self.columns[place]}'.", hint)
+
+
+@dataclass(frozen=True)
+class TableSource:
+    """`places` has the byte offset of every `STRIDE`th sample."""
+
+    layout: Layout
+    places: array[int]
+    count: int
+    found: Labels
+    kind: str = "tensor"
+    inputs: tuple[str, ...] = ("x",)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.found.classes
+
+    @property
+    def unlabelled(self) -> str:
+        return self.found.why
+
+    def __len__(self) -> int:
+        return self.count
+
+    def read(self, index: int) -> tuple[Raw, ...]:
+        where = f"Sample {index}"
+        try:
+            with self.layout.path.open("rb") as file:
+                file.seek(self.places[index // STRIDE])
+                skip = index % STRIDE
+                while True:
+                    line = file.readline(MOST_LINE_BYTES)
+                    if not line:
+                        raise UsageError(f"{where} of '{self.layout.path}' is gone.", "Was the file changed meanwhile?")
+                    if line.strip():
+                        if not skip:
+                            break
+                        skip -= 1
+        except OSError as error:
+            raise _unreadable(self.layout.path, error) from error
+        return (Raw(self.layout.values(self.layout.fields(line, where), where)),)
+
+    def name(self, index: int) -> str:
+        return f"sample {index}"
+
+    def labels(self) -> Numbers | None:
+        return self.found.numbers
+
+
+def open_table(path: Path, options: Options) -> TableSource:
+    """One pass over the file finds its lines and labels; then single lines are read from where they lie."""
+    layout = _layout(path)
+    places, texts, count = array("q"), LabelReader(options.classes, str(path)), 0
+    for offset, line in _lines(path, options, skip=layout.header):
+        if not count % STRIDE:
+            places.append(offset)
+        if layout.label_at is not None:
+            label = layout.fields(line, f"Sample {count}")[layout.label_at].strip()
+            if not label:
+                raise UsageError(f"Sample {count} of '{path}' has no label.", "Give every line its label.")
+            texts.add(label)
+        elif b'"' in line or line.count(layout.delimiter.encode()) + 1 != len(layout.columns):
+            layout.fields(line, f"Sample {count}")
+        count += 1
+    found = labels.NONE if layout.label_at is None else texts.finish()
+    return TableSource(layout, places, count, found)
+
+
+def _layout(path: Path) -> Layout:
+    """From the first lines: the delimiter, whether there is a header, and where the label is."""
+    lines = _lines(path, Options(), skip=False)
+    first = next(lines, (0, b""))[1].removeprefix(b"\xef\xbb\xbf")
+    delimiter = delimiter_of(path, first.decode("utf-8", "replace"))
+    width = tuple(map(str, range(1 + first.count(delimiter.encode()))))
+    try:
+        fields = [field.strip() for field in next(csv.reader([first.decode("utf-8")], delimiter=delimiter), [])]
+    except (UnicodeDecodeError, csv.Error):
+        fields = Layout(path, delimiter, width, None, False).fields(first, "The first line")
+    named = next((place for place, name in enumerate(fields) if name.lower() in LABEL_COLUMNS), None)
+    texts = [place for place, name in enumerate(fields) if not _is_number(name)]
+    if named is not None or len(texts) == len(fields):
+        return Layout(path, delimiter, tuple(fields), named, True)
+    if len(texts) > 1:
+        raise UsageError(
+            f"The first line of '{path}' has {len(texts)} texts among its numbers, such as '{fields[texts[0]][:40]}'.",
+            f"Begin with a line of names, and call the column of the class '{LABEL_COLUMNS[0]}'.",
+        )
+    columns = tuple(str(place + 1) for place in range(len(fields)))
+    return Layout(path, delimiter, columns, texts[0] if texts else None, False)
+
+
+def _lines(path: Path, options: Options, skip: bool) -> Iterator[tuple[int, bytes]]:
+    """(offset, line) of every line that is not blank, without the first of them where `skip`."""
+    try:
+        ticker, offset = Ticker(options.progress, f"reading '{path}'", path.stat().st_size), 0
+        with path.open("rb", buffering=1 << 20) as file:
+            while line := file.readline(MOST_LINE_BYTES):
+                if len(line) == MOST_LINE_BYTES:
+                    raise UsageError(
+                        f"'{path}' has a line of more than {MOST_LINE_BYTES:,} bytes.", "Is it a table at all?"
+                    )
+                if line.strip():
+                    if not skip:
+                        yield offset, line
+                    skip = False
+                offset += len(line)
+                ticker.tell(offset)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _unreadable(path: Path, error: OSError) -> UsageError:
+    return UsageError(f"The data file '{path}' cannot be read: {error.strerror or error}.", "Is it still there?")
