@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 class Raw:
     """One raw input; what it is follows from its type and shape.
 
-    audio: int16 [n], mono, at `rate_hz`. image: uint8 [h, w, c], c 1 or 3 (RGB), 0..255. features: numbers of any shape.
+    audio: int16 [n], mono, at `rate_hz`. image: uint8 [h, w, c], c 1 or 3 (RGB), 0..255.
+    features: numbers of any shape.
     """
 
     array: NDArray[Any]

@@ -61,7 +61,9 @@ def test_it_holds_the_agent_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "a.pyz"
     path.write_bytes(agent_bytes())
     names = zipfile.ZipFile(path).namelist()
-    assert {name.split("/")[1] for name in names if "/" in name} == {"__init__.py", "runtime.py", "agent", "protocol"}
+    assert {name.split("/")[1] for name in names if "/" in name} == {
+        *("__init__.py", "runtime.py", "client.py", "agent", "preprocess", "protocol")
+    }
 
 
 @pytest.mark.parametrize("python", pythons())
