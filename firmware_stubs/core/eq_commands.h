@@ -13,7 +13,7 @@
 typedef int eq_command(struct eq_core *core, const struct eq_item *body, struct eq_writer *out);
 
 eq_command eq_os_echo, eq_os_reset, eq_os_params;
-eq_command eq_image_state, eq_image_adopt, eq_image_upload;
+eq_command eq_image_state, eq_image_adopt, eq_image_upload, eq_image_erase;
 eq_command eq_describe, eq_sensors, eq_line;
 eq_command eq_blob_have, eq_blob_put;
 eq_command eq_releases, eq_member;

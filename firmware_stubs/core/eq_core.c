@@ -24,6 +24,7 @@ static const struct entry commands[] = {
     {READ, IMAGE, 0, eq_image_state},
     {WRITE, IMAGE, 0, eq_image_adopt},
     {WRITE, IMAGE, 1, eq_image_upload},
+    {WRITE, IMAGE, 5, eq_image_erase},
     {READ, EDGEQ, 0, eq_describe},
     {READ, EDGEQ, 1, eq_blob_have},
     {WRITE, EDGEQ, 2, eq_blob_put},

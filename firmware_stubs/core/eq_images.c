@@ -101,3 +101,28 @@ int eq_image_upload(struct eq_core *core, const struct eq_item *body, struct eq_
     eq_put_key_uint(out, "off", wanted);
     return status == EQ_NOT_FOUND ? EQ_OK : status;
 }
+
+/* Without a slot, the one that does not serve: it is the one where blobs arrive. */
+int eq_image_erase(struct eq_core *core, const struct eq_item *body, struct eq_writer *out)
+{
+    uint32_t slot, at = 0;
+    int status = eq_cbor_find_uint(body, "slot", EQ_SLOTS - 1, &slot);
+    if (status == EQ_NOT_FOUND) {
+        slot = eq_slots_inbox(&core->slots);
+        status = EQ_OK;
+    }
+    if (status == EQ_OK) {
+        status = eq_free(core);
+    }
+    while (status >= EQ_OK && (status = eq_slots_erase(&core->slots, slot, &at)) > 0) {
+        eq_idle(core);
+    }
+    if (status == EQ_OK && slot == core->loaded) {
+        eq_unload(core); /* it executed from there */
+    }
+    if (status == EQ_OK) {
+        core->held.bytes = 0; /* nor is there the beginning of an upload */
+    }
+    eq_put_map(out, 0);
+    return status;
+}

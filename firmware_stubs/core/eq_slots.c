@@ -428,6 +428,35 @@ int eq_slots_revert(struct eq_slots *slots)
     return trial < EQ_SLOTS ? set_state(slots, trial, EQ_SLOT_BAD) : EQ_STATE;
 }
 
+/* What a slot holds stops counting. */
+static int forget(struct eq_slots *slots, uint32_t slot)
+{
+    uint32_t current = slots->now.current;
+    if (slot >= EQ_SLOTS || slot == current || eq_slots_serving(slots) != current) {
+        return EQ_STATE;
+    }
+    return slots->now.state[slot] == EQ_SLOT_EMPTY ? EQ_OK : set_state(slots, slot, EQ_SLOT_EMPTY);
+}
+
+int eq_slots_erase(struct eq_slots *slots, uint32_t slot, uint32_t *at)
+{
+    const struct eq_flash *flash = slots->flash;
+    const uint8_t *sector;
+    int status = *at == 0 ? forget(slots, slot) : EQ_OK;
+    if (status != EQ_OK) {
+        return status;
+    }
+    sector = flash->base + flash->slot[slot] + *at;
+    if (!is_blank(sector, flash->sector_bytes)) {
+        status = erase(slots, slot, *at);
+        if (status != EQ_OK || !is_blank(sector, flash->sector_bytes)) {
+            return EQ_IO;
+        }
+    }
+    *at += flash->sector_bytes;
+    return *at < flash->slot_bytes;
+}
+
 int eq_slots_rollback(struct eq_slots *slots)
 {
     struct eq_record next = slots->now;

@@ -70,6 +70,11 @@ int eq_slots_try(struct eq_slots *slots, uint32_t slot);
 int eq_slots_confirm(struct eq_slots *slots, uint32_t security_version);
 int eq_slots_revert(struct eq_slots *slots);
 
+/* Erase the sector at `at` of a slot that does not serve, and move `at` to the next one: 1 while there is one. With the
+ * first sector its release is gone, also where it was the previous one. EQ_STATE for the slot that serves or during a
+ * trial; EQ_IO where flash failed: then, as after a power cut, the same again from 0. */
+int eq_slots_erase(struct eq_slots *slots, uint32_t slot, uint32_t *at);
+
 /* Back to the previous release. EQ_STATE without one, EQ_DIGEST where it is damaged. */
 int eq_slots_rollback(struct eq_slots *slots);
 

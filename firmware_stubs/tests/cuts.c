@@ -10,7 +10,7 @@
 #define FILLS 11u
 #define TRIES 4
 
-enum story { CONFIRM, REVERT, ROLLBACK, RESUME, STORIES };
+enum story { CONFIRM, REVERT, ROLLBACK, RESUME, ERASE, STORIES };
 
 /* How far the story came, as the device acknowledged it. */
 enum step { BEGUN, ARRIVED, STAGED, TRYING, ENDING, ENDED };
@@ -105,6 +105,19 @@ static int install(struct world *w, const struct bundle *bundle, int confirm)
     return status;
 }
 
+/* Both slots, of which the one that serves is refused. */
+static int erase_both(struct world *w)
+{
+    uint32_t serving = eq_slots_serving(&w->slots), at = 0;
+    int status = eq_slots_erase(&w->slots, serving, &at);
+    if (status != EQ_STATE) {
+        return status;
+    }
+    while ((status = eq_slots_erase(&w->slots, 1 - serving, &at)) > 0) {
+    }
+    return status;
+}
+
 static int tell(struct world *w, enum story story)
 {
     int status = EQ_OK;
@@ -115,6 +128,10 @@ static int tell(struct world *w, enum story story)
         w->step = ENDING;
         status = eq_slots_rollback(&w->slots);
         w->step = status == EQ_OK ? ENDED : ENDING;
+        return status;
+    case ERASE:
+        status = erase_both(w);
+        w->step = status == EQ_OK ? ENDED : BEGUN;
         return status;
     case RESUME:
         status = send(w, &w->new.image, EQ_IMAGE, w->new.image.blob.bytes / 2);
@@ -147,10 +164,21 @@ static int has_arrived(const struct world *w, const struct bundle *bundle)
            eq_slots_has(&w->slots, slot, bundle->manifest.blob.sha256);
 }
 
+static int is_erased(const struct world *w, uint32_t slot)
+{
+    const uint8_t *data = w->sim.memory + w->sim.flash.slot[slot];
+    uint32_t at = 0;
+    while (at < SIM_SLOT_BYTES && data[at] == 0xff) {
+        at++;
+    }
+    return at == SIM_SLOT_BYTES && w->slots.now.state[slot] == EQ_SLOT_EMPTY;
+}
+
 /* What must be so after a restart; the number of the first promise that is broken, or 0. */
 static uint32_t broken_promise(struct world *w, enum story story, enum step step)
 {
-    const struct bundle *target = story == ROLLBACK ? &w->former : story == REVERT ? &w->old : &w->new;
+    const struct bundle *target =
+        story == ROLLBACK ? &w->former : story == REVERT || story == ERASE ? &w->old : &w->new;
     const struct eq_record *now = &w->slots.now;
     uint32_t slot = eq_slots_with_number(&w->slots, w->number);
     if (!serves(w, &w->old) && !(step >= ENDING && serves(w, target))) {
@@ -173,6 +201,9 @@ static uint32_t broken_promise(struct world *w, enum story story, enum step step
     if (story != ROLLBACK && step == BEGUN && w->wanted < w->new.image.blob.bytes && w->new.image.bytes[SIM_SECTOR_BYTES] != 0xff &&
         eq_slots_wanted(&w->slots, w->new.image.blob.sha256) + 2 * SIM_SECTOR_BYTES < w->wanted) {
         return 6; /* at most two sectors are sent again */
+    }
+    if (story == ERASE && step == ENDED && !is_erased(w, 1 - w->slots.now.current)) {
+        return 13; /* what was erased is gone */
     }
     return 0;
 }

@@ -6,6 +6,7 @@ int steps_do(struct steps *steps, const uint32_t argument[3], const struct eq_bl
              uint32_t bytes)
 {
     struct eq_slots *slots = &steps->slots;
+    int status;
     switch (argument[0]) {
     case NEW_FLASH:
         steps->memory = steps->memory ? steps->memory : malloc(SIM_BYTES);
@@ -28,6 +29,11 @@ int steps_do(struct steps *steps, const uint32_t argument[3], const struct eq_bl
     case DAMAGE:
         steps->memory[steps->sim.flash.slot[argument[1]]] ^= 1;
         return EQ_OK;
+    case ERASE_IT:
+        steps->wanted = 0;
+        while ((status = eq_slots_erase(slots, argument[1], &steps->wanted)) > 0) {
+        }
+        return status;
     default:
         return EQ_UNSUPPORTED;
     }

@@ -147,6 +147,7 @@ def sessions() -> Iterator[bytes]:
         ((WRITE, 1, 0), {"hash": whole["sha"], "confirm": True}),
         RESTART,
         ((READ, 1, 0), {}),
+        ((WRITE, 1, 5), {}),
     ]
     deployed = (stage, serve)
     for parts in ((ask,), (*deployed, infer, ask), (*deployed, measure), (upload, infer, ask), (*deployed, again, ask)):

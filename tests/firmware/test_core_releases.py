@@ -11,7 +11,7 @@ from cdrive import Ask
 
 from edgeq.protocol.status import Status
 
-NEW_FLASH, OPEN, RECEIVE, STAGE, TRY, CONFIRM, REVERT, ROLLBACK, DAMAGE = range(9)
+NEW_FLASH, OPEN, RECEIVE, STAGE, TRY, CONFIRM, REVERT, ROLLBACK, DAMAGE, ERASE = range(10)
 EMPTY, BAD, INCOMING, ARRIVED, STAGED, CONFIRMED, TRIAL = range(7)
 IMAGE, MANIFEST = 0, 1
 NONE = 2
@@ -245,3 +245,45 @@ def test_the_security_version_only_grows(drive: Ask) -> None:
     assert slots.install(content(1), security_version=5).security_version == 5
     assert slots.install(content(2), security_version=3).security_version == 5
     assert slots.call(OPEN).security_version == 5
+
+
+def test_erasing_takes_what_does_not_serve_and_nothing_else(drive: Ask) -> None:
+    slots = Slots(drive)
+    slots.install(content(1), security_version=3)
+    slots.install(content(2), security_version=3)
+    assert slots.call(ERASE, 1).status == Status.STATE
+    seen = slots.call(ERASE, 0)
+    assert (seen.status, seen.states) == (0, (EMPTY, CONFIRMED))
+    assert (seen.wanted, seen.serving, seen.previous) == (SLOT_BYTES, 1, NONE)
+    assert slots.call(ROLLBACK).status == Status.STATE
+    assert slots.call(ERASE, 2).status == Status.STATE
+    seen = slots.call(OPEN)
+    assert (seen.states, seen.serving, seen.previous) == ((EMPTY, CONFIRMED), 1, NONE)
+    seen = slots.install(content(1), security_version=3)
+    assert (seen.serving, seen.previous, seen.numbers) == (0, 1, (3, 2))
+
+
+@pytest.mark.parametrize("end", [100, 300])
+def test_erasing_what_arrives_means_that_it_is_wanted_from_the_start(drive: Ask, end: int) -> None:
+    slots, image = Slots(drive), content(6)
+    slots.install(content(1))
+    slots.send(IMAGE, image, end=end)
+    assert slots.call(ERASE, 1).states == (CONFIRMED, EMPTY)
+    assert slots.send(IMAGE, image, 100, 200).wanted == 0
+    assert slots.send(IMAGE, image).states == (CONFIRMED, ARRIVED)
+
+
+def test_nothing_is_erased_during_a_trial(drive: Ask) -> None:
+    slots = Slots(drive)
+    slots.install(content(1))
+    slots.send(IMAGE, content(2))
+    slots.call(STAGE, 1)
+    slots.call(TRY, 1)
+    assert slots.call(ERASE, 0).status == slots.call(ERASE, 1).status == Status.STATE
+    assert slots.call(REVERT).serving == 0
+    assert slots.call(ERASE, 1).states == (CONFIRMED, EMPTY)
+
+
+def test_an_erased_slot_may_be_erased_again(drive: Ask) -> None:
+    slots = Slots(drive)
+    assert [slots.call(ERASE, slot).states for slot in (0, 1, 0)] == [(EMPTY, EMPTY)] * 3

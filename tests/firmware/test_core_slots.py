@@ -22,6 +22,7 @@ PROMISES = {
     10: "which a restart does not change",
     11: "flash is written as it has to be",
     12: "it starts",
+    13: "what was erased is gone",
 }
 
 
@@ -87,6 +88,14 @@ MISTAKES = {
     ),
     "a blob goes on behind its end": ("eq_slots.c", "while (at <= last &&", "while (at < slots->flash->slot_bytes &&"),
     "a number is used again": ("eq_slots.c", "next.next++", "next.next"),
+    "what serves may be erased": ("eq_slots.c", "slot == current || ", ""),
+    "what is erased still counts": ("eq_slots.c", "status = *at == 0 ? forget(slots, slot) : EQ_OK", "status = EQ_OK"),
+    "the last sector is not erased": ("eq_slots.c", "return *at <", "return *at + flash->sector_bytes <"),
+    "what looks erased may not be": (
+        "eq_slots.c",
+        "status != EQ_OK || !is_blank(sector, flash->sector_bytes)",
+        "status != EQ_OK",
+    ),
 }
 
 

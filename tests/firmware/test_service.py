@@ -257,6 +257,62 @@ def test_the_same_image_under_another_manifest_is_another_release(device: Device
     assert device.manifest()["evaluation"] == {}
 
 
+ERASE = (smp.WRITE, smp.GROUP_IMAGE, 5)
+
+
+def test_erasing_empties_the_slot_that_does_not_serve(process: Process, device: Device, tmp_path: Path) -> None:
+    _, _, (inputs, _) = tiny()
+    first = deploy(bundle_for(device, tmp_path, "first"), device).n
+    deploy(bundle_for(device, tmp_path, "second"), device)
+    device.invoke(inputs[0][0], first)
+    assert raw(device, ERASE, 1, {"slot": 1}) == {"rc": 6}
+    assert device.client.request(contract.OUTPUT, {"off": 0})["len"] > 0
+    assert raw(device, ERASE, 2, {"slot": None}) == {"rc": 3}
+    for sequence in (3, 3, 4):
+        assert raw(device, ERASE, sequence, {}) == {}
+    assert not process.flash.read_bytes()[SLOTS[0] : SLOTS[1]].strip(b"\xff")
+    assert device.client.request(contract.OUTPUT, {"off": 0}) == {"len": 0, "data": b""}
+    assert device.selftest()["worst"] == 0
+
+
+def test_nothing_is_erased_while_a_job_runs(device: Device, tmp_path: Path) -> None:
+    deploy(bundle_for(device, tmp_path, "first"), device)
+    deploy(bundle_for(device, tmp_path, "second"), device)
+    frames = device.client._open()
+    asked = [Message(*contract.SELFTEST, 7, {}), Message(*ERASE, 8, {})]
+    frames.link.send(b"".join(frames.framing.encode(message.encode()) for message in asked), 10)
+    while (answer := frames.receive(10)).sequence != 8:
+        pass
+    assert answer.body == {"rc": 6}
+    assert [item.name for item in device.releases()] == ["first", "second"]
+
+
+def test_an_upload_begins_anew_after_erasing(device: Device, tmp_path: Path) -> None:
+    image = make_image(target="host")
+    for size in (100, 1000):
+        assert put(device, data=image, size=size) == size
+        assert raw(device, ERASE, 1, {}) == {}
+        assert device.missing([hashlib.sha256(image).hexdigest()]) == {hashlib.sha256(image).hexdigest(): 0}
+        assert put(device, data=image, offset=size) == 0
+    assert put(device, data=image) == len(image)
+    assert raw(device, ERASE, 2, {}) == {}
+    assert raw(device, (smp.READ, smp.GROUP_IMAGE, 0), 3, {}) == {"images": []}
+
+
+def test_a_power_cut_while_erasing_leaves_what_serves(process: Process, tmp_path: Path) -> None:
+    with open_device(process.address) as device:
+        for name in ("first", "second"):
+            serving = deploy(bundle_for(device, tmp_path, name), device).n
+        frames = device.client._open()
+        frames.send(Message(*ERASE, 9, {}).encode(), 10)
+    process.kill()
+    process.start()
+    with open_device(process.address) as device:
+        assert raw(device, ERASE, 10, {}) == {}
+        assert [(item.n, item.serving) for item in device.releases()] == [(serving, True)]
+        assert device.selftest()["worst"] == 0
+
+
 def raw(device: Device, command: tuple[int, int, int], sequence: int, body: dict[str, Any]) -> dict[str, Any]:
     """One message with a sequence number of the caller's."""
     frames = device.client._open()
@@ -445,33 +501,66 @@ def terminal(address: str) -> Iterator[str]:
     line.close()
 
 
+def stock_tool(address: str, *words: str) -> str:
+    """What `smpmgr` prints, at the other end of a serial line."""
+    with terminal(address) as port:
+        command = [Path(sys.executable).parent / "smpmgr", "--port", port, *words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, env={**os.environ, "COLUMNS": "200"})
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def smpmgr() -> Callable[..., str]:
+    pytest.importorskip("smpmgr")
+    return stock_tool
+
+
 @pytest.mark.parametrize("where", ["process", "board"])
 def test_stock_tools_upload_an_image_and_let_it_serve(
-    where: str, request: pytest.FixtureRequest, tmp_path: Path
+    where: str, request: pytest.FixtureRequest, tmp_path: Path, smpmgr: Callable[..., str]
 ) -> None:
-    pytest.importorskip("smpmgr")
     found = request.getfixturevalue("process" if where == "process" else "board_address")
     address, target = (found.address, "host") if where == "process" else (found, BOARD)
     image = tmp_path / "tiny.eqi"
     image.write_bytes(make_image(target=target))
     digest = hashlib.sha256(image.read_bytes()).hexdigest().upper()
 
-    def smpmgr(*words: str) -> str:
-        with terminal(address) as port:
-            command = [Path(sys.executable).parent / "smpmgr", "--port", port, *words]
-            done = subprocess.run(
-                command, capture_output=True, text=True, timeout=60, env={**os.environ, "COLUMNS": "200"}
-            )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    assert "r='hello'" in smpmgr("os", "echo", "hello")
-    assert "No images" in smpmgr("image", "state-read")
-    smpmgr("image", "upload", "--format", "any", str(image))
-    assert digest in smpmgr("image", "state-read")
-    smpmgr("image", "state-write", digest)
-    smpmgr("os", "reset")
-    told = smpmgr("image", "state-read")
+    assert "r='hello'" in smpmgr(address, "os", "echo", "hello")
+    assert "No images" in smpmgr(address, "image", "state-read")
+    smpmgr(address, "image", "upload", "--format", "any", str(image))
+    assert digest in smpmgr(address, "image", "state-read")
+    smpmgr(address, "image", "state-write", digest)
+    smpmgr(address, "os", "reset")
+    told = smpmgr(address, "image", "state-read")
     assert digest in told
     assert "active=True" in told
     assert "version='1.0.0'" in told
+
+
+@pytest.mark.parametrize("where", ["process", "board"])
+def test_stock_tools_erase_what_does_not_serve(
+    where: str, request: pytest.FixtureRequest, tmp_path: Path, smpmgr: Callable[..., str]
+) -> None:
+    found = request.getfixturevalue("process" if where == "process" else "board_address")
+    address = found.address if where == "process" else found
+    with open_device(address) as device:
+        first = deploy(bundle_for(device, tmp_path, "first"), device)
+        second = deploy(bundle_for(device, tmp_path, "second"), device)
+    assert "rc=<MGMT_ERR.EBADSTATE: 6>" in smpmgr(address, "image", "erase", "1")
+    assert "rc=<MGMT_ERR.EINVAL: 3>" in smpmgr(address, "image", "erase", "2")
+    assert smpmgr(address, "image", "state-read").count("version=") == 2
+    assert "rc=" not in smpmgr(address, "image", "erase", "0")
+    told = smpmgr(address, "image", "state-read")
+    assert "version='2.0.0'" in told
+    assert told.count("version=") == 1
+    with open_device(address) as device:
+        assert [(item.n, item.serving) for item in device.releases()] == [(second.n, True)]
+        with pytest.raises(DeviceError, match="no earlier release to go back to") as no:
+            device.rollback()
+        assert no.value.status == Status.STATE
+        assert device.selftest()["worst"] == 0
+        with pytest.raises(DeviceError, match="no such release"):
+            device.selftest(first.n)
+        assert deploy(bundle_for(device, tmp_path, "first"), device).n == 3
+        assert device.rollback() == second.n
