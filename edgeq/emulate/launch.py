@@ -7,6 +7,7 @@ import secrets
 import socket
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from edgeq.emulate.keys import known_hosts_line, make_key
@@ -24,19 +25,33 @@ PORT_TRIES = 3
 
 
 def launch(name: str, folder: Path, root: Path, choice: Choice, progress: Progress) -> Instance:
-    """Start by one recipe; another port where the chosen one was taken in between."""
-    for attempt in range(PORT_TRIES):
-        seat = Seat(folder, root, free_port(read_port(folder) if attempt == 0 else 0), secrets.token_hex(8))
+    """Start by one recipe."""
+
+    def start(port: int) -> Instance:
+        seat = Seat(folder, root, port, secrets.token_hex(8))
         plan = _furnish(seat, choice, progress)
         record = _spawn(name, seat, choice, plan)
+        _await_banner(record, plan.banner_timeout_s)
+        return record.instance
+
+    return on_free_port(folder, read_port(folder), start)
+
+
+def on_free_port(folder: Path, last: int, start: Callable[[int], Instance]) -> Instance:
+    """What `start` gives with the port of the last start if it is free, else with another one.
+
+    Again where somebody took the port in between; what did not come up is ended.
+    """
+    (folder / "log").unlink(missing_ok=True)
+    for port in (last, *(0,) * (PORT_TRIES - 1)):
         try:
-            _await_banner(record, plan.banner_timeout_s)
-            return record.instance
-        except UsageError:
+            return start(free_port(port))
+        except UsageError as error:
             end_instance(folder)
-            if attempt + 1 == PORT_TRIES or not port_was_taken(folder / "log"):
-                raise
-    raise AssertionError("unreachable")
+            failed = error
+            if not port_was_taken(folder / "log"):
+                break
+    raise failed
 
 
 def _furnish(seat: Seat, choice: Choice, progress: Progress) -> Plan:
@@ -175,7 +190,7 @@ def failure(folder: Path, what: str) -> UsageError:
 
 def port_was_taken(log: Path) -> bool:
     """Whether the emulator says that somebody else has its port."""
-    text = log.read_text(encoding="utf-8", errors="replace")
+    text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
     return "Address already in use" in text or "Could not set up host forwarding" in text
 
 

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from edgeq.emulate.boards import Board
-from edgeq.emulate.launch import PORT_TRIES, end_instance, failure, free_port, port_was_taken, spawn
+from edgeq.emulate.launch import failure, on_free_port, spawn
 from edgeq.emulate.plan import Plan
 from edgeq.emulate.process import alive
 from edgeq.emulate.state import HOST, Instance, Record, write_record, write_whole
@@ -21,22 +21,18 @@ FLASH, ELF, PORT = "flash.bin", "firmware.elf", "port"
 
 
 def launch_board(board: Board, folder: Path, elf: Path) -> Instance:
-    """Start `board` with this firmware; another port where the chosen one was taken in between."""
+    """Start `board` with this firmware."""
     if not board.installed:
         raise UsageError(f"{board.program} is not installed; the emulated {board.name} needs it.", board.install)
     folder.mkdir(parents=True, exist_ok=True)
     _furnish(board, folder, elf)
-    for attempt in range(PORT_TRIES):
-        port = free_port(_last_port(folder) if attempt == 0 else 0)
+
+    def start(port: int) -> Instance:
         record = _spawn(board, folder, port)
-        try:
-            _await_port(folder, record)
-            return record.instance
-        except UsageError:
-            end_instance(folder)
-            if attempt + 1 == PORT_TRIES or not port_was_taken(folder / "log"):
-                raise
-    raise AssertionError("unreachable")
+        _await_port(folder, record)
+        return record.instance
+
+    return on_free_port(folder, _last_port(folder), start)
 
 
 def is_outdated(folder: Path, elf: Path) -> bool:
