@@ -2,36 +2,47 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import edgeq
 from edgeq import fit
-from edgeq.bundle import Bundle, canonical_json, write_bundle
-from edgeq.dataset import Dataset, read_dataset, subsample
+from edgeq.assemble import Ingredients, assemble, runtime_wheels, title_of
+from edgeq.bundle import Bundle
+from edgeq.dataset import Dataset, open_dataset
 from edgeq.errors import UsageError
 from edgeq.fit import Finding
-from edgeq.interface import Array
+from edgeq.interface import Interface
 from edgeq.micro.compile import Compiled, compile_model
-from edgeq.micro.footprint import footprint, told
+from edgeq.micro.footprint import footprint
 from edgeq.model.describe import describe, read_labels
+from edgeq.model.metadata import labels_of
 from edgeq.model.tflite import ModelInfo, read_model
-from edgeq.quantize.convert import Converted, convert, quantized_already
-from edgeq.quantize.evaluate import Variant, evaluate
-from edgeq.quantize.golden import Golden, from_samples, from_seed, make_golden
-from edgeq.quantize.host import host_runtime
-from edgeq.quantize.verify import check_integer
-from edgeq.runtimes import wheels_for
+from edgeq.preprocess import Preprocess
+from edgeq.quantize.convert import Converted, convert, given_mode
+from edgeq.quantize.detect import Detected
+from edgeq.quantize.evaluate import Labelled, Variant, evaluate
+from edgeq.quantize.golden import Golden, from_samples, from_seed, make_golden, spread
+from edgeq.quantize.host import MICRO, host_runtime
+from edgeq.quantize.prepare import labelled, model_input, prepared, raw_input
+from edgeq.quantize.recipe import Recipe
+from edgeq.quantize.samples import Samples
 from edgeq.target import TargetProfile
 
 Progress = Callable[[str], None]
+RAW_GOLDEN = 2
+"""How many golden vectors begin with raw input."""
 
-IMAGE = "image.eqi"
-"""The member that a microcontroller gets."""
+
+@dataclass(frozen=True)
+class Declared:
+    """What the project says of the model's interface, and the model's file does not know."""
+
+    labels: Sequence[str] | Path | None = None
+    preprocess: Preprocess | None = None
+    threshold: float | None = None
+    smoothing: int = 1
 
 
 @dataclass(frozen=True)
@@ -45,27 +56,29 @@ class Built:
 
 
 @dataclass(frozen=True)
-class _Parts:
-    """What every target's bundle is made of. `samples` are those of `data` that the ranges were calibrated on;
-    `reference` is the float model, None where the given one was quantized already."""
+class _Data:
+    """The representative data with the places of the samples that are used, and the labelled set."""
 
-    name: str
-    converted: Converted
-    info: ModelInfo
-    reference: Variant | None
-    quantized: Variant
-    data: Dataset | None
-    samples: Array | None
+    preprocess: Preprocess | None
+    calibration: Dataset | None = None
+    places: Sequence[int] = ()
+    evaluation: Labelled | None = None
+    classes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def samples(self) -> Samples | None:
+        return prepared(self.calibration, self.preprocess, self.places) if self.calibration else None
 
 
 def build(
     model: Path,
     targets: Sequence[TargetProfile],
-    data: Path | None = None,
+    data: str | Path | None = None,
     *,
-    eval_data: Path | None = None,
-    labels: Sequence[str] | Path | None = None,
-    io: str = "int8",
+    eval_data: str | Path | None = None,
+    declared: Declared = Declared(),
+    recipe: Recipe | None = None,
     samples: int | None = None,
     out: Path,
     name: str | None = None,
@@ -73,84 +86,119 @@ def build(
 ) -> list[Built]:
     """Convert once, then check, evaluate and bundle for each target: `out/<name>-<target>/`.
 
-    `data` holds representative samples (`samples` of them are used, by default up to 500), `eval_data` labelled ones.
-    A `.tflite` that is quantized already is taken as it is, and needs no `data`.
+    `data` holds representative samples (`samples` of them are used, by default up to 500), `eval_data` labelled ones:
+    whatever `edgeq.dataset` opens. `recipe` is int8 throughout where none is given. A `.tflite` that is quantized
+    already is taken as it is, and needs no `data`.
     """
-    _check_targets(targets)
-    names, labelled = read_labels(labels), _labelled(eval_data)
-    title = _title(name or (model if model.name else model.resolve()).stem)
-    given = quantized_already(model)
-    dataset = read_dataset(data) if data else None
-    if given is not None:
-        parts = _examine(title, Converted(b"", given), None, names, dataset, None)
+    given = given_mode(model)
+    mode = _mode(model, given, recipe)
+    _check_targets(targets, mode)
+    found = _open(data, eval_data, declared, samples, progress)
+    if given:
+        converted = Converted(b"", given[0])
     else:
-        if dataset is None:
-            raise UsageError("No representative data was given.", "Give --data calibration.npz.")
-        chosen = subsample(dataset.x, samples)
-        parts = _examine(title, convert(model, chosen, io=io, progress=progress), io, names, dataset, chosen)
+        converted = convert(model, found.samples, recipe=recipe or Recipe(), progress=progress)
+    info = read_model(converted.model)
+    interface = _interface(info, declared, found, converted.model)
+    reference = None
+    if converted.float_model:
+        float_info = read_model(converted.float_model)
+        reference = Variant(converted.float_model, describe(float_info, interface.labels))
+    parts = _Parts(title_of(name or (model if model.name else model.resolve()).stem), mode, converted, info, interface)
     fitting = [_fit(parts, target) for target in targets]
-    evaluations = _evaluate(parts, labelled, targets, progress)
-    golden = _golden(parts, targets, progress)
+    evaluations = _evaluate(reference, parts, found, targets, progress)
+    golden = _golden(parts, found, targets, progress)
     built = []
-    for target, (planned, found) in zip(targets, fitting, strict=True):
+    for target, (planned, findings) in zip(targets, fitting, strict=True):
         family = target.runtime.kernels
         progress(f"writing the bundle for {target.name}")
-        bundle = _bundle(parts, target, planned, golden[family], evaluations[family], out)
-        warnings = fit.same_runtime(host_runtime(family), target)
-        built.append(Built(bundle, parts.info, evaluations[family], (*found, *warnings)))
+        ingredients = Ingredients(
+            parts.name,
+            mode,
+            converted,
+            info,
+            interface,
+            golden[family],
+            evaluations[family],
+            _calibration(found, given is not None),
+        )
+        bundle = assemble(ingredients, target, planned, out)
+        warnings = [*fit.same_runtime(host_runtime(family), target), *fit.data_notes(found.notes)]
+        built.append(Built(bundle, info, evaluations[family], (*findings, *warnings)))
     return built
 
 
-def _check_targets(targets: Sequence[TargetProfile]) -> None:
+@dataclass(frozen=True)
+class _Parts:
+    """What is the same for every target."""
+
+    name: str
+    mode: str
+    converted: Converted
+    info: ModelInfo
+    interface: Interface
+
+
+def _mode(model: Path, given: tuple[bytes, Detected | None] | None, recipe: Recipe | None) -> str:
+    """The mode that the bundle will have; `UsageError` where a quantized model is in another one than was asked for."""
+    if given is None:
+        return (recipe or Recipe()).mode
+    mode = given[1].mode if given[1] else fit.MIXED
+    if recipe and recipe.mode != mode:
+        raise UsageError(
+            f"'{model.name}' is quantized already, as {mode}; {recipe.mode} was asked for.",
+            f"Build from the float model, or leave --mode {recipe.mode} out.",
+        )
+    return mode
+
+
+def _check_targets(targets: Sequence[TargetProfile], mode: str) -> None:
     """Ask what can be asked before anything long starts."""
     if not targets:
         raise UsageError("There is no target to build for.", "Give --target; 'edgeq targets' lists them.")
     for target in targets:
-        fit.require(fit.precheck(target), target)
-        _wheels(target)
+        fit.require(fit.precheck(target, mode), target)
+        runtime_wheels(target)
         host_runtime(target.runtime.kernels)
 
 
-def _wheels(target: TargetProfile) -> list[dict[str, Any]]:
-    """The wheels of a target's runtime; a microcontroller's is in its firmware."""
-    if target.kind == "mcu":
-        return []
-    return wheels_for(target.runtime.name, target.runtime.version, target.cpu.arch)
+def _open(
+    data: str | Path | None, eval_data: str | Path | None, declared: Declared, count: int | None, progress: Progress
+) -> _Data:
+    """Open and look into what was given; the labelled set is numbered as the labels are."""
+    classes = read_labels(declared.labels)
+    found = _Data(declared.preprocess)
+    if data:
+        calibration = open_dataset(data, classes=classes, progress=progress)
+        found = replace(
+            found, calibration=calibration, places=calibration.choose(count).tolist(), notes=calibration.notes
+        )
+        classes = classes or calibration.classes
+    if eval_data:
+        evaluation = open_dataset(eval_data, classes=classes, progress=progress)
+        found = replace(found, evaluation=labelled(evaluation, declared.preprocess))
+        classes = classes or evaluation.classes
+    return replace(found, classes=classes)
 
 
-def _labelled(path: Path | None) -> Dataset | None:
-    if path is None:
-        return None
-    data = read_dataset(path)
-    data.classes()
-    return data
-
-
-def _examine(
-    name: str,
-    converted: Converted,
-    io: str | None,
-    labels: tuple[str, ...],
-    data: Dataset | None,
-    samples: Array | None,
-) -> _Parts:
-    """Read both models back and hold the quantized one to what was promised."""
-    info = read_model(converted.model)
-    if io is not None:
-        check_integer(info, io)
-    source = converted.float_model
-    reference = Variant(source, describe(read_model(source), labels)) if source else None
-    return _Parts(name, converted, info, reference, Variant(converted.model, describe(info, labels)), data, samples)
-
-
-def _title(name: str) -> str:
-    """A name that may stand in a path and in a manifest."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:48] or "model"
+def _interface(info: ModelInfo, declared: Declared, data: _Data, model: bytes) -> Interface:
+    """Declared labels must fit; those that only the data or the model's metadata has are taken where they do."""
+    plain = describe(info)
+    outputs = 1
+    for extent in plain.outputs[-1].shape[1:]:
+        outputs *= extent
+    labels = read_labels(declared.labels)
+    if not labels:
+        labels = next((names for names in (data.classes, labels_of(model)) if len(names) == outputs), ())
+    preprocess = declared.preprocess.to_json() if declared.preprocess else None
+    return replace(
+        describe(info, labels), preprocess=preprocess, threshold=declared.threshold, smoothing=declared.smoothing
+    )
 
 
 def _fit(parts: _Parts, target: TargetProfile) -> tuple[Compiled | None, list[Finding]]:
     """The plan for a microcontroller, and what is to be said about the model there."""
-    findings = fit.check(parts.info, target)
+    findings = fit.check(parts.info, target, parts.mode)
     fit.require(findings, target)
     if target.kind != "mcu":
         return None, findings
@@ -165,92 +213,45 @@ def _families(targets: Sequence[TargetProfile]) -> list[str]:
 
 
 def _evaluate(
-    parts: _Parts, data: Dataset | None, targets: Sequence[TargetProfile], progress: Progress
+    reference: Variant | None, parts: _Parts, data: _Data, targets: Sequence[TargetProfile], progress: Progress
 ) -> dict[str, dict[str, Any] | None]:
     """The evaluation for each kernel family among the targets."""
-    if data is None:
+    if data.evaluation is None:
         return dict.fromkeys(_families(targets))
-    if parts.reference is None:
-        raise UsageError(
-            "The model is quantized already, so there is no float model to compare with.",
-            "Leave --eval out, or build from the float model.",
-        )
-    progress(f"evaluating float and int8 on {len(data)} samples")
-    reference = parts.reference
-    return {family: evaluate(reference, parts.quantized, data, family) for family in _families(targets)}
+    progress(f"evaluating on {len(data.evaluation)} samples")
+    variant = Variant(parts.converted.model, parts.interface)
+    return {family: evaluate(reference, variant, data.evaluation, family) for family in _families(targets)}
 
 
-def _golden(parts: _Parts, targets: Sequence[TargetProfile], progress: Progress) -> dict[str, Golden]:
+def _golden(parts: _Parts, data: _Data, targets: Sequence[TargetProfile], progress: Progress) -> dict[str, Golden]:
     """The golden vectors for each kernel family among the targets."""
     progress("computing golden vectors")
-    interface = parts.quantized.interface
-    samples = parts.data.x if parts.samples is None and parts.data else parts.samples
+    interface, samples = parts.interface, data.samples
     inputs = from_seed(interface) if samples is None else from_samples(interface, samples)
-    return {family: make_golden(parts.converted.model, inputs, family) for family in _families(targets)}
-
-
-def _bundle(
-    parts: _Parts,
-    target: TargetProfile,
-    planned: Compiled | None,
-    golden: Golden,
-    evaluation: Mapping[str, Any] | None,
-    out: Path,
-) -> Bundle:
-    runtime, info = target.runtime, parts.info
-    members = {
-        "model.tflite": parts.converted.model,
-        "interface.json": canonical_json(parts.quantized.interface.to_json()),
-        "golden.cbor": golden.encode(),
+    raws = list(_raws(parts, data))
+    return {
+        family: make_golden(parts.converted.model, inputs, family, () if family == MICRO else raws)
+        for family in _families(targets)
     }
-    plan: dict[str, Any] = {}
-    if planned:
-        vectors = list(zip(golden.inputs, golden.outputs, strict=True))
-        members[IMAGE] = planned.image(
-            members["interface.json"],
-            vectors,
-            target=target.name,
-            name=parts.name,
-            tolerance=runtime.golden_tolerance,
-        )
-        plan = {"device_files": [IMAGE], "plan": told(planned)}
-    manifest = {
-        "edgeq": edgeq.__version__,
-        "name": parts.name,
-        "target": target.name,
-        "arch": target.cpu.arch,
-        "mode": fit.MODE,
-        "model": {
-            "macs": info.macs(),
-            "ops": info.op_counts(),
-            "weights_bytes": info.weights_bytes,
-            "float_sha256": _digest(parts.converted.float_model),
-        },
-        "golden": {
-            "vectors": len(golden.inputs),
-            "kernels": runtime.kernels,
-            "tolerance": runtime.golden_tolerance,
-            "runtime": host_runtime(runtime.kernels),
-        },
-        "runtime": {
-            "name": runtime.name,
-            "version": runtime.version,
-            "threads": runtime.threads,
-            "wheels": _wheels(target),
-        },
-        "evaluation": evaluation,
-        "calibration": _calibration(parts),
-        "security_version": 0,
-        **plan,
-    }
-    return write_bundle(out / f"{parts.name}-{target.name}", members, manifest)
 
 
-def _calibration(parts: _Parts) -> dict[str, Any] | None:
-    if parts.samples is None or parts.data is None:
+def _raws(parts: _Parts, data: _Data) -> Any:
+    """Raw inputs with what is made of them, where the data has such; the model has one input then."""
+    if data.calibration is None or data.preprocess is None or len(parts.interface.inputs) > 1:
+        return
+    tensor = parts.interface.inputs[0]
+    for place in spread(len(data.places), RAW_GOLDEN):
+        (raw,) = data.calibration.read(data.places[place])
+        taken = raw_input(raw, data.preprocess)
+        if taken is not None:
+            values = model_input(taken, data.preprocess).reshape(tensor.shape)
+            yield taken, [tensor.quantize(values).tobytes()]
+
+
+def _calibration(data: _Data, passed_through: bool) -> dict[str, Any] | None:
+    if data.calibration is None or passed_through:
         return None
-    return {"samples": len(parts.samples), "data_sha256": parts.data.sha256}
-
-
-def _digest(data: bytes) -> str | None:
-    return hashlib.sha256(data).hexdigest() if data else None
+    return {
+        "samples": len(data.places),
+        "data_sha256": data.calibration.digest(data.calibration.choose(len(data.places))),
+    }

@@ -178,8 +178,10 @@ def build(
 
     Example: edgeq build model.keras --target rpi4 --data calibration.npz --eval test.npz
     """
+    from edgeq.build import Declared
     from edgeq.build import build as build_bundles
     from edgeq.project import load_project
+    from edgeq.quantize.recipe import Recipe
     from edgeq.target import load_target
     from edgeq.telling import tell_built
 
@@ -192,8 +194,8 @@ def build(
         wanted,
         data=data or project.data,
         eval_data=eval_data or project.eval,
-        labels=labels or project.labels,
-        io=io,
+        declared=Declared(labels or project.labels),
+        recipe=None if io == "int8" else Recipe(io=io),
         samples=samples,
         out=out or project.out,
         name=project.name or None if model is None else None,

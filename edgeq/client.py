@@ -9,8 +9,8 @@
     with Model("kws") as model:
         print(model.predict(clip).label)
 
-The agent loads the model, does the preprocessing and quantizes; another release may be deployed while this runs, and the
-next prediction comes from it. Python 3.9, nothing but the standard library; numpy arrays are taken where they come.
+The agent loads the model, does the preprocessing and quantizes; another release may be deployed while this runs, and
+the next prediction comes from it. Python 3.9, nothing but the standard library; numpy arrays are taken as they come.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from typing import Any
 
 from edgeq import emulate
 from edgeq.bench import bench
-from edgeq.build import build
+from edgeq.build import Declared, build
 from edgeq.deploy import deploy
 from edgeq.device.open import open_device
 from edgeq.errors import UsageError
@@ -57,7 +57,7 @@ def run_demo(folder: Path, progress: Callable[[str], None] = lambda _: None) -> 
         targets,
         data=project.data,
         eval_data=project.eval,
-        labels=project.labels,
+        declared=Declared(project.labels),
         out=project.out,
         name=project.name,
         progress=say.detail,

@@ -12,6 +12,8 @@ from edgeq.units import format_bytes
 
 SEVERITIES = ("error", "warning", "info")
 MODE = "static_wi8_ai8"
+MIXED = "mixed"
+"""The mode of a model that was quantized elsewhere, in several modes at once."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,12 @@ def check(model: ModelInfo, target: TargetProfile, mode: str = MODE) -> list[Fin
     What a microcontroller needs is known once the model is planned: see `check_plan`.
     """
     memory = [] if target.kind == "mcu" else _memory(model, target)
-    findings = [*precheck(target, mode), *_custom_operators(model, target), *memory]
+    findings = [*precheck(target, mode), *_operators(model, target), *memory, *_accelerators(model, target, mode)]
+    return ordered(findings)
+
+
+def ordered(findings: Sequence[Finding]) -> list[Finding]:
+    """Errors first."""
     return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
 
 
@@ -66,7 +73,8 @@ def check_plan(needs: Footprint, target: TargetProfile) -> list[Finding]:
         )
         for code, what, needed, limit in (
             ("ram", "RAM (arena, runtime and stack)", ram, target.ram_free_bytes),
-            ("flash", "flash (image and firmware)", flash, target.memory.flash_bytes),
+            ("arena", "RAM in one piece for the arena", needs.arena_bytes, target.arena_limit_bytes),
+            ("flash", "flash (image and firmware)", flash, target.flash_free_bytes),
         )
         if needed > limit
     ]
@@ -89,26 +97,52 @@ def require(findings: Sequence[Finding], target: TargetProfile) -> None:
         raise FitError(f"The model does not fit {target.name}: {errors[0].message}{more}", errors[0].hint, findings)
 
 
+def data_notes(notes: Sequence[str]) -> list[Finding]:
+    """What was noticed while the data was opened."""
+    return [Finding("data", "warning", note) for note in notes]
+
+
 def _mode(target: TargetProfile, mode: str) -> list[Finding]:
-    if mode in target.runtime.modes:
+    if mode in target.runtime.modes or (mode == MIXED and "float32" in target.runtime.modes):
         return []
     allowed = ", ".join(target.runtime.modes)
     return [Finding("mode", "error", f"{target.name} runs {allowed}, not {mode}.", f"Quantize as {allowed}.")]
 
 
-def _custom_operators(model: ModelInfo, target: TargetProfile) -> list[Finding]:
-    return [
-        Finding(
-            "custom-operator",
-            "error",
-            f"The operator {name.partition(':')[2] or name} is not part of {target.runtime.name}.",
-            "Replace the layer behind it with one that converts to builtin operators.",
-            count,
-            0,
-        )
-        for name, count in model.op_counts().items()
-        if name.startswith("CUSTOM")
-    ]
+def _operators(model: ModelInfo, target: TargetProfile) -> list[Finding]:
+    """Operators that the target's runtime does not know."""
+    runtime, findings = target.runtime, []
+    for name, count in model.op_counts().items():
+        custom = name.startswith("CUSTOM")
+        if custom or name in runtime.unsupported:
+            title = name.partition(":")[2] or name
+            why = f"is not part of {runtime.name}" if custom else f"does not run on {runtime.name} {runtime.version}"
+            hint = "Replace the layer behind it with one that converts to builtin operators."
+            code = "custom-operator" if custom else "operator"
+            findings.append(Finding(code, "error", f"The operator {title} {why}.", hint, count, 0))
+    return findings
+
+
+def _accelerators(model: ModelInfo, target: TargetProfile, mode: str) -> list[Finding]:
+    """How much of the model each accelerator would take, where a source lists its operators; the rest falls back."""
+    findings = []
+    for unit in target.accelerators:
+        if unit.delegate == "none":
+            continue
+        name, hint = f"{unit.name} ({unit.kind}, delegate {unit.delegate})", ""
+        if mode not in unit.modes:
+            text = f"{name} does not take {mode} models; they run on the CPU."
+            hint = f"It takes {', '.join(unit.modes)}." if unit.modes else ""
+        elif not unit.operators:
+            text = f"{name}: no source lists its operators, so whether it takes the model is unknown."
+        else:
+            counts = model.op_counts()
+            rest = sorted(name for name in counts if name not in unit.operators)
+            taken, total = sum(counts[name] for name in counts if name not in rest), sum(counts.values())
+            text = f"{name} takes {taken} of {total} operators"
+            text += f"; {', '.join(rest)} fall{'s' * (len(rest) == 1)} back to the CPU." if rest else "."
+        findings.append(Finding("delegate", "info", text, hint))
+    return findings
 
 
 def _memory(model: ModelInfo, target: TargetProfile) -> list[Finding]:

@@ -149,8 +149,9 @@ def _tensor_differences(what: str, before: tuple[Tensor, ...], after: tuple[Tens
     for number, (old, new) in enumerate(zip(before, after, strict=True)):
         title = f"{what} '{old.name}'" if len(before) > 1 or old.name else f"{what} {number}"
         for field in ("name", "shape", "dtype", "scale", "zero_point"):
-            if getattr(old, field) != getattr(new, field):
-                yield f"{title}: {field.replace('_', ' ')} {_told(getattr(old, field))}, now {_told(getattr(new, field))}"
+            was, now = getattr(old, field), getattr(new, field)
+            if was != now:
+                yield f"{title}: {field.replace('_', ' ')} {_told(was)}, now {_told(now)}"
 
 
 def _told(value: Any) -> str:

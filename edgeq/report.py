@@ -14,7 +14,7 @@ import edgeq
 from edgeq.errors import ArtifactError, UsageError
 from edgeq.run import VERDICTS, Run, Series, read_run
 from edgeq.stats import bounds, interval, outliers, summarize
-from edgeq.units import format_seconds
+from edgeq.units import format_percent, format_seconds
 
 CONFIDENCE = 0.95
 EMULATED = "QEMU: timing is not the hardware's"
@@ -28,7 +28,7 @@ MEMORY = (
     ("stack", "Stack of one inference"),
     ("static", "Variables"),
 )
-SHORT_MODES = {"static_wi8_ai8": "int8"}
+SHORT_MODES = {"static_wi8_ai8": "int8", "static_wi8_ai16": "int16x8", "dynamic_wi8_afp32": "dynamic int8"}
 Values = tuple[float, ...]
 
 
@@ -52,16 +52,25 @@ class Figure:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Float and quantized model on the same samples, and the loss in between as a fraction, with its interval."""
+    """Float and quantized model on the same samples, and the loss in between as a fraction, with its interval.
+
+    Of a model that came quantized there is only its own accuracy.
+    """
 
     samples: int
-    float_accuracy: Figure
+    float_accuracy: Figure | None
     accuracy: Figure
-    agreement: Figure
-    drop: Figure
+    agreement: Figure | None
+    drop: Figure | None
     confidence: float
     method: str
     evaluated_on: str
+
+    @property
+    def figures(self) -> tuple[Figure, ...]:
+        """Those that there are, in the order in which they are told."""
+        every = (self.float_accuracy, self.accuracy, self.agreement, self.drop)
+        return tuple(figure for figure in every if figure)
 
 
 @dataclass(frozen=True)
@@ -92,8 +101,7 @@ class Section:
         """Every figure of the section."""
         yield from (*self.latency, *self.stages, *self.instructions, *self.memory, *self.power)
         if self.accuracy:
-            yield from (self.accuracy.float_accuracy, self.accuracy.accuracy, self.accuracy.agreement)
-            yield self.accuracy.drop
+            yield from self.accuracy.figures
 
 
 @dataclass(frozen=True)
@@ -266,12 +274,13 @@ def _accuracy(run: Run) -> Accuracy | None:
         def figure(name: str, label: str, low: float | None = None, high: float | None = None) -> Figure:
             return Figure(name, label, float(data[name]), "fraction", "measured", low, high, at=at)
 
+        paired = data["float_accuracy"] is not None
         return Accuracy(
             samples=int(data["samples"]),
-            float_accuracy=figure("float_accuracy", "Float accuracy"),
+            float_accuracy=figure("float_accuracy", "Float accuracy") if paired else None,
             accuracy=figure("accuracy", "Quantized accuracy"),
-            agreement=figure("agreement", "Agreement of both"),
-            drop=figure("drop", "Accuracy loss", float(data["drop_low"]), float(data["drop_high"])),
+            agreement=figure("agreement", "Agreement of both") if paired else None,
+            drop=figure("drop", "Accuracy loss", float(data["drop_low"]), float(data["drop_high"])) if paired else None,
             confidence=float(data["confidence"]),
             method=str(data["method"]),
             evaluated_on=str(data["evaluated_on"]),
@@ -360,8 +369,11 @@ def golden_words(golden: Mapping[str, Any]) -> str:
 
 
 def loss_words(accuracy: Accuracy, mode: str) -> str:
-    """What quantization cost, in percentage points with its interval."""
+    """What quantization cost, in percentage points with its interval; of a model that came quantized what it has."""
     drop = accuracy.drop
+    if drop is None:
+        right = f"{format_percent(accuracy.accuracy.value)} accuracy"
+        return f"{mode} reaches {right} ({accuracy.accuracy.at}, {accuracy.samples} samples)"
     bounds = f"{points(drop.low or 0)} .. {points(drop.high or 0)}"
     rest = f"{accuracy.confidence * 100:g} % interval {bounds}, {drop.at}, {accuracy.samples} samples"
     if drop.value < 0:

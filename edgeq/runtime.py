@@ -47,7 +47,7 @@ class TensorInfo(NamedTuple):
         if values.size * np.dtype(self.dtype).itemsize != self.size_bytes:
             raise ValueError(f"the input '{self.name}' has the shape {list(self.shape)}, not {list(values.shape)}")
         raw = quantize(values, self.dtype, self.scale, self.zero_point)
-        return raw.astype(raw.dtype.newbyteorder("<"), copy=False).tobytes()
+        return bytes(raw.astype(raw.dtype.newbyteorder("<"), copy=False).tobytes())
 
 
 def quantize(real: Any, dtype: str, scale: float, zero_point: int) -> Any:

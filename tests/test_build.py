@@ -7,13 +7,15 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tinymodel
 
-from edgeq.build import build
+from edgeq.build import Declared, build
 from edgeq.bundle import read_bundle
 from edgeq.errors import FitError, UsageError
 from edgeq.protocol import cbor
+from edgeq.quantize.recipe import Recipe
 from edgeq.target import load_target
 
 
@@ -26,7 +28,7 @@ def test_one_conversion_makes_a_bundle_for_each_target(tmp_path: Path) -> None:
         targets,
         data,
         eval_data=data,
-        labels=["a", "b", "c"],
+        declared=Declared(["a", "b", "c"]),
         out=tmp_path,
         progress=stages.append,
     )
@@ -72,7 +74,7 @@ def test_the_name_can_be_given_and_floats_kept(tmp_path: Path) -> None:
         tinymodel.models() / "tiny.keras",
         [load_target("pc")],
         tinymodel.data_file(),
-        io="float32",
+        recipe=Recipe(io="float32"),
         name="my model/2",
         out=tmp_path,
     )
@@ -95,21 +97,19 @@ def test_mistakes_are_told_before_the_conversion(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="does not exist"):
         build(model, [pi], tmp_path / "none.npz", out=tmp_path, progress=never)
     with pytest.raises(UsageError, match="cannot be read"):
-        build(model, [pi], data, labels=tmp_path / "none.txt", out=tmp_path, progress=never)
+        build(model, [pi], data, declared=Declared(tmp_path / "none.txt"), out=tmp_path, progress=never)
     assert not list(tmp_path.iterdir())
 
 
 def test_the_number_of_labels_must_fit(tmp_path: Path) -> None:
     labels = tmp_path / "labels.txt"
     labels.write_text("yes\nno\n\n")
+    model, pc, data = tinymodel.models() / "tiny.keras", load_target("pc"), tinymodel.data_file()
+    with pytest.raises(UsageError, match="has labels up to 2; there are 2 names of classes"):
+        build(model, [pc], data, declared=Declared(labels), out=tmp_path / "o")
+    np.savez(tmp_path / "unlabelled.npz", x=np.load(data)["x"])
     with pytest.raises(UsageError, match="There are 2 labels; the model's output 'class' has 3 values"):
-        build(
-            tinymodel.models() / "tiny.keras",
-            [load_target("pc")],
-            tinymodel.data_file(),
-            labels=labels,
-            out=tmp_path / "o",
-        )
+        build(model, [pc], tmp_path / "unlabelled.npz", declared=Declared(labels), out=tmp_path / "o")
     assert not (tmp_path / "o").exists()
 
 

@@ -33,7 +33,8 @@ LAYERS = (
     ("edgeq.report", "edgeq.compare"),
     ("edgeq.render",),
     (
-        *("edgeq.build", "edgeq.check", "edgeq.deploy", "edgeq.infer", "edgeq.bench", "edgeq.monitor", "edgeq.doctor"),
+        *("edgeq.assemble", "edgeq.build", "edgeq.check"),
+        *("edgeq.deploy", "edgeq.infer", "edgeq.bench", "edgeq.monitor", "edgeq.doctor"),
         *("edgeq.init", "edgeq.init_worker", "edgeq.firmware", "edgeq.firmware_size"),
     ),
     ("edgeq.demo", "edgeq.fleet", "edgeq.trust"),

@@ -70,7 +70,12 @@ def test_damaged_documents_are_told(change: dict[str, Any]) -> None:
 
 
 FULL = Interface(
-    (INT8,), (FLOAT,), ("a", "b"), {"input": "audio", "steps": [{"do": "log", "offset": 1e-6}]}, threshold=0.5, smoothing=3
+    (INT8,),
+    (FLOAT,),
+    ("a", "b"),
+    {"input": "audio", "steps": [{"do": "log", "offset": 1e-6}]},
+    threshold=0.5,
+    smoothing=3,
 )
 
 

@@ -10,7 +10,6 @@ import pytest
 from edgeq.bench import bench
 from edgeq.build import build
 from edgeq.bundle import Bundle
-from edgeq.dataset import read_dataset
 from edgeq.deploy import deploy
 from edgeq.device.device import Device
 from edgeq.device.open import open_device
@@ -40,12 +39,12 @@ def test_resnet_on_cifar_10(shared_models: Path, tmp_path: Path, lent_home: Path
         out=tmp_path,
     )
     assert read_model(built[0].bundle.path("model.tflite").read_bytes()).float_tensors() == ()
-    images = read_dataset(samples)
+    images = np.load(samples)
     outputs, runs = [], []
     try:
         for address, item in zip(("qemu:rpi4", "local:"), built, strict=True):
             with open_device(address) as device:
-                outputs.append(_deploy_and_run(device, item.bundle, images.x))
+                outputs.append(_deploy_and_run(device, item.bundle, images["x"]))
                 run = bench(device, runs=30, warmup=3)
                 run.write(tmp_path / f"{len(runs)}.json")
                 runs.append(tmp_path / f"{len(runs)}.json")
@@ -57,7 +56,7 @@ def test_resnet_on_cifar_10(shared_models: Path, tmp_path: Path, lent_home: Path
 
     evaluation = built[0].bundle.manifest["evaluation"]
     assert evaluation["agreement"] >= 0.97
-    accuracy = float((on_pi.argmax(1) == images.classes()).mean())
+    accuracy = float((on_pi.argmax(1) == images["y"]).mean())
     assert accuracy == pytest.approx(evaluation["accuracy"], abs=0.011)
     told = render(report(runs), ".md")
     assert "emulated" in told

@@ -73,6 +73,8 @@ class LabelReader:
         """Whole numbers are class numbers, fractions no classes, anything else names, numbered in sorted order."""
         if self._overflow:
             return TOO_MANY
+        if not self._codes:
+            return NONE
         texts, codes = list(self._codes), np.asarray(self._found, np.int64)
         if self._classes and all(text in self._classes for text in texts):
             place = {name: number for number, name in enumerate(self._classes)}
@@ -90,7 +92,7 @@ class LabelReader:
 
 
 def _mapped(numbers: list[int], codes: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.array(numbers, np.int64)[codes] if numbers else codes
+    return np.array(numbers, np.int64)[codes]
 
 
 def _number(text: str) -> float | None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from edgeq.interface import Interface, Tensor
+from edgeq.preprocess import Raw
+from edgeq.preprocess.wire import encode_raw
 from edgeq.protocol import cbor
 from edgeq.quantize.evaluate import inputs_of
 from edgeq.quantize.host import invoke_all
@@ -18,29 +21,49 @@ COUNT = 8
 
 @dataclass(frozen=True)
 class Golden:
-    """Raw little-endian tensor bytes: per vector one item per input, and one per output, in interface order."""
+    """Raw little-endian tensor bytes: per vector one item per input, and one per output, in interface order.
+
+    Behind them, in one sequence, come the vectors from raw inputs: `raws` with an item of `raw_outputs` for each.
+    """
 
     inputs: tuple[tuple[bytes, ...], ...]
     outputs: tuple[tuple[bytes, ...], ...]
+    raws: tuple[Raw, ...] = ()
+    raw_outputs: tuple[tuple[bytes, ...], ...] = ()
 
     def encode(self) -> bytes:
         """The member `golden.cbor` of a bundle."""
-        return cbor.dumps(
-            {"inputs": [list(item) for item in self.inputs], "outputs": [list(item) for item in self.outputs]}
-        )
+        document: dict[str, Any] = {
+            "inputs": [list(item) for item in self.inputs],
+            "outputs": [list(item) for item in self.outputs],
+        }
+        if self.raws:
+            pairs = zip(self.raws, self.raw_outputs, strict=True)
+            document["raw"] = [{**encode_raw(raw), "outputs": list(outputs)} for raw, outputs in pairs]
+        return cbor.dumps(document)
 
 
-def make_golden(model: bytes, inputs: Sequence[Sequence[bytes]], kernels: str) -> Golden:
-    """The outputs that `model` gives for each of `inputs`, in this order, from its first state on."""
-    outputs = tuple(map(tuple, invoke_all(model, kernels, [list(item) for item in inputs])))
-    return Golden(tuple(map(tuple, inputs)), outputs)
+def make_golden(
+    model: bytes, inputs: Sequence[Sequence[bytes]], kernels: str, raws: Sequence[tuple[Raw, Sequence[bytes]]] = ()
+) -> Golden:
+    """The outputs that `model` gives for each of `inputs`, in this order, from its first state on; `raws` follow, each
+    with the inputs that are made of it."""
+    every = [list(item) for item in (*inputs, *(item for _, item in raws))]
+    outputs = tuple(map(tuple, invoke_all(model, kernels, every)))
+    count = len(inputs)
+    return Golden(tuple(map(tuple, inputs)), outputs[:count], tuple(raw for raw, _ in raws), outputs[count:])
 
 
 def from_samples(interface: Interface, x: Given, count: int = COUNT) -> list[list[bytes]]:
     """Raw inputs from up to `count` samples (see `as_samples`), evenly spaced."""
     samples = as_samples(x)
-    places = np.unique(np.linspace(0, len(samples) - 1, count).round().astype(int)).tolist()
-    return list(inputs_of(interface, samples.choose(places)))
+    return list(inputs_of(interface, samples.choose(spread(len(samples), count))))
+
+
+def spread(size: int, count: int) -> list[int]:
+    """Up to `count` of `size` places, evenly spaced."""
+    places: list[int] = np.unique(np.linspace(0, size - 1, count).round().astype(int)).tolist()
+    return places
 
 
 def from_seed(interface: Interface, count: int = COUNT, seed: int = 0) -> list[list[bytes]]:

@@ -105,8 +105,8 @@ def _section(section: Section, number: int, alone: bool) -> Iterator[str]:
     yield _figures("Memory, power and energy", [*section.memory, *section.power], section)
     if section.accuracy:
         found = section.accuracy
-        caption = f"Accuracy, {found.drop.at} with {found.samples} samples"
-        yield _figures(caption, [found.float_accuracy, found.accuracy, found.agreement, found.drop], section)
+        caption = f"Accuracy, {found.accuracy.at} with {found.samples} samples"
+        yield _figures(caption, found.figures, section)
     yield '</div><div class="pair">'
     yield _environment(section)
     rows = (f'<tr><th scope="row">{escape(name)}</th><td>{escape(text)}</td></tr>' for name, text in facts(section))

@@ -58,10 +58,7 @@ def _section(section: Section) -> dict[str, Any]:
             "evaluated_on": accuracy.evaluated_on,
             "confidence": accuracy.confidence,
             "method": accuracy.method,
-            "figures": [
-                _figure(figure)
-                for figure in (accuracy.float_accuracy, accuracy.accuracy, accuracy.agreement, accuracy.drop)
-            ],
+            "figures": [_figure(figure) for figure in accuracy.figures],
         },
         "outliers": list(section.outliers),
         "notes": list(section.notes),

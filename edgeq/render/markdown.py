@@ -100,8 +100,7 @@ def _figures(section: Section) -> Iterator[str]:
     figures: list[Figure] = [*section.latency, *section.stages, *section.instructions]
     figures += [*section.memory, *section.power]
     if section.accuracy:
-        found = section.accuracy
-        figures += [found.float_accuracy, found.accuracy, found.agreement, found.drop]
+        figures += section.accuracy.figures
     rows = [
         [figure.label, figure_text(figure), interval_text(figure), f"*{escape(tag(figure))}*"] for figure in figures
     ]

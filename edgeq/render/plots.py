@@ -80,14 +80,17 @@ def _accuracy(section: Section) -> Iterator[str]:
     found = section.accuracy
     if found is None:
         return
+    names = ((found.float_accuracy, "Float"), (found.accuracy, section.mode))
+    items = [svg.Item(name, figure.value, figure_text(figure), figure.how) for figure, name in names if figure]
+    aside, how = f"{found.accuracy.at}, {found.samples} samples", found.accuracy.how
+    title = "Accuracy, float and quantized" if found.float_accuracy else "Accuracy"
+    yield _figure(title, how, svg.bars(items, "Accuracy", "percent"), aside)
     drop = found.drop
+    if drop is None:
+        return
     low, high = (drop.low or 0) * 100, (drop.high or 0) * 100
     text = f"{figure_text(drop)} ({interval_text(drop)})"
     item = svg.Item("", drop.value * 100, text, drop.how, low, high)
-    names = ((found.float_accuracy, "Float"), (found.accuracy, section.mode))
-    items = [svg.Item(name, figure.value, figure_text(figure), figure.how) for figure, name in names]
-    aside = f"{drop.at}, {found.samples} samples"
-    yield _figure("Accuracy, float and quantized", drop.how, svg.bars(items, "Accuracy", "percent"), aside)
     plot = svg.dots([item], "Accuracy lost to quantization", "percentage points lost", zero="no loss")
     yield _figure("Accuracy lost", drop.how, plot, f"{found.confidence * 100:g} % interval: {found.method}; {drop.at}")
 

@@ -115,8 +115,7 @@ def _section(console: Console, section: Section, alone: bool) -> None:
     figures: list[Figure] = [*section.latency, *section.stages, *section.instructions]
     figures += [*section.memory, *section.power]
     if section.accuracy:
-        found = section.accuracy
-        figures += [found.float_accuracy, found.accuracy, found.agreement, found.drop]
+        figures += section.accuracy.figures
     table = _table("", ["Figure", "Value", "95 % interval", "Obtained"], 2)
     for figure in figures:
         _row(

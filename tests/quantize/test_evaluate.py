@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 import tinymodel
 
-from edgeq.dataset import Dataset, read_dataset
+from edgeq.dataset import open_dataset
 from edgeq.errors import UsageError
 from edgeq.model.describe import describe
 from edgeq.model.tflite import read_model
 from edgeq.protocol import cbor
-from edgeq.quantize.evaluate import Variant, evaluate, predict
+from edgeq.quantize.evaluate import Labelled, Variant, evaluate, predict
 from edgeq.quantize.golden import from_samples, make_golden
+from edgeq.quantize.prepare import labelled
+from edgeq.quantize.samples import as_samples
 from edgeq.runtime import Model
 
 
@@ -21,13 +23,13 @@ def _variants() -> tuple[Variant, Variant]:
     return tuple(Variant(data, describe(read_model(data))) for data in (both.float_model, both.model))  # type: ignore[return-value]
 
 
-def test_float_and_int8_are_counted_on_the_same_samples(tmp_path: Path) -> None:
+def test_float_and_int8_are_counted_on_the_same_samples() -> None:
     reference, quantized = _variants()
     x = tinymodel.samples(60)
     truth = predict(reference, x).argmax(axis=1)
     wrong = (truth + 1) % 3
     labels = np.where(np.arange(60) < 45, truth, wrong)
-    result = evaluate(reference, quantized, Dataset(x, labels, "abc", tmp_path / "e.npz"), "xnnpack")
+    result = evaluate(reference, quantized, Labelled(as_samples(x), labels, "abc"), "xnnpack")
     got = predict(quantized, x).argmax(axis=1)
     assert result["samples"] == 60
     assert result["float_accuracy"] == 0.75
@@ -39,10 +41,10 @@ def test_float_and_int8_are_counted_on_the_same_samples(tmp_path: Path) -> None:
     assert result["data_sha256"] == "abc"
 
 
-def test_labels_beyond_the_classes_are_told(tmp_path: Path) -> None:
+def test_labels_beyond_the_classes_are_told() -> None:
     reference, quantized = _variants()
-    data = Dataset(tinymodel.samples(3), np.array([0, 1, 7]), "", tmp_path / "e.npz")
-    with pytest.raises(UsageError, match=r"labels up to 7; the model knows 3 classes \(0\.\.2\)"):
+    data = Labelled(as_samples(tinymodel.samples(3)), np.array([0, 1, 7]), "")
+    with pytest.raises(UsageError, match=r"labels from 0 to 7; the model knows 3 classes \(0\.\.2\)"):
         evaluate(reference, quantized, data, "xnnpack")
 
 
@@ -63,9 +65,9 @@ def test_fewer_samples_give_fewer_golden_vectors() -> None:
     assert len(from_samples(quantized.interface, tinymodel.samples(3))) == 3
 
 
-def test_images_agree_with_float(shared_models: Path, tmp_path: Path) -> None:
+def test_images_agree_with_float(shared_models: Path) -> None:
     """The official int8 model against the float one that our own conversion starts from is in test_build."""
-    data = read_dataset(shared_models / "ic01_raw200.npz")
+    data = labelled(open_dataset(shared_models / "ic01_raw200.npz"), None)
     official = (shared_models / "ic_mlperf_int8.tflite").read_bytes()
     variant = Variant(official, describe(read_model(official)))
-    assert (predict(variant, data.x).argmax(axis=1) == data.classes()).mean() > 0.8
+    assert (predict(variant, data.samples).argmax(axis=1) == data.labels).mean() > 0.8

@@ -1,0 +1,106 @@
+"""The last stage of a build: members and manifest of one target's bundle (docs/bundle.md)."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import edgeq
+from edgeq.bundle import Bundle, canonical_json, write_bundle
+from edgeq.interface import Interface
+from edgeq.micro.compile import Compiled
+from edgeq.micro.footprint import told
+from edgeq.model.metadata import with_metadata
+from edgeq.model.tflite import ModelInfo
+from edgeq.quantize.convert import Converted
+from edgeq.quantize.golden import Golden
+from edgeq.quantize.host import host_runtime
+from edgeq.runtimes import wheels_for
+from edgeq.target import TargetProfile
+
+IMAGE = "image.eqi"
+"""The member that a microcontroller gets."""
+
+
+@dataclass(frozen=True)
+class Ingredients:
+    """What a bundle is made of: the model with everything that was found out about it for one family of kernels."""
+
+    name: str
+    mode: str
+    converted: Converted
+    info: ModelInfo
+    interface: Interface
+    golden: Golden
+    evaluation: Mapping[str, Any] | None
+    calibration: Mapping[str, Any] | None
+
+
+def assemble(made: Ingredients, target: TargetProfile, planned: Compiled | None, out: Path) -> Bundle:
+    """Write `out/<name>-<target>/`; `planned` is the plan for a microcontroller."""
+    interface = canonical_json(made.interface.to_json())
+    members = {
+        "model.tflite": with_metadata(made.converted.model, made.interface, name=made.name),
+        "interface.json": interface,
+        "golden.cbor": made.golden.encode(),
+    }
+    if planned:
+        members[IMAGE] = _image(made, target, planned, interface)
+    return write_bundle(out / f"{made.name}-{target.name}", members, _manifest(made, target, planned))
+
+
+def _image(made: Ingredients, target: TargetProfile, planned: Compiled, interface: bytes) -> bytes:
+    vectors = list(zip(made.golden.inputs, made.golden.outputs, strict=True))
+    tolerance = target.runtime.golden_tolerance
+    return planned.image(interface, vectors, target=target.name, name=made.name, tolerance=tolerance)
+
+
+def _manifest(made: Ingredients, target: TargetProfile, planned: Compiled | None) -> dict[str, Any]:
+    runtime, info, float_model = target.runtime, made.info, made.converted.float_model
+    return {
+        "edgeq": edgeq.__version__,
+        "name": made.name,
+        "target": target.name,
+        "arch": target.cpu.arch,
+        "mode": made.mode,
+        "model": {
+            "macs": info.macs(),
+            "ops": info.op_counts(),
+            "weights_bytes": info.weights_bytes,
+            "float_sha256": hashlib.sha256(float_model).hexdigest() if float_model else None,
+        },
+        "golden": {
+            "vectors": len(made.golden.inputs),
+            "raw": len(made.golden.raws),
+            "kernels": runtime.kernels,
+            "tolerance": runtime.golden_tolerance,
+            "runtime": host_runtime(runtime.kernels),
+        },
+        "runtime": {
+            "name": runtime.name,
+            "version": runtime.version,
+            "threads": runtime.threads,
+            "wheels": runtime_wheels(target),
+        },
+        "evaluation": made.evaluation,
+        "calibration": made.calibration,
+        "preprocess_sha256": made.interface.preprocess_sha256,
+        "security_version": 0,
+        **({"device_files": [IMAGE], "plan": told(planned)} if planned else {}),
+    }
+
+
+def runtime_wheels(target: TargetProfile) -> list[dict[str, Any]]:
+    """The wheels of a target's runtime; a microcontroller's is in its firmware."""
+    if target.kind == "mcu":
+        return []
+    return wheels_for(target.runtime.name, target.runtime.version, target.cpu.arch)
+
+
+def title_of(name: str) -> str:
+    """A name that may stand in a path and in a manifest."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:48] or "model"

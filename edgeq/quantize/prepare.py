@@ -1,0 +1,62 @@
+"""Samples for a model out of a dataset: read, preprocessed as the project says, one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from edgeq.dataset import Dataset
+from edgeq.errors import UsageError
+from edgeq.interface import Array
+from edgeq.preprocess import Preprocess, PreprocessError, Raw
+from edgeq.preprocess.vocabulary import AUDIO, IMAGE
+from edgeq.quantize.evaluate import Labelled
+from edgeq.quantize.samples import Samples
+
+
+def prepared(data: Dataset, preprocess: Preprocess | None, indices: Sequence[int]) -> Samples:
+    """The samples at `indices`, as the model's inputs. `UsageError` names a sample that `preprocess` cannot take."""
+
+    def title(place: int) -> str:
+        return f"{data.name(indices[place])} of '{data.spec}'"
+
+    def read(place: int) -> list[Array]:
+        return [model_input(raw, preprocess, title(place)) for raw in data.read(indices[place])]
+
+    return Samples(data.inputs, len(indices), read, title)
+
+
+def labelled(data: Dataset, preprocess: Preprocess | None) -> Labelled:
+    """The whole of a labelled set; `UsageError` where it has no labels."""
+    labels, every = data.require_labels(), range(len(data))
+    return Labelled(prepared(data, preprocess, every), labels, data.digest(), data.spec)
+
+
+def model_input(raw: Raw, preprocess: Preprocess | None, title: str = "the input") -> Array:
+    """What the model sees of one raw input, before quantization."""
+    taken = raw_input(raw, preprocess)
+    if taken is None or preprocess is None:
+        return np.asarray(raw.array)
+    try:
+        made: Array = preprocess.apply(taken)
+    except PreprocessError as error:
+        raise UsageError(f"{title[:1].upper()}{title[1:]}: {error.message}", error.hint) from error
+    return made
+
+
+def raw_input(raw: Raw, preprocess: Preprocess | None) -> Raw | None:
+    """`raw` as `preprocess` takes it; None where it is the model's own input already.
+
+    In arrays, int16 [n] is audio at the rate that the steps expect and uint8 [h, w, 1 or 3] an image; other numbers
+    were preprocessed before they were saved.
+    """
+    if preprocess is None or preprocess.external is not None:
+        return None
+    if preprocess.input == AUDIO and not raw.rate_hz:
+        audio = raw.array.dtype == np.int16 and raw.array.ndim == 1
+        return replace(raw, rate_hz=preprocess.rate_hz) if audio else None
+    if preprocess.input == IMAGE and (raw.array.dtype != np.uint8 or raw.array.ndim != 3):
+        return None
+    return raw
