@@ -89,7 +89,7 @@ def _remember(device: Device, address: str) -> None:
         address,
         digest=serving.digest if serving else "",
         name=serving.name if serving else "",
-        state=serving.state if serving else "",
+        state=serving.state if serving else inventory.EMPTY,
     )
 
 

@@ -18,12 +18,14 @@ from pathlib import Path
 from edgeq.paths import home
 
 MOST_BYTES = 1 << 16
+EMPTY = "empty"
+"""The state of a device on which nothing serves; that of one where nobody asked yet is empty text."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """The last successful contact with an address: `last_seen` is UTC (ISO 8601), the rest is what served then;
-    `digest` is empty where nothing did."""
+    """The last successful contact with an address: `last_seen` is UTC (ISO 8601), the rest is what served then, or
+    the state EMPTY where nothing did."""
 
     address: str
     last_seen: str

@@ -21,7 +21,11 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 Progress = Callable[[str], None]
 Watch = Callable[[int, str, str], None]
-"""Told (index of the item, its state, a note) from the thread of `for_each` and from those at work."""
+"""Told (index of the item, its state, a note) from the thread of `for_each` and from those at work; the index is
+`EVERYTHING` where it concerns no single item."""
+
+EVERYTHING = -1
+INTERRUPTED = "Nothing more is begun; what is under way is finished. Ctrl-C again stops it where it is."
 
 WAITING, WORKING, DONE, FAILED, STOPPED = "waiting", "working", "done", "failed", "stopped"
 MOST_JOBS = 8
@@ -59,9 +63,13 @@ def for_each(
     """
     work = _Work(items, action, deadline_s, watch)
     with _interrupts() as interrupts:
+        told = False
         while not work.ended(bool(interrupts)):
             if not interrupts:
                 work.begin(jobs)
+            elif not told:
+                told = True
+                watch(EVERYTHING, STOPPED, INTERRUPTED)
             work.collect(_POLL_S)
             work.expire()
             if len(interrupts) > 1:

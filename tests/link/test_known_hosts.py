@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import shutil
 import stat
 import subprocess
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeq import paths
-from edgeq.errors import LinkError
+from edgeq.errors import LinkError, UsageError
 from edgeq.link.known_hosts import (
     HostKey,
     check,
@@ -21,9 +22,12 @@ from edgeq.link.known_hosts import (
     known_types,
     matches,
     parse_line,
+    read_expected,
     read_known_hosts,
     remember,
+    remember_all,
 )
+from edgeq.link.ssh_address import parse_ssh
 
 
 def key(number: int = 1, name: str = "pi", kind: str = "ssh-ed25519") -> HostKey:
@@ -133,6 +137,81 @@ def test_remember(tmp_path: Path) -> None:
     assert verdict(tmp_path, key(5, "tau"), *path.read_text().splitlines()) == "known"
     assert "# kept" in path.read_text() and stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [item.name for item in path.parent.iterdir()] == ["known_hosts"]
+
+
+def test_many_at_once_are_one_write_and_the_refused_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "known"
+    path.write_text("# mine\n" + key(1, "one").line + "\n")
+    refused = remember_all([key(1, "one"), key(2, "one"), key(3, "two"), key(4, "two"), key(5, "three")], path=path)
+    assert [item and item.message.partition(" already")[0] for item in refused] == [
+        None,
+        f"{path}:2",
+        None,
+        f"{path}:3",
+        None,
+    ]
+    assert path.read_text().splitlines() == ["# mine", key(1, "one").line, key(3, "two").line, key(5, "three").line]
+    assert remember_all([key(2, "one"), key(6, "four")], replace=True, path=path) == [None, None]
+    assert path.read_text().splitlines()[-2:] == [key(2, "one").line, key(6, "four").line]
+
+
+PRINT = "SHA256:" + "x" * 43
+
+
+def test_a_list_of_expected_keys(tmp_path: Path) -> None:
+    path = tmp_path / "list"
+    lines = [
+        "# lab",
+        "",
+        key(1, "One").line,
+        f"[two]:2222 {PRINT}",
+        f"one,fe80::1 {PRINT} a comment",
+        f"[::1]:7 {PRINT}",
+    ]
+    path.write_text("\n".join(lines))
+    found = read_expected(path)
+    assert [(item.host, item.fingerprints, item.address) for item in found] == [
+        ("one", (key(1).fingerprint, PRINT), "ssh://one"),
+        ("[two]:2222", (PRINT,), "ssh://two:2222"),
+        ("fe80::1", (PRINT,), "ssh://[fe80::1]"),
+        ("[::1]:7", (PRINT,), "ssh://[::1]:7"),
+    ]
+    assert found[0].place == f"{path}:3"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("pi", "cannot be read"),
+        (f"pi {PRINT[:-1]}", "cannot be read"),
+        ("pi MD5:aa:bb", "cannot be read"),
+        ("pi ssh-ed25519 AAAA", "cannot be read"),
+        ("@revoked " + key().line, "cannot be read"),
+        (f"*.lab {PRINT}", "'*.lab' is not the name of one host"),
+        (f"!pi {PRINT}", "'!pi' is not the name of one host"),
+        (f"[pi]:0 {PRINT}", "is not the name of one host"),
+        (f"[pi]:x {PRINT}", "is not the name of one host"),
+        (f"pi,, {PRINT}", "'' is not the name of one host"),
+        (f"-oProxyCommand=x {PRINT}", "is not the name of one host"),
+        ("|1|AAAA|AAAA " + key().line.partition(" ")[2], "hashed"),
+        ("# nothing", "names no host"),
+    ],
+)
+def test_a_list_that_says_anything_else_is_refused_whole(tmp_path: Path, line: str, message: str) -> None:
+    path = tmp_path / "list"
+    path.write_text(line + "\n")
+    with pytest.raises(UsageError) as error:
+        read_expected(path)
+    assert message in error.value.message and str(path) in error.value.message and error.value.hint
+
+
+@given(st.text(alphabet="ab:[]%@,.*!|1 \t-/", max_size=20))
+def test_no_host_of_a_list_breaks_it(tmp_path_factory: pytest.TempPathFactory, name: str) -> None:
+    path = tmp_path_factory.getbasetemp() / "list"
+    path.write_text(f"{name} {PRINT}\n")
+    with contextlib.suppress(UsageError):
+        for item in read_expected(path):
+            assert str(parse_ssh(item.address)) == item.address
 
 
 @given(st.text(), st.text())
