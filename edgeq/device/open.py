@@ -81,11 +81,12 @@ def ssh_link(
     from edgeq.link.ssh_config import resolve
     from edgeq.link.ssh_openssh import openssh
 
-    way = openssh(resolve(address, identity=identity, known_hosts=known_hosts))
+    target = resolve(address, identity=identity, known_hosts=known_hosts)
+    way = openssh(target)
     link = attach_quickly(way, agent_bytes()) if way else None
     if link:
         return link
-    session = SshSession(address, identity=identity, known_hosts=known_hosts, ask_password=ask_password)
+    session = SshSession(target, ask_password=ask_password)
     try:
         return _OwningLink(bring_up(session, agent_bytes(), progress=progress), session.close)
     except BaseException:

@@ -35,6 +35,7 @@ MAX_OUTPUT_BYTES = 16 << 20
 class SshSession:
     """One authenticated connection, opened by its constructor. Not thread-safe.
 
+    `address` may be what `resolve` made of one; `identity` and `known_hosts` then say nothing, for it has its own.
     `timeout_s` bounds each of: connecting with the key exchange, one attempt to sign in, opening a channel.
     `identity` is the only key then; `known_hosts` the only file of host keys. `password` defaults to
     EDGEQ_SSH_PASSWORD; `ask_password` gets a prompt and is called where nothing else is left. `UsageError` for what
@@ -44,7 +45,7 @@ class SshSession:
 
     def __init__(
         self,
-        address: str,
+        address: str | SshTarget,
         *,
         identity: Path | None = None,
         known_hosts: Path | None = None,
@@ -53,7 +54,11 @@ class SshSession:
         ask_password: Callable[[str], str] | None = None,
         config: Path | None = None,
     ) -> None:
-        self.target = resolve(address, identity=identity, known_hosts=known_hosts, config=config)
+        self.target = (
+            address
+            if isinstance(address, SshTarget)
+            else resolve(address, identity=identity, known_hosts=known_hosts, config=config)
+        )
         self.name = self.target.shown
         self._connection = Connection(self.target, timeout_s, ask=ask_password, config=config)
         try:

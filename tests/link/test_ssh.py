@@ -21,6 +21,7 @@ from sshd import Sshd, keygen, need_sshd
 from edgeq import paths
 from edgeq.errors import LinkError, LinkTimeout, UsageError
 from edgeq.link.ssh import SshSession, fetch_host_key, remember
+from edgeq.link.ssh_config import resolve
 from edgeq.link.ssh_link import last_line, remote_command
 
 ALL_BYTES = bytes(range(256))
@@ -353,6 +354,11 @@ def test_configured_host(server: Sshd, home: Path) -> None:
         f" IdentityFile {server.identity}\n UserKnownHostsFile {home / 'kh'}\n"
     )
     with SshSession("ssh://board") as session:
+        assert session.run(["echo", "hi"]).stdout == b"hi\n"
+    target = resolve("ssh://board")
+    (home / ".ssh" / "config").unlink()
+    with SshSession(target) as session:
+        assert session.name == "ssh://board"
         assert session.run(["echo", "hi"]).stdout == b"hi\n"
 
 
