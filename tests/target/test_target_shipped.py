@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,19 @@ from edgeq.emulate.boards import boards
 from edgeq.emulate.state import PI
 from edgeq.paths import shipped
 from edgeq.runtimes import pick, wheels_for
-from edgeq.target import TargetProfile, read_target
+from edgeq.target import Accelerator, Cpu, Energy, FlashRegion, Memory, Os, Power, Runtime, TargetProfile, read_target
+from edgeq.target.profile import (
+    ACCELERATORS,
+    ARCHITECTURES,
+    DELEGATES,
+    EVIDENCE,
+    FEATURES,
+    KERNELS,
+    KINDS,
+    LIBCS,
+    MODES,
+    RUNTIMES,
+)
 from edgeq.units import format_bytes
 
 PROFILES = [read_target(path) for path in sorted(shipped("targets").glob("*.toml"))]
@@ -92,3 +106,23 @@ def test_what_is_compiled_compiles(flags: tuple[str, ...], tmp_path: Path) -> No
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert len(list(tmp_path.glob("*.o"))) == len(files)
+
+
+def test_the_documentation_has_every_key_and_every_word() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "targets.md").read_text(encoding="utf-8")
+    tables = (Cpu, Memory, FlashRegion, Os, Accelerator, Runtime, Power, Energy, TargetProfile)
+    keys = {field.name for table in tables for field in fields(table)} - {"path", "flash"} | {"memory.flash"}
+    words = {
+        *KINDS,
+        *EVIDENCE,
+        *MODES,
+        *ARCHITECTURES,
+        *FEATURES,
+        *LIBCS,
+        *RUNTIMES,
+        *KERNELS,
+        *ACCELERATORS,
+        *DELEGATES,
+    }
+    said = set(re.findall(r"`\[{0,2}([\w.-]+)\]{0,2}`", text))
+    assert keys | words <= said, sorted((keys | words) - said)
