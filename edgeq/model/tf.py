@@ -137,8 +137,8 @@ class Quantizer:
         )
         return bytes(deduplicate_readonly_buffers(quantized))
 
-    def int16(self, *, per_channel: bool, io: str) -> bytes:
-        """Activations int16, biases int64; inputs and outputs of type `io`, int16 or float32."""
+    def int16(self, io: str) -> bytes:
+        """Activations int16, biases int64, weights per channel; inputs and outputs of type `io`, int16 or float32."""
         from tensorflow.lite.python.optimize.calibrator import Calibrator
 
         tf = tensorflow()
@@ -150,7 +150,5 @@ class Quantizer:
             allow_float=False,
             activations_type=tf.int16,
             bias_type=tf.int64,
-            disable_per_channel=not per_channel,
-            disable_per_channel_quantization_for_dense_layers=not per_channel,
         )
         return bytes(quantized)

@@ -19,6 +19,7 @@ __all__ = ["ModelInfo", "Operator", "Subgraph", "TensorInfo", "read_model"]
 
 IDENTIFIER = b"TFL3"
 MAX_RANK = 16
+MAX_NAME = 1024
 MAX_TENSOR_BYTES = (1 << 31) - 1
 """The runtimes count in 32 bits."""
 
@@ -76,7 +77,7 @@ def _operator_code(code: Table) -> tuple[str, str]:
             f"The .tflite file uses operator {number}, which this edgeq does not know.", "Upgrade edgeq."
         )
     name = OPERATORS[number]
-    return name, f"CUSTOM:{code.text(1)}" if name == "CUSTOM" else ""
+    return name, f"CUSTOM:{_name(code.text(1))}" if name == "CUSTOM" else ""
 
 
 def _buffer_bytes(buffer: Table) -> int:
@@ -94,11 +95,11 @@ def _subgraph(graph: Table, codes: list[tuple[str, str]], buffers: list[int]) ->
     inputs, outputs = _indexes(graph, 1, len(tensors)), _indexes(graph, 2, len(tensors))
     if -1 in inputs or -1 in outputs:
         raise damaged("an input or output of a graph is not a tensor")
-    return Subgraph(graph.text(4), tensors, operators, inputs, outputs)
+    return Subgraph(_name(graph.text(4)), tensors, operators, inputs, outputs)
 
 
 def _tensor(tensor: Table, buffers: list[int]) -> TensorInfo:
-    name, type_number = tensor.text(3), tensor.integer(1, "b")
+    name, type_number = _name(tensor.text(3)), tensor.integer(1, "b")
     if not 0 <= type_number < len(TENSOR_TYPES):
         raise ArtifactError(
             f"Tensor '{name}' has type {type_number}, which this edgeq does not know.", "Upgrade edgeq."
@@ -120,6 +121,11 @@ def _tensor(tensor: Table, buffers: list[int]) -> TensorInfo:
     if zero_points and not low <= min(zero_points) <= max(zero_points) <= high:
         raise damaged(f"a zero point of tensor '{name}' lies outside of {dtype}")
     return TensorInfo(name, shape, dtype, scales, zero_points, axis, buffers[index], bool(tensor.integer(5, "?")))
+
+
+def _name(text: str) -> str:
+    """A name that may stand in a sentence and on a terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:MAX_NAME])
 
 
 def _quantization(tensor: Table, name: str, shape: tuple[int, ...]) -> tuple[tuple[float, ...], tuple[int, ...], int]:

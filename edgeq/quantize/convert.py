@@ -12,6 +12,7 @@ from edgeq.errors import UsageError
 from edgeq.model.front_end import TFLITE, front_end
 from edgeq.model.tflite import read_model
 from edgeq.quantize.detect import Detected, detect_mode
+from edgeq.quantize.float_model import check_float
 from edgeq.quantize.process import Progress, run_worker, work_folder
 from edgeq.quantize.recipe import STATIC, Recipe
 from edgeq.quantize.samples import Given, as_samples, store
@@ -85,6 +86,8 @@ def convert_all(
     `ConvertError` in one sentence for what went wrong in the worker.
     """
     kind, distinct = front_end(model), tuple(dict.fromkeys(recipes))
+    if kind == TFLITE:
+        check_float(model.read_bytes())
     _check_tensorflow()
     with work_folder("The conversion") as folder:
         names = _store(samples, distinct, folder)

@@ -26,7 +26,8 @@ LEAST_ELEMENTS = 1024
 
 @dataclass(frozen=True)
 class Detected:
-    """`mode` and `granularity` as in `Recipe`; `io` is the type of the first input that holds real numbers."""
+    """`mode` and `granularity` as in `Recipe`; `io` is the type of the first input or output that
+    holds real numbers."""
 
     mode: str
     granularity: str
@@ -85,5 +86,5 @@ def _computed(model: ModelInfo) -> Iterator[TensorInfo]:
 
 
 def _io(model: ModelInfo) -> str:
-    real = [tensor.dtype for tensor in model.inputs if tensor.scales or tensor.dtype in FLOATS]
-    return real[0] if real else model.inputs[0].dtype if model.inputs else ""
+    ends = (*model.inputs, *model.outputs)
+    return next((tensor.dtype for tensor in ends if tensor.scales or tensor.dtype in FLOATS), "")

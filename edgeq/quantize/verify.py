@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from edgeq.errors import ConvertError
 from edgeq.model.info import ModelInfo, Operator, Subgraph, TensorInfo
 from edgeq.model.schema import FLOATS
@@ -83,7 +85,16 @@ def _check_activations(model: ModelInfo, dtype: str) -> None:
 
 def _check_floating(model: ModelInfo, recipe: Recipe) -> None:
     """Activations are float32; constants are as the mode stores them."""
+    if recipe.mode == "dynamic_wi8_afp32" and not any(_int8_weights(model)):
+        raise ConvertError(
+            f"Nothing in the model would become int8 in the mode {recipe.mode}: no convolution or dense layer has "
+            f"{LEAST_ELEMENTS} weights or more.",
+            "Use float16, float32 or static_wi8_ai8.",
+        )
     wanted = {"dynamic_wi8_afp32": "int8", "float16": "float16", "float32": "float32"}[recipe.mode]
+    halves = [tensor for tensor in model.float_tensors() if tensor.dtype == "float16"]
+    if halves and wanted != "float16":
+        raise ConvertError(f"The model's tensor '{halves[0].name}' is float16; {wanted} was promised.", _BUG)
     for graph, operator in model.operators:
         for index in (*operator.inputs, *operator.outputs):
             tensor = graph.tensors[index] if index >= 0 else None
@@ -101,6 +112,11 @@ def _check_floating(model: ModelInfo, recipe: Recipe) -> None:
             )
         if wanted == "float16" and operator.name not in UNPACKS:
             _no_float32_constant(graph, operator)
+
+
+def _int8_weights(model: ModelInfo) -> Iterator[TensorInfo]:
+    held = (weights(graph, operator) for graph, operator in model.operators)
+    return (tensor for tensor in held if tensor and tensor.dtype == "int8")
 
 
 def _no_float32_constant(graph: Subgraph, operator: Operator) -> None:

@@ -24,12 +24,11 @@ def float16(model: bytes) -> bytes:
     for graph in unpacked.subgraphs:
         casts = []
         for index, tensor in _float_constants(unpacked, graph):
-            values = _values(unpacked, tensor)
-            half = np.clip(values, -_LARGEST_F16, _LARGEST_F16).astype("<f2")
+            half = np.clip(values(unpacked, tensor), -_LARGEST_F16, _LARGEST_F16).astype("<f2")
             replaced = len(graph.tensors)
             graph.tensors.append(_restored(tensor))
             _replace(graph, index, replaced)
-            _store(unpacked, tensor, half, "float16")
+            store(unpacked, tensor, half, "float16")
             casts.append(_dequantize(unpacked, index, replaced))
         graph.operators = [*casts, *graph.operators]
     return _packed(unpacked)
@@ -41,12 +40,12 @@ def dynamic(model: bytes, *, per_channel: bool) -> bytes:
     for graph in unpacked.subgraphs:
         for index, axis in sorted(_quantizable(unpacked, graph).items()):
             tensor = graph.tensors[index]
-            values = _values(unpacked, tensor).reshape(tensor.shape)
-            scales = _scales(values, axis if per_channel else None)
-            shape = [1] * values.ndim
+            real = values(unpacked, tensor).reshape(tensor.shape)
+            scales = _scales(real, axis if per_channel else None)
+            shape = [1] * real.ndim
             shape[axis] = len(scales) if per_channel else 1
-            steps = np.clip(np.rint(values / scales.reshape(shape)), -127, 127).astype(np.int8)
-            _store(unpacked, tensor, steps, "int8")
+            steps = np.clip(np.rint(real / scales.reshape(shape)), -127, 127).astype(np.int8)
+            store(unpacked, tensor, steps, "int8")
             tensor.quantization = symmetric(scales, axis if per_channel else 0)
     return _packed(unpacked)
 
@@ -65,7 +64,7 @@ def _quantizable(model: Any, graph: Any) -> dict[int, int]:
     found: dict[int, int] = {}
     others: set[int] = set()
     for operator in graph.operators:
-        place, axis = WEIGHTED.get(_name(model, operator), (-1, 0))
+        place, axis = WEIGHTED.get(operator_name(model, operator), (-1, 0))
         for position, index in enumerate(operator.inputs):
             if position == place and index in constants and np.prod(constants[index].shape) >= LEAST_ELEMENTS:
                 found[int(index)] = axis
@@ -74,7 +73,8 @@ def _quantizable(model: Any, graph: Any) -> dict[int, int]:
     return {index: axis for index, axis in found.items() if index not in others}
 
 
-def _name(model: Any, operator: Any) -> str:
+def operator_name(model: Any, operator: Any) -> str:
+    """As in the schema."""
     code = model.operatorCodes[operator.opcodeIndex]
     number: int = max(code.builtinCode, code.deprecatedBuiltinCode)
     return OPERATORS[number]
@@ -92,14 +92,16 @@ def _buffer(model: Any, tensor: Any) -> Any:
     return model.buffers[tensor.buffer]
 
 
-def _values(model: Any, tensor: Any) -> NDArray[Any]:
-    return np.frombuffer(bytes(_buffer(model, tensor).data), "<f4")
+def values(model: Any, tensor: Any) -> NDArray[Any]:
+    """The values of a float32 constant, flat; none for a tensor that is computed."""
+    data = _buffer(model, tensor).data
+    return np.frombuffer(b"" if data is None or tensor.type != _TYPES["float32"] else bytes(data), "<f4")
 
 
-def _store(model: Any, tensor: Any, values: NDArray[Any], dtype: str) -> None:
-    """Give `tensor` a buffer of its own with `values`: others may share the one that it had."""
+def store(model: Any, tensor: Any, data: NDArray[Any], dtype: str) -> None:
+    """Give `tensor` a buffer of its own with `data`: others may share the one that it had."""
     buffer = type(_buffer(model, tensor))()
-    buffer.data = np.frombuffer(values.tobytes(), np.uint8)
+    buffer.data = np.frombuffer(data.tobytes(), np.uint8)
     tensor.buffer, tensor.type = len(model.buffers), _TYPES[dtype]
     model.buffers.append(buffer)
 

@@ -13,7 +13,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +22,8 @@ from numpy.typing import NDArray
 
 from edgeq.errors import ConvertError, EdgeqError
 from edgeq.model import front_end
-from edgeq.model.constants import check_finite
-from edgeq.model.custom import check_custom
-from edgeq.model.describe import check_ends
 from edgeq.model.info import ModelInfo
-from edgeq.model.tflite import read_model
-from edgeq.quantize.detect import detect_mode
+from edgeq.quantize.float_model import check_float
 from edgeq.quantize.recipe import Recipe
 from edgeq.quantize.samples import Samples, each, stored
 
@@ -35,8 +31,6 @@ if TYPE_CHECKING:
     from edgeq.model.tf import Quantizer
 
 Progress = Callable[[str], None]
-
-INPUT_TYPES = ("float32", "int32", "int64", "bool")
 
 
 def main(folder: Path, status: int) -> int:
@@ -60,8 +54,8 @@ def _convert(folder: Path, progress: Progress) -> None:
 
     tf.tensorflow()
     float_model = _float_model(Path(job["model"]), job["kind"], progress)
-    info = read_model(float_model)
-    _check(float_model, info)
+    info = check_float(float_model)
+    _check_recipes(recipes, info)
     (folder / "float.tflite").write_bytes(float_model)
     samples = stored(folder, job["names"])
     quantizer = tf.Quantizer(float_model, lambda: _feed(samples, info))
@@ -88,24 +82,15 @@ def _float_model(path: Path, kind: str, progress: Progress) -> bytes:
     return float_tflite(frozen)
 
 
-def _check(data: bytes, model: ModelInfo) -> None:
-    """Whether this is a float model that can be quantized."""
-    check_custom(model)
-    check_ends(model)
-    for tensor in model.inputs:
-        if tensor.dtype not in INPUT_TYPES:
-            raise ConvertError(
-                f"The model's input '{tensor.name}' is {tensor.dtype}; edgeq quantizes models with a float32 input.",
-                "Save the model before it was quantized, with a float32 input; or build from it as it is.",
-            )
-    found = detect_mode(model)
-    if found is None or found.mode != "float32":
+def _check_recipes(recipes: Sequence[Recipe], model: ModelInfo) -> None:
+    """TensorFlow's 16-bit quantizer wants a range for every input, and an index has none."""
+    whole = [tensor for tensor in model.inputs if tensor.dtype != "float32"]
+    if whole and any(recipe.mode == "static_wi8_ai16" for recipe in recipes):
         raise ConvertError(
-            f"The model is quantized already ({found.mode if found else 'several modes in one'}); edgeq quantizes "
-            "float32 models.",
-            "Save the model before it was quantized; or build from it as it is.",
+            f"The mode static_wi8_ai16 takes models with float32 inputs only; the input '{whole[0].name}' is "
+            f"{whole[0].dtype}.",
+            "Use static_wi8_ai8, or a mode without calibration.",
         )
-    check_finite(data, model)
 
 
 def _stage(recipe: Recipe, samples: int) -> str:
@@ -115,12 +100,14 @@ def _stage(recipe: Recipe, samples: int) -> str:
 
 def _variant(float_model: bytes, recipe: Recipe, quantizer: Quantizer) -> bytes:
     from edgeq.quantize import weights
+    from edgeq.quantize.per_tensor import per_tensor
 
     per_channel = recipe.granularity == "channel"
     if recipe.mode == "static_wi8_ai8":
         return quantizer.int8(per_channel=per_channel, io=recipe.io_type)
     if recipe.mode == "static_wi8_ai16":
-        return quantizer.int16(per_channel=per_channel, io=recipe.io_type)
+        wide = quantizer.int16(recipe.io_type)
+        return wide if per_channel else per_tensor(wide, float_model)
     if recipe.mode == "dynamic_wi8_afp32":
         return weights.dynamic(float_model, per_channel=per_channel)
     return weights.float16(float_model) if recipe.mode == "float16" else float_model

@@ -54,9 +54,8 @@ def test_float_inputs_and_outputs_on_request() -> None:
 
 
 def test_an_operator_without_integer_form_is_named() -> None:
-    both = convert(tinymodel.models() / "sine.keras", np.ones((4, 8)))
     with pytest.raises(ConvertError, match="operator SIN works on the float32 tensor"):
-        check_integer(read_model(both.model))
+        convert(tinymodel.models() / "sine.keras", np.ones((4, 8)))
 
 
 @pytest.mark.parametrize(
@@ -64,7 +63,6 @@ def test_an_operator_without_integer_form_is_named() -> None:
     [
         ("erf", (4, 8), r"uses tf\.Erf, which \.tflite has no operator for"),
         ("open", (4, 7, 8), r"shape \[\?, \?, 8\]; every axis but the first must have a fixed size"),
-        ("two", (4, 7), r"has 2 inputs \('first', 'second'\)"),
     ],
 )
 def test_what_cannot_be_converted_is_told_in_one_sentence(name: str, shape: tuple[int, ...], words: str) -> None:
@@ -74,7 +72,7 @@ def test_what_cannot_be_converted_is_told_in_one_sentence(name: str, shape: tupl
 
 
 def test_samples_of_another_shape_are_a_mistake_of_usage() -> None:
-    with pytest.raises(UsageError, match=r"'image' wants samples of shape \[8, 8, 1\]; the data has \[9, 8\]"):
+    with pytest.raises(UsageError, match=r"'image' wants samples of shape \[8, 8, 1\]; sample 0 has \[9, 8\]"):
         convert(tinymodel.models() / "tiny.keras", np.ones((4, 9, 8)))
 
 
