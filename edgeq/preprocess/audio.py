@@ -26,8 +26,9 @@ _BLOCK = 4096  # outputs at once, so that a long recording needs little memory
 
 @lru_cache(maxsize=16)
 def resample_table(from_hz: int, to_hz: int) -> Array:
-    """Taps [phases, taps] of the windowed sinc; each phase sums to 1. Tap k of an output at i + phase / phases is for
-    input sample i + k + 1 - taps / 2."""
+    """Taps [phases, taps] of the windowed sinc; each phase sums to 1.
+
+    Tap k of an output at input position i + phase / phases is for input sample i + k + 1 - taps / 2."""
     import numpy as np
 
     common = math.gcd(from_hz, to_hz)
@@ -36,8 +37,9 @@ def resample_table(from_hz: int, to_hz: int) -> Array:
     half = math.ceil(RESAMPLE_ZEROS / narrow)
     t = (np.arange(phases) / phases)[:, None] - (np.arange(2 * half) + 1 - half)
     inside = np.minimum(np.abs(t) * narrow / RESAMPLE_ZEROS, 1.0)
-    taps: Array = np.sinc(t * narrow * RESAMPLE_CORNER) * (0.5 + 0.5 * np.cos(np.pi * inside))
-    return taps / taps.sum(axis=1, keepdims=True)
+    taps = np.sinc(t * narrow * RESAMPLE_CORNER) * (0.5 + 0.5 * np.cos(np.pi * inside))
+    table: Array = taps / taps.sum(axis=1, keepdims=True)
+    return table
 
 
 class Resample:

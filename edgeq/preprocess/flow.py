@@ -143,10 +143,10 @@ def _mfcc(values: Mapping[str, Any], flow: Flow) -> Flow:
 
 
 def _micro(values: Mapping[str, Any], flow: Flow) -> Flow:
-    from edgeq.preprocess.micro_tables import sizes
+    from edgeq.preprocess.micro_tables import tables
 
     _band(values["low_hz"], values["high_hz"], flow.rate_hz)
-    found = sizes(values, flow.rate_hz)
+    found = tables(values, flow.rate_hz).sizes
     frames = _windows(flow.shape[0], found.window, found.step, "samples")
     return replace(flow, shape=(frames, values["channels"]))
 

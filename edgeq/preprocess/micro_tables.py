@@ -140,8 +140,9 @@ def _window(size: int) -> Array:
     step = np.float32(np.pi) * np.float32(2) / np.float32(size)
     angle = step * (np.arange(size, dtype=np.float32) + half)
     cosine = np.cos(angle.astype(np.float64)).astype(np.float32)
-    hann: Array = half - half * cosine
-    return np.floor(hann * np.float32(1 << WINDOW_BITS) + half).astype(np.int16)
+    hann = half - half * cosine
+    found: Array = np.floor(hann * np.float32(1 << WINDOW_BITS) + half).astype(np.int16)
+    return found
 
 
 def _twiddles(phase: Array) -> Array:
