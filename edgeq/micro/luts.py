@@ -9,22 +9,104 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.micro import gemmlowp
+from edgeq.micro.fields import Scale
 from edgeq.micro.gemmlowp import MAX, divide, multiply
 from edgeq.micro.graph import Tensor
-from edgeq.micro.numbers import INT8, activation_range, round_half_away, scale_of
+from edgeq.micro.numbers import INT8, UINT8, activation_range, round_half_away, scale_of
 
 Table = NDArray[np.int8]
 
 
-def _table(function: Callable[[int], int], low: int = INT8[0], high: int = INT8[1]) -> Table:
+def table(function: Callable[[int], int], low: int = INT8[0], high: int = INT8[1]) -> Table:
+    """A function of int8, clamped."""
     return np.array([max(low, min(high, function(x))) for x in range(-128, 128)], np.int8)
 
 
 def rescaled(source: Tensor, out: Tensor, activation: str = "NONE") -> Table:
-    """The same value in another scale: QUANTIZE, RELU, RELU6."""
+    """The same value in another scale: QUANTIZE, RELU, RELU6. Where a side is uint8, in the order of its bits."""
     scale = scale_of(source.scale / out.scale)
-    low, high = activation_range(activation, out.scale, out.zero_point)
-    return _table(lambda x: multiply(x - source.zero_point, scale.mult, scale.shift) + out.zero_point, low, high)
+    limits = UINT8 if out.dtype == "uint8" else INT8
+    low, high = activation_range(activation, out.scale, out.zero_point, limits)
+
+    def value(bits: int) -> int:
+        x = bits & 255 if source.dtype == "uint8" else bits
+        return max(low, min(high, multiply(x - source.zero_point, scale.mult, scale.shift) + out.zero_point))
+
+    return np.array([value(bits) & 255 for bits in range(-128, 128)], np.uint8).view(np.int8)
+
+
+def leaky_relu(source: Tensor, out: Tensor, alpha: float) -> Table:
+    """LEAKY_RELU; both factors are computed in float32."""
+    ratio = np.float32(source.scale) * np.float32(alpha) / np.float32(out.scale)
+    return _bent(source, out, scale_of(float(np.float32(source.scale) / np.float32(out.scale))), scale_of(float(ratio)))
+
+
+def prelu(source: Tensor, out: Tensor, slope: int, scale: float) -> Table:
+    """PRELU with one slope of this scale."""
+    return _bent(source, out, scale_of(source.scale / out.scale), scale_of(source.scale * scale / out.scale), slope)
+
+
+def _bent(source: Tensor, out: Tensor, above: Scale, below: Scale, slope: int = 1) -> Table:
+    """One factor for what is positive and another for what is not."""
+
+    def value(x: int) -> int:
+        centred = x - source.zero_point
+        scale, part = (above, centred) if centred >= 0 else (below, centred * slope)
+        return multiply(part, scale.mult, scale.shift) + out.zero_point
+
+    return table(value)
+
+
+def absolute(source: Tensor, out: Tensor) -> Table:
+    """ABS."""
+    scale = scale_of(source.scale / out.scale)
+    return table(lambda x: multiply(abs(x - source.zero_point), scale.mult, scale.shift) + out.zero_point)
+
+
+def _real(function: Callable[[float], float]) -> Callable[[Tensor, Tensor], Table]:
+    """The table of a function of real numbers, in TFLite's float32 arithmetic."""
+
+    def computed(source: Tensor, out: Tensor) -> Table:
+        scale, inverse = np.float32(source.scale), np.float32(1) / np.float32(out.scale)
+
+        def value(x: int) -> int:
+            result = np.float32(function(float(scale * np.float32(x - source.zero_point))))
+            steps = float(result * inverse)
+            return round_half_away(max(-1e6, min(1e6, steps))) + out.zero_point
+
+        with np.errstate(over="ignore"):
+            return table(value)
+
+    return computed
+
+
+def _exponential_of(x: float) -> float:
+    return math.exp(min(x, 88.8))
+
+
+elu = _real(lambda x: x if x >= 0 else float(np.float32(math.exp(x)) - np.float32(1)))
+exp = _real(_exponential_of)
+
+
+def _gelu(real: float) -> float:
+    x = np.float32(real)
+    return float(np.float32(0.5) * x * np.float32(math.erfc(float(x * np.float32(-math.sqrt(0.5))))))
+
+
+def _gelu_by_tanh(real: float) -> float:
+    x, one = np.float32(real), np.float32(1)
+    inner = np.float32(math.sqrt(2 / math.pi)) * x * (one + np.float32(0.044715) * x * x)
+    return float(np.float32(0.5) * x * (one + np.float32(math.tanh(float(inner)))))
+
+
+gelu = _real(_gelu)
+gelu_by_tanh = _real(_gelu_by_tanh)
+
+
+def log(source: Tensor, out: Tensor) -> Table:
+    """LOG; the lowest value there is for what has no logarithm."""
+    lowest = (INT8[0] - out.zero_point) * out.scale
+    return _real(lambda x: math.log(x) if x > 0 else lowest)(source, out)
 
 
 def logistic(source: Tensor) -> Table:
@@ -48,7 +130,7 @@ def _sigmoidal(source: Tensor, lowest: int, function: Callable[[int], int]) -> T
             return lowest if centred < 0 else 127
         return function(multiply(centred, mult, shift))
 
-    return _table(value)
+    return table(value)
 
 
 def hard_swish(source: Tensor, out: Tensor) -> Table:
@@ -75,7 +157,7 @@ def hard_swish(source: Tensor, out: Tensor) -> Table:
         whole = abs(product) >> 15
         return divide(whole if product >= 0 else -whole, -output.shift) + out.zero_point
 
-    return _table(value)
+    return table(value)
 
 
 def _down16(mult: int) -> int:

@@ -12,6 +12,7 @@ import numpy as np
 from edgeq.micro.fields import Scale
 
 INT8 = (-128, 127)
+UINT8 = (0, 255)
 
 
 def scale_of(real: float) -> Scale:
@@ -33,7 +34,9 @@ def round_half_away(value: float) -> int:
 def activation_range(activation: str, scale: float, zero_point: int, limits: tuple[int, int] = INT8) -> tuple[int, int]:
     """The clamp that a fused activation means for an output with this scale and zero point; None-like is `limits`."""
     low, high = limits
-    bounds = {"RELU": (0.0, None), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0)}.get(activation)
+    bounds = {"RELU": (0.0, None), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0), "RELU_0_TO_1": (0.0, 1.0)}.get(
+        activation
+    )
     if bounds is None:
         return limits
     least, most = bounds

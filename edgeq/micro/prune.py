@@ -7,13 +7,13 @@ from dataclasses import replace
 from edgeq.micro.graph import Graph, Node
 
 EFFECTS = ("ASSIGN_VARIABLE",)
-SHAPE_INPUTS = {"RESHAPE": 1}
-"""How many inputs of an operator count; those behind them hold a shape that its output has already."""
+SHAPE_INPUTS = {"RESHAPE": 1, "TILE": 1, "BROADCAST_TO": 1, "RESIZE_NEAREST_NEIGHBOR": 1, "TRANSPOSE_CONV": 0}
+"""An input of an operator that holds a shape, or what follows from one: its output has it already."""
 
 
 def prune(graph: Graph) -> Graph:
     """The graph without shape inputs and without nodes whose results nobody uses."""
-    nodes = [replace(node, inputs=node.inputs[: SHAPE_INPUTS.get(node.op, len(node.inputs))]) for node in graph.nodes]
+    nodes = [_without_shape(node) for node in graph.nodes]
     needed = set(graph.outputs)
     kept: list[Node] = []
     for node in reversed(nodes):
@@ -21,3 +21,8 @@ def prune(graph: Graph) -> Graph:
             kept.append(node)
             needed |= set(node.inputs)
     return replace(graph, nodes=tuple(reversed(kept)))
+
+
+def _without_shape(node: Node) -> Node:
+    left_out = SHAPE_INPUTS.get(node.op)
+    return replace(node, inputs=tuple(-1 if at == left_out else index for at, index in enumerate(node.inputs)))

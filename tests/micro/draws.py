@@ -16,7 +16,7 @@ Real = Callable[[Sequence[Reals]], list[list[NDArray[np.float64]]]]
 Draw = st.DrawFn
 
 ACTIVATIONS = ("NONE", "NONE", "NONE", "RELU", "RELU6", "RELU_N1_TO_1")
-LIMITS = {"int8": (-128, 127), "int16": (-32768, 32767), "int32": (-(2**31), 2**31 - 1)}
+LIMITS = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767), "int32": (-(2**31), 2**31 - 1)}
 
 
 @dataclass(frozen=True, repr=False)

@@ -198,3 +198,37 @@ def fully_connected(draw: Draw) -> Case:
     chosen = options("FullyConnected", fusedActivationFunction=activation(fused), keepNumDims=kept)
     op = Op("FULLY_CONNECTED", (source, weights, bias), (out,), chosen)
     return case(op, (source,), values(draw, source), stateless(real))
+
+
+@st.composite
+def transpose_conv(draw: Draw) -> Case:
+    """TRANSPOSE_CONV to any size that a convolution of its window would bring back to the input's."""
+    kernel, stride = draw(_pairs), draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
+    size, name = draw(st.tuples(st.integers(1, 4), st.integers(1, 4))), draw(st.sampled_from(("SAME", "VALID")))
+    depth, channels = draw(st.integers(1, 9)), draw(st.integers(1, 5))
+    least = [(n - 1) * s + (k if name == "VALID" else 1) for n, k, s in zip(size, kernel, stride, strict=True)]
+    sides = [low + draw(st.integers(0, s - 1)) for low, s in zip(least, stride, strict=True)]
+    source = draw(activations((draw(st.integers(1, 2)), *size, depth)))
+    shape = (channels, *kernel, depth)
+    weights = constant(draw, Tensor(shape, "int8", draw(_channel_scales(channels))))
+    bias = _bias(draw, source, weights, channels, optional=True)
+    out = _result(draw, source, weights, bias, (source.shape[0], *sides, channels))
+    ends = [max((n - 1) * s + k - side, 0) for n, k, s, side in zip(size, kernel, stride, sides, strict=True)]
+    cut = [end // 2 for end in ends]
+
+    def real(image: NDArray[np.float64]) -> NDArray[np.float64]:
+        assert weights.data is not None
+        whole = np.zeros(
+            (source.shape[0], *(side + k + s for side, k, s in zip(sides, kernel, stride, strict=True)), channels)
+        )
+        parts = np.einsum("nyxi,ohwi->nyxhwo", image, dequantize(weights, weights.data))
+        for y, x in np.ndindex(*size):
+            top, left = y * stride[0], x * stride[1]
+            whole[:, top : top + kernel[0], left : left + kernel[1]] += parts[:, y, x]
+        kept = whole[:, cut[0] : cut[0] + sides[0], cut[1] : cut[1] + sides[1]]
+        return kept + _real_bias(source, weights, bias)
+
+    given = Tensor((4,), "int32", data=np.array(out.shape, np.int32))
+    chosen = options("TransposeConv", padding=padding(name), strideH=stride[0], strideW=stride[1])
+    op = Op("TRANSPOSE_CONV", (given, weights, source, *([bias] if bias else [])), (out,), chosen)
+    return case(op, (source,), values(draw, source), stateless(real))

@@ -129,6 +129,7 @@ class Oracle:
 
 _TWICE = "LiteRT rounds a product once where TFLM rounds twice"
 _RANGE = "|sum| shifted left by the multiplier's exponent stays below 2^31; output scale from 2^-27"
+_LACKS = "TFLM lacks it for int8"
 _SAME = "input and output have one quantization"
 
 ORACLES = {
@@ -160,6 +161,35 @@ ORACLES = {
     "SPLIT": Oracle(tflm, 0, 0, _SAME),
     "STRIDED_SLICE": Oracle(tflm, 0, 0, _SAME + "; up to 4 axes, no ellipsis, no new axis"),
     "TRANSPOSE": Oracle(tflm, 0, 0, _SAME),
+    "SLICE": Oracle(tflm, 0, 0, _SAME),
+    "GATHER": Oracle(tflm, 0, 0, _SAME),
+    "REVERSE_V2": Oracle(tflm, 0, 0, _SAME),
+    "MIRROR_PAD": Oracle(tflm, 0, 0, _SAME),
+    "RESIZE_NEAREST_NEIGHBOR": Oracle(tflm, 0, 0, _SAME),
+    "SPLIT_V": Oracle(tflm, 0, 0, _SAME),
+    "UNPACK": Oracle(tflm, 0, 0, _SAME),
+    "PACK": Oracle(tflm, 0, 0, _SAME),
+    "SPACE_TO_DEPTH": Oracle(tflm, 0, 0, _SAME),
+    "DEPTH_TO_SPACE": Oracle(tflm, 0, 0, _SAME),
+    "SPACE_TO_BATCH_ND": Oracle(litert, 255, 0, _SAME, "TFLM fills the border with 0, not with the zero point"),
+    "BATCH_TO_SPACE_ND": Oracle(tflm, 0, 0, _SAME),
+    "REDUCE_MAX": Oracle(tflm, 0, 0, _SAME),
+    "REDUCE_MIN": Oracle(tflm, 0, 0, _SAME),
+    "MAXIMUM": Oracle(tflm, 0, 0, _SAME),
+    "MINIMUM": Oracle(tflm, 0, 0, _SAME),
+    "TILE": Oracle(litert, 0, 0, _SAME, _LACKS),
+    "BROADCAST_TO": Oracle(tflm, 0, 0, _SAME, "LiteRT lacks it for int8"),
+    "SUM": Oracle(tflm, 1, 1, "sums that fit the output: TFLM's wrap, LiteRT's are clamped"),
+    "ABS": Oracle(tflm, 0, 0.75),
+    "RELU_N1_TO_1": Oracle(litert, 0, 0.75, why=_LACKS),
+    "RELU_0_TO_1": Oracle(litert, 0, 0.75, why=_LACKS),
+    "ELU": Oracle(tflm, 0, 0.75, why="LiteRT lacks this version"),
+    "EXP": Oracle(litert, 0, 0.75, why=_LACKS),
+    "LOG": Oracle(litert, 0, 0.75, why=_LACKS),
+    "GELU": Oracle(litert, 0, 0.75, why=_LACKS),
+    "LEAKY_RELU": Oracle(tflm, 0, 0.75),
+    "PRELU": Oracle(tflm, 0, 0.75, "constant slopes"),
+    "TRANSPOSE_CONV": Oracle(tflm, 0, 0.75, _RANGE),
     "QUANTIZE": Oracle(tflm, 0, 0.75, "|x / scale| below 2^31, int32 inputs below 2^30", "LiteRT has no int32 output"),
     "DEQUANTIZE": Oracle(tflm, 0, 1e-2),
     "SVDF": Oracle(tflm, 0, 8, "state zero point 0, sums in 32 bits", "LiteRT corrupts memory with an int8 state"),

@@ -79,7 +79,7 @@ def mean(draw: Draw) -> Case:
 
 
 @st.composite
-def _broadcast(draw: Draw) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def broadcast_shapes(draw: Draw) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Two shapes that broadcast: axes of size 1 on either side, leading axes missing."""
     shape = draw(shapes)
     if draw(st.booleans()):
@@ -93,7 +93,7 @@ def _broadcast(draw: Draw) -> tuple[tuple[int, ...], tuple[int, ...]]:
 def _binary(op_name: str, function: Callable[..., NDArray[np.float64]]) -> st.SearchStrategy[Case]:
     @st.composite
     def binary(draw: Draw) -> Case:
-        a_shape, b_shape = draw(_broadcast())
+        a_shape, b_shape = draw(broadcast_shapes())
         a, b = draw(activations(a_shape)), draw(activations(b_shape))
         if draw(st.booleans()):
             b = Tensor(b_shape, "int8", a.scales, b.zero_point)
@@ -129,32 +129,32 @@ mul = _binary("MUL", np.multiply)
 
 
 @st.composite
-def _every_value(draw: Draw, source: Tensor) -> list[list[NDArray[np.int8]]]:
+def every_value(draw: Draw, source: Tensor) -> list[list[NDArray[np.int8]]]:
     """All 256 values in a drawn order: a pointwise operator is then covered whole."""
     order = draw(generators()).permutation(256)
     return [[(order - 128).astype(np.int8).reshape(source.shape)]]
 
 
-def _pointwise(
+def pointwise(
     op_name: str, function: Function, inputs: tuple[float, float], fixed: Callable[[Draw, Tensor], tuple[float, int]]
 ) -> st.SearchStrategy[Case]:
     """An operator on each value; `inputs` bounds log2 of the input's scale, `fixed` gives the output's
     quantization."""
 
     @st.composite
-    def pointwise(draw: Draw) -> Case:
+    def drawn(draw: Draw) -> Case:
         shape = draw(st.sampled_from(((256,), (1, 256), (2, 8, 16), (1, 4, 8, 8))))
         source = draw(activations(shape, *inputs))
         scale, zero_point = fixed(draw, source)
         out = Tensor(shape, "int8", (scale,), zero_point)
         chosen = options("HardSwish") if op_name == "HARD_SWISH" else None
         op = Op(op_name, (source,), (out,), chosen)
-        return case(op, (source,), draw(_every_value(source)), stateless(function))
+        return case(op, (source,), draw(every_value(source)), stateless(function))
 
-    return pointwise()
+    return drawn()
 
 
-def _any_output(low: float, high: float) -> Callable[[Draw, Tensor], tuple[float, int]]:
+def any_output(low: float, high: float) -> Callable[[Draw, Tensor], tuple[float, int]]:
     """The input's quantization, or another whose scale is the input's times 2^low .. 2^high."""
 
     def fixed(draw: Draw, source: Tensor) -> tuple[float, int]:
@@ -165,11 +165,11 @@ def _any_output(low: float, high: float) -> Callable[[Draw, Tensor], tuple[float
     return fixed
 
 
-relu = _pointwise("RELU", lambda x: np.maximum(x, 0), (-12, 3), _any_output(-10, 20))
-relu6 = _pointwise("RELU6", lambda x: np.clip(x, 0, 6), (-12, 3), _any_output(-10, 20))
-logistic = _pointwise("LOGISTIC", lambda x: 0.5 + np.tanh(x / 2) / 2, (-12, 1.9), lambda *_: (1 / 256, -128))
-tanh = _pointwise("TANH", np.tanh, (-12, 1.9), lambda *_: (1 / 128, 0))
-hard_swish = _pointwise("HARD_SWISH", lambda x: x * np.clip(x + 3, 0, 6) / 6, (-12, 3), _any_output(-6.9, 7.9))
+relu = pointwise("RELU", lambda x: np.maximum(x, 0), (-12, 3), any_output(-10, 20))
+relu6 = pointwise("RELU6", lambda x: np.clip(x, 0, 6), (-12, 3), any_output(-10, 20))
+logistic = pointwise("LOGISTIC", lambda x: 0.5 + np.tanh(x / 2) / 2, (-12, 1.9), lambda *_: (1 / 256, -128))
+tanh = pointwise("TANH", np.tanh, (-12, 1.9), lambda *_: (1 / 128, 0))
+hard_swish = pointwise("HARD_SWISH", lambda x: x * np.clip(x + 3, 0, 6) / 6, (-12, 3), any_output(-6.9, 7.9))
 
 
 @st.composite
@@ -191,6 +191,8 @@ def softmax(draw: Draw) -> Case:
 
 
 INTEGERS = (
+    ("uint8", "int8"),
+    ("int8", "uint8"),
     ("int8", "int8"),
     ("int8", "int16"),
     ("int8", "int32"),
@@ -212,11 +214,15 @@ def quantize(draw: Draw) -> Case:
         source = Tensor(shape, "float32")
         out = Tensor(shape, to_type, (scale,), draw(zero_points) if to_type == "int8" else 0)
         return _convert(source, out, draw(_floats(out)))
-    source = Tensor(shape, from_type, (scale,), draw(zero_points) if from_type == "int8" else 0)
-    most = {"int8": 10, "int16": 10, "int32": 0}[from_type]
+    source = Tensor(shape, from_type, (scale,), draw(_zero_point(from_type)))
+    most = 0 if from_type == "int32" else 10
     ratio = draw(st.just(1.0) | power(-20, most) | power(-1, 1 if most else 0))
-    out = Tensor(shape, to_type, (f32(scale / ratio),), draw(zero_points) if to_type == "int8" else 0)
+    out = Tensor(shape, to_type, (f32(scale / ratio),), draw(_zero_point(to_type)))
     return _convert(source, out, draw(integers(shape, from_type, 2**30 - 1 if from_type == "int32" else None)))
+
+
+def _zero_point(dtype: str) -> st.SearchStrategy[int]:
+    return {"int8": zero_points, "uint8": zero_points.map(lambda point: point + 128)}.get(dtype, st.just(0))
 
 
 def _convert(source: Tensor, out: Tensor, data: NDArray[np.generic]) -> Case:
@@ -237,8 +243,8 @@ def _floats(draw: Draw, out: Tensor) -> NDArray[np.float32]:
 
 @st.composite
 def dequantize_op(draw: Draw) -> Case:
-    """DEQUANTIZE from int8 or int16 to float32."""
-    shape, dtype = draw(shapes), draw(st.sampled_from(("int8", "int16")))
-    source = Tensor(shape, dtype, (draw(power(-12, 3)),), draw(zero_points) if dtype == "int8" else 0)
+    """DEQUANTIZE from int8, uint8 or int16 to float32."""
+    shape, dtype = draw(shapes), draw(st.sampled_from(("int8", "uint8", "int16")))
+    source = Tensor(shape, dtype, (draw(power(-12, 3)),), draw(_zero_point(dtype)))
     op = Op("DEQUANTIZE", (source,), (Tensor(shape, "float32"),))
     return case(op, (source,), values(draw, source), stateless(lambda x: x))

@@ -66,7 +66,7 @@ def test_both_runtimes_agree_as_stated(name: str) -> None:
         try:
             other = litert(case.model, case.inputs)
         except RefusedError:
-            assert name in ("QUANTIZE", "SVDF", "VARIABLES"), case
+            assert name in ("BROADCAST_TO", "ELU", "QUANTIZE", "SVDF", "VARIABLES"), case
         else:
             assert apart_lsb(answer, other) <= ORACLES[name].runtimes_lsb, case
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.errors import ConvertError
-from edgeq.micro.fields import RANK, Buffer, View
+from edgeq.micro.fields import RANK, Buffer, Scale, View
 from edgeq.micro.graph import Graph, Node, Tensor
 from edgeq.micro.records import Op
 
 DTYPES = {"int8": 1, "int16": 2, "int32": 3, "float32": 4, "uint8": 5, "bool": 6}
 """`enum eq_dtype`."""
+
+MAX_SHIFT = 30
+"""Of a multiplier: `struct eq_scale`."""
 
 
 class Lowering:
@@ -27,6 +31,7 @@ class Lowering:
         self._constants: dict[tuple[int, bytes], Buffer] = {}
         self._variables: dict[str, Buffer] = {}
         self.handles: dict[int, str] = {}
+        self._added = 0
 
     def tensor(self, node: Node, position: int) -> Tensor:
         """Input `position` of a node; `ConvertError` where it is left out."""
@@ -65,6 +70,15 @@ class Lowering:
             )
         item = tensor.size_bytes // max(tensor.elements, 1)
         return self.alias(tensor, View(Buffer(tensor.name, tensor.size_bytes, max(4, item))))
+
+    def memory(self, name: str, size_bytes: int) -> View:
+        """Memory between two records of one node."""
+        return View(Buffer(name, size_bytes))
+
+    def between(self, like: Tensor, name: str, shape: tuple[int, ...]) -> Tensor:
+        """A tensor that the graph has not, between two records of one node; where it lies is still to be said."""
+        self._added += 1
+        return replace(like, name=name, shape=shape, index=len(self.graph.tensors) + self._added, data=None)
 
     def alias(self, tensor: Tensor, view: View) -> View:
         """Let a tensor be at `view`."""
@@ -127,6 +141,13 @@ def require_dtypes(node: Node, tensors: Iterable[Tensor], *allowed: str) -> None
             )
 
 
+def require_multipliers(node: Node, out: Tensor | None, op: Op) -> None:
+    """`ConvertError` where a record multiplies by more than the runtime takes."""
+    scales = [getattr(op, entry.name) for entry in fields(op)]
+    if any(isinstance(scale, Scale) and scale.shift > MAX_SHIFT for scale in scales):
+        raise unsupported(node, out, "its scale is too small beside those of the inputs", "Calibrate on real data.")
+
+
 def require_rank(tensor: Tensor) -> None:
     """`ConvertError` for an input or output of the model with more axes than an image can tell."""
     if len(tensor.shape) > RANK:
@@ -142,7 +163,15 @@ def require_scale(node: Node, tensors: Iterable[Tensor]) -> None:
             raise unsupported(node, tensor, "it needs one scale and zero point", "Quantize the activations per tensor.")
 
 
-def require_activation(node: Node, *allowed: str) -> None:
-    """`ConvertError` for a fused activation that is none of `allowed`."""
+def require_same_scale(node: Node, source: Tensor, out: Tensor) -> None:
+    """`ConvertError` where an operator that keeps values is asked to change their scale."""
+    if (source.scales, source.zero_points) != (out.scales, out.zero_points):
+        raise unsupported(
+            node, source, "its scale is not that of the result", "Quantize both with one scale (TFLite does)."
+        )
+
+
+def require_activation(node: Node, tensor: Tensor, *allowed: str) -> None:
+    """`ConvertError` for a fused activation at its result that is none of `allowed`."""
     if node.activation not in allowed:
-        raise unsupported(node, None, f"it has the fused activation {node.activation}", f"Use {', '.join(allowed)}.")
+        raise unsupported(node, tensor, f"it has the fused activation {node.activation}", f"Use {', '.join(allowed)}.")

@@ -11,7 +11,7 @@ from edgeq.micro.fields import Gate, Scale, View
 from edgeq.micro.graph import Node, Tensor
 from edgeq.micro.lower.context import Lowering, require_dtypes, require_scale, unsupported
 from edgeq.micro.numbers import scale_of
-from edgeq.micro.pack import pack_rows
+from edgeq.micro.pack import MAX_DOT, pack_rows
 from edgeq.micro.records import Lstm, Svdf
 
 GATE_SCALE = 2.0**-12
@@ -38,6 +38,8 @@ def svdf(low: Lowering, node: Node) -> None:
     memory = time.shape[1]
     if time.dtype != state.dtype or rank < 1 or filters % rank or source.elements % in_c:
         raise unsupported(node, state, "its shapes or types do not fit", "Convert the model again.")
+    if in_c > MAX_DOT // 2:
+        raise unsupported(node, feature, f"it has more than {MAX_DOT // 2} weights per filter", "Use smaller layers.")
     batches = source.elements // in_c
     low.emit(
         Svdf(
@@ -67,8 +69,8 @@ def unidirectional_sequence_lstm(low: Lowering, node: Node) -> None:
         if extra is not None and extra.elements:
             raise unsupported(node, extra, "it has peepholes, a projection or layer norms", "Use a plain LSTM layer.")
     power = round(math.log2(cell.scale))
-    if cell.scale != 2.0**power or cell.zero_point:
-        raise unsupported(node, cell, "the cell's scale is no power of two", "Convert the model again.")
+    if cell.scale != 2.0**power or cell.zero_point or not -27 <= power <= 0:
+        raise unsupported(node, cell, "the cell's scale is no power of two up to 1", "Convert the model again.")
     in_c, units = source.shape[-1], hidden.shape[-1]
     time_major = bool(node.options["time_major"])
     batches, steps = (source.shape[1], source.shape[0]) if time_major else (source.shape[0], source.shape[1])

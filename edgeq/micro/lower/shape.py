@@ -9,7 +9,7 @@ import numpy as np
 
 from edgeq.micro.fields import RANK, View, contiguous
 from edgeq.micro.graph import Node, Tensor
-from edgeq.micro.lower.context import Lowering, require_dtypes, unsupported
+from edgeq.micro.lower.context import Lowering, require_dtypes, require_same_scale, unsupported
 from edgeq.micro.records import Copy, Fill
 
 MOVABLE = ("int8", "int16", "int32", "float32", "uint8", "bool")
@@ -31,8 +31,13 @@ def transpose(low: Lowering, node: Node) -> None:
     rank = len(source.shape)
     if sorted(order) != list(range(rank)):
         raise unsupported(node, source, f"{order} is no permutation of {rank} axes", "Convert the model again.")
-    steps = contiguous(source.shape)
-    _move(low, node, source, out, 0, source.shape and [source.shape[i] for i in order], [steps[i] for i in order])
+    permute(low, node, source, out, source.shape, order)
+
+
+def permute(low: Lowering, node: Node, source: Tensor, out: Tensor, shape: Sequence[int], order: Sequence[int]) -> None:
+    """`source`, read as `shape`, with its axes in another order."""
+    steps = contiguous(shape)
+    move(low, node, source, out, 0, [shape[i] for i in order], [steps[i] for i in order])
 
 
 def strided_slice(low: Lowering, node: Node) -> None:
@@ -53,7 +58,7 @@ def strided_slice(low: Lowering, node: Node) -> None:
         first += places.start * step
         dims.append(len(places))
         steps.append(places.step * step)
-    _move(low, node, source, out, first, dims, steps)
+    move(low, node, source, out, first, dims, steps)
 
 
 def _places(node: Node, axis: int, size: int, begin: int, end: int, stride: int) -> range:
@@ -81,33 +86,54 @@ def concatenation(low: Lowering, node: Node) -> None:
         raise unsupported(node, out, f"it has the fused activation {node.activation}", "Apply it behind.")
     axis = node.option("axis") % max(len(out.shape), 1)
     sources = [low.tensor(node, position) for position in range(len(node.inputs))]
-    for source in sources:
-        if (source.scales, source.zero_points) != (out.scales, out.zero_points):
-            raise unsupported(
-                node, source, "its scale is not that of the result", "Quantize the parts with one scale (TFLite does)."
-            )
+    _join(low, node, [(source, source.shape) for source in sources], axis)
+
+
+def pack(low: Lowering, node: Node) -> None:
+    """PACK: tensors of one shape along a new axis."""
+    out = low.result(node)
+    axis = node.option("axis") % max(len(out.shape), 1)
+    shape = (*out.shape[:axis], 1, *out.shape[axis + 1 :])
+    _join(low, node, [(low.tensor(node, position), shape) for position in range(len(node.inputs))], axis)
+
+
+def _join(low: Lowering, node: Node, parts: Sequence[tuple[Tensor, tuple[int, ...]]], axis: int) -> None:
+    """Tensors, each read as a shape, behind each other along an axis of the result."""
+    out = low.result(node)
+    for source, _ in parts:
+        require_same_scale(node, source, out)
     place, steps, at = low.allocate(out), contiguous(out.shape), 0
-    for source in sources:
-        _copy(low, node, source, out, low.view(source), place, 0, at, source.shape, contiguous(source.shape), steps)
-        at += source.shape[axis] * steps[axis]
+    for source, shape in parts:
+        copy(low, node, source, out, low.view(source), place, 0, at, shape, contiguous(shape), steps)
+        at += shape[axis] * steps[axis]
 
 
 def split(low: Lowering, node: Node) -> None:
-    """SPLIT into equal parts; views where each part lies in one piece."""
+    """SPLIT into equal parts."""
     (axis,) = constant_input(low, node, 0)
-    source = low.tensor(node, 1)
+    _cut(low, node, low.tensor(node, 1), axis)
+
+
+def split_v(low: Lowering, node: Node) -> None:
+    """SPLIT_V into parts of given sizes."""
+    (axis,) = constant_input(low, node, 2)
+    _cut(low, node, low.tensor(node, 0), axis)
+
+
+def unpack(low: Lowering, node: Node) -> None:
+    """UNPACK: one part for each position of an axis, without that axis."""
+    _cut(low, node, low.tensor(node, 0), node.option("axis"), alone=True)
+
+
+def _cut(low: Lowering, node: Node, source: Tensor, axis: int, alone: bool = False) -> None:
+    """Parts along an axis, of one position each where they are `alone`; views where each lies in one piece."""
     axis %= max(len(source.shape), 1)
     steps, at = contiguous(source.shape), 0
-    whole = math.prod(source.shape[:axis]) == 1
     for position in range(len(node.outputs)):
         part = low.result(node, position)
-        if whole and _inside(source, at, part.shape, contiguous(part.shape)):
-            low.alias(part, low.view(source).at(at * item_bytes(part)))
-        else:
-            view = low.view(source)
-            place = low.allocate(part)
-            _copy(low, node, source, part, view, place, at, 0, part.shape, steps, contiguous(part.shape))
-        at += part.shape[axis] * steps[axis]
+        dims = (*source.shape[:axis], 1 if alone else part.shape[axis], *source.shape[axis + 1 :])
+        move(low, node, source, part, at, dims, steps)
+        at += dims[axis] * steps[axis]
 
 
 def pad(low: Lowering, node: Node) -> None:
@@ -117,12 +143,18 @@ def pad(low: Lowering, node: Node) -> None:
     amounts = np.array(constant_input(low, node, 1)).reshape(-1, 2)
     if len(amounts) != len(source.shape) or (amounts < 0).any():
         raise unsupported(node, source, "its paddings do not fit", "Convert the model again.")
-    if (source.scales, source.zero_points) != (out.scales, out.zero_points):
-        raise unsupported(node, out, "its scale is not that of the input", "Convert the model again.")
+    require_same_scale(node, source, out)
+    border(low, node, source, out, amounts.tolist(), pad_value(low, node))
+
+
+def border(
+    low: Lowering, node: Node, source: Tensor, out: Tensor, amounts: Sequence[Sequence[int]], value: int
+) -> None:
+    """`out` is filled with a value, and `source` copied into it behind what `amounts` puts before it."""
     place, steps = low.allocate(out), contiguous(out.shape)
-    low.emit(Fill(place, out.elements, item_bytes(out), pad_value(low, node)))
-    at = sum(int(before) * step for (before, _), step in zip(amounts, steps, strict=True))
-    _copy(low, node, source, out, low.view(source), place, 0, at, source.shape, contiguous(source.shape), steps)
+    low.emit(Fill(place, out.elements, item_bytes(out), value))
+    at = sum(before * step for (before, _), step in zip(amounts, steps, strict=True))
+    copy(low, node, source, out, low.view(source), place, 0, at, source.shape, contiguous(source.shape), steps)
 
 
 def pad_value(low: Lowering, node: Node) -> int:
@@ -157,22 +189,24 @@ def _flat_copy(low: Lowering, source: View, place: View, tensor: Tensor) -> None
     low.emit(Copy(place, source, item_bytes(tensor), (tensor.elements,), (1,), (1,)))
 
 
-def _move(
+def move(
     low: Lowering, node: Node, source: Tensor, out: Tensor, first: int, dims: Sequence[int], steps: Sequence[int]
 ) -> None:
     """A walk over `source` that gives `out` densely: a view where the walk is dense too."""
     require_dtypes(node, (source, out), *MOVABLE)
     if math.prod(dims) != out.elements:
         raise unsupported(node, out, f"it should have {math.prod(dims)} elements", "Convert the model again.")
+    if not _inside(source, first, dims, steps):
+        raise unsupported(node, out, f"{source.shape} does not fit it", "Convert the model again.")
     dense = all(size == 1 or a == b for size, a, b in zip(dims, steps, contiguous(dims), strict=True))
     view = low.view(source)
     if dense:
         low.alias(out, view.at(first * item_bytes(source)))
         return
-    _copy(low, node, source, out, view, low.allocate(out), first, 0, dims, steps, contiguous(dims))
+    copy(low, node, source, out, view, low.allocate(out), first, 0, dims, steps, contiguous(dims))
 
 
-def _copy(
+def copy(
     low: Lowering,
     node: Node,
     source: Tensor,

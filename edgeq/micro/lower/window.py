@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 
 from edgeq.micro.fields import Buffer, View, Window
 from edgeq.micro.graph import PADDINGS, Node, Tensor
-from edgeq.micro.lower.context import Lowering, require_activation, require_dtypes, require_scale, unsupported
+from edgeq.micro.lower.context import (
+    MAX_SHIFT,
+    Lowering,
+    require_activation,
+    require_dtypes,
+    require_scale,
+    unsupported,
+)
 from edgeq.micro.numbers import activation_range, scale_of
 from edgeq.micro.pack import (
     MAX_DOT,
@@ -24,13 +31,15 @@ from edgeq.micro.records import AvgPool, Conv, Dense, Depthwise, MaxPool
 
 MAX_SIZE = 65535
 """Of a side, of channels, of a stride: 16 bits."""
+Tensors = tuple[Tensor, Tensor, "Tensor | None", Tensor]
+"""Input, filters, bias and result."""
 CLAMPS = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")
 
 
 def conv_2d(low: Lowering, node: Node) -> None:
     """CONV_2D, grouped too."""
     source, filters, out = low.tensor(node, 0), low.tensor(node, 1), low.result(node)
-    rows = _weights(node, source, filters, out).reshape(filters.shape[0], -1)
+    rows = require_weights(node, source, filters, out).reshape(filters.shape[0], -1)
     out_c, k_h, k_w, in_c = filters.shape
     if source.shape[3] % in_c or out_c % (source.shape[3] // in_c):
         raise unsupported(node, filters, "its groups do not divide the channels", "Convert the model again.")
@@ -40,7 +49,7 @@ def conv_2d(low: Lowering, node: Node) -> None:
 def depthwise_conv_2d(low: Lowering, node: Node) -> None:
     """DEPTHWISE_CONV_2D with any depth multiplier; of one input channel it is a convolution."""
     source, filters, out = low.tensor(node, 0), low.tensor(node, 1), low.result(node)
-    values = _weights(node, source, filters, out)
+    values = require_weights(node, source, filters, out)
     _, k_h, k_w, out_c = filters.shape
     if out_c % source.shape[3]:
         raise unsupported(node, filters, "its depth multiplier is not whole", "Convert the model again.")
@@ -54,7 +63,7 @@ def depthwise_conv_2d(low: Lowering, node: Node) -> None:
             low.view(source),
             win,
             low.constant(pack_depthwise(rows), filters.name),
-            _channels(low, node, source, filters, out, rows),
+            _channels(low, node, (source, filters, low.optional(node, 2), out), rows),
             View(Buffer(f"{out.name} patch", depthwise_patch_bytes(win))),
             source.zero_point,
             out.zero_point,
@@ -68,7 +77,7 @@ def fully_connected(low: Lowering, node: Node) -> None:
     source, filters, out = low.tensor(node, 0), low.tensor(node, 1), low.result(node)
     if node.option("weights_format") != 0:
         raise unsupported(node, filters, "its weights are shuffled", "Convert without that option.")
-    values = _weights(node, source, filters, out)
+    values = require_weights(node, source, filters, out)
     out_c, in_c = filters.shape
     if in_c == 0 or source.elements % in_c or out.elements != source.elements // in_c * out_c:
         raise unsupported(node, filters, f"the shapes {source.shape} and {filters.shape} do not fit", "Convert again.")
@@ -84,7 +93,7 @@ def fully_connected(low: Lowering, node: Node) -> None:
             in_c,
             out_c,
             low.constant(pack_pairs(values), filters.name),
-            _channels(low, node, source, filters, out, values),
+            _channels(low, node, (source, filters, low.optional(node, 2), out), values),
             out.zero_point,
             activation_range(node.activation, out.scale, out.zero_point),
         )
@@ -94,13 +103,19 @@ def fully_connected(low: Lowering, node: Node) -> None:
 def _conv(low: Lowering, node: Node, win: Window, rows: NDArray[np.int64]) -> None:
     """The record of a convolution with weights [out_c, k]."""
     source, filters, out = low.tensor(node, 0), low.tensor(node, 1), low.result(node)
+    convolution(low, node, win, rows, (source, filters, low.optional(node, 2), out), low.view(source))
+
+
+def convolution(low: Lowering, node: Node, win: Window, rows: NDArray[np.int64], tensors: Tensors, view: View) -> None:
+    """The record of a convolution over `view` with weights [out_c, k]."""
+    source, filters, _, out = tensors
     low.emit(
         Conv(
             low.allocate(out),
-            low.view(source),
+            view,
             _flat(win),
             low.constant(pack_pairs(rows, win.groups), filters.name),
-            _channels(low, node, source, filters, out, rows),
+            _channels(low, node, tensors, rows),
             View(Buffer(f"{out.name} patch", conv_patch_bytes(win))),
             source.zero_point,
             out.zero_point,
@@ -131,16 +146,19 @@ def max_pool_2d(low: Lowering, node: Node) -> None:
 def _pool(low: Lowering, node: Node, kind: type[AvgPool]) -> None:
     source, out = low.tensor(node, 0), low.result(node)
     require_dtypes(node, (source, out), "int8")
-    require_activation(node, *CLAMPS)
+    require_activation(node, out, *CLAMPS)
     win = _window(node, source, out, (node.option("k_h"), node.option("k_w")), 1)
+    if win.k_h * win.k_w > MAX_DOT:
+        raise unsupported(node, out, f"its window has more than {MAX_DOT} pixels", "Pool twice.")
     act = activation_range(node.activation, out.scale, out.zero_point)
     low.emit(kind(low.allocate(out), low.view(source), win, act))
 
 
-def _weights(node: Node, source: Tensor, filters: Tensor, out: Tensor) -> NDArray[np.int64]:
+def require_weights(node: Node, source: Tensor, filters: Tensor, out: Tensor) -> NDArray[np.int64]:
+    """Constant int8 weights with zero points of 0; `ConvertError` for others, and for other types around them."""
     require_dtypes(node, (source, filters, out), "int8")
     require_scale(node, (source, out))
-    require_activation(node, *CLAMPS)
+    require_activation(node, out, *CLAMPS)
     if filters.data is None:
         raise unsupported(node, filters, "its weights are computed by the model", "Let them be constants.")
     if any(filters.zero_points):
@@ -148,11 +166,11 @@ def _weights(node: Node, source: Tensor, filters: Tensor, out: Tensor) -> NDArra
     return filters.data.astype(np.int64)
 
 
-def _channels(low: Lowering, node: Node, source: Tensor, filters: Tensor, out: Tensor, rows: NDArray[np.int64]) -> View:
+def _channels(low: Lowering, node: Node, tensors: Tensors, rows: NDArray[np.int64]) -> View:
     """The records of all output channels; `rows` are their weights, [out_c, k]."""
+    source, filters, bias, out = tensors
     if rows.shape[1] > MAX_DOT:
         raise unsupported(node, filters, f"it has more than {MAX_DOT} weights per output", "Use smaller layers.")
-    bias = low.optional(node, 2)
     if bias is not None and (bias.data is None or bias.dtype != "int32" or bias.elements != len(rows)):
         raise unsupported(node, bias, "its bias is not a constant int32 per output channel", "Convert again.")
     plain = np.zeros(len(rows), np.int64) if bias is None else np.asarray(bias.data, np.int64).reshape(-1)
@@ -161,6 +179,8 @@ def _channels(low: Lowering, node: Node, source: Tensor, filters: Tensor, out: T
         raise unsupported(node, filters, "its sums do not fit into 32 bits", "Use smaller layers or biases.")
     scales = filters.scales if len(filters.scales) == len(rows) else filters.scales[:1] * len(rows)
     multipliers = [scale_of(source.scale * scale / out.scale) for scale in scales]
+    if max(scale.shift for scale in multipliers) > MAX_SHIFT:
+        raise unsupported(node, out, "its scale is too small beside those of the inputs", "Calibrate on real data.")
     return low.constant(channel_records(folded, multipliers), f"{filters.name} channels")
 
 
