@@ -63,7 +63,12 @@ def open_dataset(
     `folder`: where `module:function` is imported from, else the current one.
     """
     options = Options(tuple(classes), tuple(inputs), progress)
-    dataset = Dataset(_open(str(spec), folder or Path.cwd(), options), str(spec))
+    try:
+        dataset = Dataset(_open(str(spec), folder or Path.cwd(), options), str(spec))
+    except OSError as error:
+        raise UsageError(
+            f"'{spec}' cannot be read: {error.strerror or error}.", "Check its path and rights."
+        ) from error
     if not len(dataset):
         raise UsageError(f"'{spec}' holds no samples.", "Give at least one sample, better a hundred.")
     dataset.read(0)
@@ -120,6 +125,8 @@ def _nothing(listing: Listing, there: list[Format]) -> UsageError:
 
 
 def _absent(path: Path) -> UsageError:
+    if path.exists():
+        return UsageError(f"'{path}' is neither a file nor a folder.", READ)
     parent = path.parent
     names = [entry.name for entry in parent.iterdir()] if parent.is_dir() else []
     near = difflib.get_close_matches(path.name, names, 1)

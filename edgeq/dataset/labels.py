@@ -75,7 +75,7 @@ class LabelReader:
             return TOO_MANY
         if not self._codes:
             return NONE
-        texts, codes = list(self._codes), np.asarray(self._found, np.int64)
+        texts, codes = list(self._codes), np.frombuffer(self._found, np.int32)
         if self._classes and all(text in self._classes for text in texts):
             place = {name: number for number, name in enumerate(self._classes)}
             return Labels(_mapped([place[text] for text in texts], codes), self._classes)
@@ -91,7 +91,7 @@ class LabelReader:
         return Labels(_mapped([place[text] for text in texts], codes), names)
 
 
-def _mapped(numbers: list[int], codes: NDArray[np.int64]) -> NDArray[np.int64]:
+def _mapped(numbers: list[int], codes: NDArray[np.int32]) -> NDArray[np.int64]:
     return np.array(numbers, np.int64)[codes]
 
 

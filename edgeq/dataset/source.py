@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeq.dataset.options import Progress, Ticker, silent
 from edgeq.errors import UsageError
 from edgeq.preprocess.raw import Raw
 
@@ -18,6 +19,7 @@ Numbers = NDArray[np.int64]
 
 MOST_SAMPLES = 500
 """How many calibration samples are used where nothing else was asked for: more no longer changes the ranges."""
+_PART = 1 << 18
 
 
 class Source(Protocol):
@@ -129,19 +131,21 @@ class Dataset:
             return np.sort(draw.choice(len(self), size, replace=False)).astype(np.int64)
         return _balanced(self.labels, size, draw)
 
-    def digest(self, indices: Numbers | None = None) -> str:
+    def digest(self, indices: Numbers | None = None, progress: Progress = silent) -> str:
         """SHA-256 of the content of these samples (all where None): types, shapes, rates, values, class numbers.
 
         The samples are read one by one. Saving the same content in another file does not change it.
         """
-        digest = hashlib.sha256()
-        for index in range(len(self)) if indices is None else map(int, indices):
+        digest, wanted = hashlib.sha256(), range(len(self)) if indices is None else indices
+        ticker = Ticker(progress, f"reading '{self.spec}'", len(wanted))
+        for done, index in enumerate(map(int, wanted), 1):
             label = "" if self.labels is None else f" {self.labels[index]}"
             digest.update(f"sample{label}\n".encode())
             for raw in self.read(index):
                 little = np.ascontiguousarray(raw.array, raw.array.dtype.newbyteorder("<"))
                 digest.update(f"{little.dtype.str} {raw.array.shape} {raw.rate_hz}\n".encode())
                 digest.update(little.tobytes())
+            ticker.tell(done)
         return digest.hexdigest()
 
     def _check(self, index: int, array: Array, where: str) -> None:
@@ -163,15 +167,32 @@ class Dataset:
 
 
 def _balanced(labels: Numbers, size: int, draw: np.random.Generator) -> Numbers:
-    """`size` indices, as many of each class as of any other unless a class has no more."""
-    order = np.argsort(labels, kind="stable")
-    _, starts, counts = np.unique(labels[order], return_index=True, return_counts=True)
-    takes = _quotas(counts, size, draw)
-    chosen = [
-        order[start + draw.choice(count, take, replace=False)]
-        for start, count, take in zip(starts, counts, takes, strict=True)
-    ]
+    """`size` indices, as many of each class as of any other unless a class has no more.
+
+    Of every class the places among its own samples are drawn, then found in passes over parts of the labels.
+    """
+    counts: dict[int, int] = {}
+    for part in range(0, len(labels), _PART):
+        for number, count in zip(*np.unique(labels[part : part + _PART], return_counts=True), strict=True):
+            counts[int(number)] = counts.get(int(number), 0) + int(count)
+    numbers = sorted(counts)
+    takes = _quotas(np.array([counts[number] for number in numbers], np.int64), size, draw)
+    places = {
+        number: draw.choice(counts[number], take, replace=False) for number, take in zip(numbers, takes, strict=True)
+    }
+    chosen = [part + _found(labels[part : part + _PART], places) for part in range(0, len(labels), _PART)]
     return np.sort(np.concatenate(chosen)).astype(np.int64)
+
+
+def _found(labels: Numbers, places: dict[int, Numbers]) -> Numbers:
+    """Where the wanted ones are among `labels`; `places` then count from behind these."""
+    order = np.argsort(labels, kind="stable")
+    found = []
+    for number, first, count in zip(*np.unique(labels[order], return_index=True, return_counts=True), strict=True):
+        wanted = places[int(number)]
+        found.append(order[first + wanted[(wanted >= 0) & (wanted < count)]])
+        places[int(number)] = wanted - count
+    return np.concatenate(found)
 
 
 def _quotas(counts: Numbers, size: int, draw: np.random.Generator) -> Numbers:

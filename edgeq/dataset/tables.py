@@ -53,6 +53,23 @@ class Layout:
             )
         return fields
 
+    def label(self, line: bytes, number: int) -> str | None:
+        """The label of one line, and a check of its number of fields; None where there is no column for it.
+
+        Every line of the file comes through here, so that a plain one is not taken apart.
+        """
+        cut = self.delimiter.encode()
+        if b'"' in line or line.count(cut) + 1 != len(self.columns):
+            fields = self.fields(line, f"Sample {number}")
+            text = None if self.label_at is None else fields[self.label_at].strip()
+        elif self.label_at is None:
+            return None
+        else:
+            text = line.split(cut, self.label_at + 1)[self.label_at].strip().decode("utf-8", "replace")
+        if text == "":
+            raise UsageError(f"Sample {number} of '{self.path}' has no label.", "Give every line its label.")
+        return text
+
     def values(self, fields: list[str], where: str) -> Array:
         """The numbers of one line, without the label."""
         kept = [place for place in range(len(fields)) if place != self.label_at]
@@ -102,7 +119,7 @@ class TableSource:
                     line = file.readline(MOST_LINE_BYTES)
                     if not line:
                         raise UsageError(f"{where} of '{self.layout.path}' is gone.", "Was the file changed meanwhile?")
-                    if line.strip():
+                    if not line.isspace():
                         if not skip:
                             break
                         skip -= 1
@@ -124,13 +141,9 @@ def open_table(path: Path, options: Options) -> TableSource:
     for offset, line in _lines(path, options, skip=layout.header):
         if not count % STRIDE:
             places.append(offset)
-        if layout.label_at is not None:
-            label = layout.fields(line, f"Sample {count}")[layout.label_at].strip()
-            if not label:
-                raise UsageError(f"Sample {count} of '{path}' has no label.", "Give every line its label.")
+        label = layout.label(line, count)
+        if label is not None:
             texts.add(label)
-        elif b'"' in line or line.count(layout.delimiter.encode()) + 1 != len(layout.columns):
-            layout.fields(line, f"Sample {count}")
         count += 1
     found = labels.NONE if layout.label_at is None else texts.finish()
     return TableSource(layout, places, count, found)
@@ -169,7 +182,7 @@ def _lines(path: Path, options: Options, skip: bool) -> Iterator[tuple[int, byte
                     raise UsageError(
                         f"'{path}' has a line of more than {MOST_LINE_BYTES:,} bytes.", "Is it a table at all?"
                     )
-                if line.strip():
+                if not line.isspace():
                     if not skip:
                         yield offset, line
                     skip = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import struct
 from pathlib import Path
@@ -32,6 +33,14 @@ def test_a_path_that_is_not_there_is_compared_with_those_that_are(tmp_path: Path
     with pytest.raises(UsageError, match="does not exist") as caught:
         open_dataset(tmp_path / "none" / "x.npy")
     assert "module:function" in caught.value.hint
+
+
+def test_a_path_that_cannot_be_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read: File name too long"):
+        open_dataset("x" * 5000)
+    os.mkfifo(tmp_path / "pipe.npy")
+    with pytest.raises(UsageError, match="neither a file nor a folder"):
+        open_dataset(tmp_path / "pipe.npy")
 
 
 def test_an_unknown_suffix_says_what_is_read(tmp_path: Path) -> None:

@@ -15,24 +15,28 @@ TEN_GB = 10_000_000_000
 MOST_GROWTH_BYTES = 200_000_000
 
 MEASURE = """
-import json, resource, sys
+import json, re, sys
+from pathlib import Path
 from edgeq.dataset import open_dataset
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def peak():
+    return 1024 * int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
+before = peak()
 told = []
 data = open_dataset(sys.argv[1], progress=told.append)
 chosen = data.choose(500)
 digest = data.digest(chosen)
-grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+grown = peak() - before
 print(json.dumps({"samples": len(data), "chosen": len(chosen), "grown_bytes": grown, "told": told}))
 """
 
 
-def measure(path: Path) -> dict[str, int]:
-    pytest.importorskip("resource", reason="no resource module on this system")
+def measure(path: Path, most_bytes: int = MOST_GROWTH_BYTES) -> dict[str, int]:
+    if not Path("/proc/self/status").is_file():
+        pytest.skip("only Linux tells the most memory that a process has held")
     done = subprocess.run([sys.executable, "-c", MEASURE, str(path)], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     found: dict[str, int] = json.loads(done.stdout)
-    assert found["grown_bytes"] < MOST_GROWTH_BYTES, found
+    assert found["grown_bytes"] < most_bytes, found
     return found
 
 
@@ -51,7 +55,7 @@ def test_many_lines_of_csv(tmp_path: Path) -> None:
         file.write("a,b,c,label\n")
         for _ in range(50):
             file.write(block)
-    assert measure(tmp_path / "big.csv")["samples"] == 1_000_000
+    assert measure(tmp_path / "big.csv", 40_000_000)["samples"] == 1_000_000
 
 
 def test_a_large_compressed_member(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgeq.dataset import source
 from edgeq.dataset.source import MOST_SAMPLES, Dataset, Numbers
 from edgeq.errors import UsageError
 from edgeq.preprocess.raw import Raw
@@ -91,6 +92,13 @@ def test_digest_is_of_types_shapes_rates_values_and_labels() -> None:
     ]
     assert len({one, *(data.digest() for data in others)}) == 8
     assert dataset(x, [0, 1]).digest(np.array([1])) == dataset(x[1:], [1]).digest()
+
+
+def test_choose_is_the_same_where_the_labels_come_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = dataset([0] * 1000, np.random.default_rng(0).integers(0, 9, 1000).tolist())
+    whole = data.choose(100)
+    monkeypatch.setattr(source, "_PART", 37)
+    assert (data.choose(100) == whole).all()
 
 
 @pytest.mark.parametrize(
