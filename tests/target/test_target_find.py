@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,7 +24,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Pa
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("EDGEQ_TARGET_PATH", f"{folders[PLACES[1]]}:{folders[PLACES[2]]}")
+    monkeypatch.setenv("EDGEQ_TARGET_PATH", os.pathsep.join(str(folders[place]) for place in PLACES[1:3]))
 
     def make(name: str) -> Path:
         folders[name].mkdir(parents=True, exist_ok=True)

@@ -23,8 +23,9 @@ def test_a_copy_differs_in_who_it_is_and_in_nothing_else(
     assert path == Path("targets/my-board.toml")
     copy, model = load_target("my-board"), load_target(like)
     assert (copy.title, copy.aliases, copy.evidence) == (f"my-board (a copy of {like})", (), "documented")
-    same = {"name": model.name, "title": model.title, "aliases": model.aliases, "evidence": model.evidence}
-    assert replace(copy, path=model.path, **same) == model
+    assert replace(copy, name=like, title=model.title, aliases=model.aliases, evidence=model.evidence) == replace(
+        model, path=copy.path
+    )
     first, *rest = path.read_text(encoding="utf-8").splitlines()
     assert first.startswith(f"# Copied from {like}. ")
     assert "checked" in first
