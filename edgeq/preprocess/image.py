@@ -22,8 +22,9 @@ def resize(values: Mapping[str, Any], image: Array) -> Array:
 
     height, width, fit = values["height"], values["width"], values["fit"]
     tall, wide = fitted(image.shape[0], image.shape[1], height, width, fit)
-    resized = _along_rows(image, tall, values["filter"], values["antialias"])
-    resized = _along_columns(resized, wide, values["filter"], values["antialias"])
+    how = values["filter"], values["antialias"]
+    rows = _resampled(image, tall, *how)
+    resized = _resampled(np.ascontiguousarray(rows.transpose(1, 0, 2)), wide, *how).transpose(1, 0, 2)
     if fit == "cover":
         return _centre(resized, height, width)
     if fit == "contain":
@@ -112,21 +113,23 @@ def _keys(x: Array) -> Array:
 _KERNELS = {"bilinear": _triangle, "bicubic": _keys}
 
 
-def _along_rows(image: Array, wanted: int, filter: str, antialias: bool) -> Array:
+def _resampled(image: Array, wanted: int, filter: str, antialias: bool) -> Array:
+    """The first axis of [size, other, c] to `wanted`."""
+    import numpy as np
+
     at, weights = taps(image.shape[0], wanted, filter, antialias)
+    if at.shape[1] == 1:
+        picked: Array = image[at[:, 0]]
+        return picked
     flat = image.reshape(image.shape[0], -1)
-    found = weights[:, 0, None] * flat[at[:, 0]]
-    for tap in range(1, at.shape[1]):
-        found += weights[:, tap, None] * flat[at[:, tap]]
+    if at.shape[1] == 2:
+        found = weights[:, :1] * flat[at[:, 0]] + weights[:, 1:] * flat[at[:, 1]]
+    else:
+        # A product for each row: what it reads stays in the cache.
+        found = np.empty((wanted, flat.shape[1]))
+        for row in range(wanted):
+            np.matmul(weights[row], flat[at[row]], out=found[row])
     return found.reshape(wanted, *image.shape[1:])
-
-
-def _along_columns(image: Array, wanted: int, filter: str, antialias: bool) -> Array:
-    at, weights = taps(image.shape[1], wanted, filter, antialias)
-    found = weights[:, 0, None] * image[:, at[:, 0]]
-    for tap in range(1, at.shape[1]):
-        found += weights[:, tap, None] * image[:, at[:, tap]]
-    return found
 
 
 def _centre(image: Array, height: int, width: int) -> Array:
