@@ -310,6 +310,22 @@ def bench(
 
 
 @command(app)
+def profile(device: DeviceArgument = None) -> None:
+    """Show which records of the serving model take how much of one inference, on a microcontroller.
+
+    Example: edgeq profile serial:/dev/ttyACM0
+    """
+    from edgeq.profile import profile as profile_device
+    from edgeq.project import load_project
+    from edgeq.telling import tell_profile
+
+    entry = load_project().resolve(device)
+    with _open(entry.address) as opened:
+        found = profile_device(opened, console.progress)
+    console.result(*tell_profile(found, entry.name))
+
+
+@command(app)
 def report(
     runs: Annotated[
         list[Path] | None, typer.Argument(metavar="[RUN]...", help="run.json files.", show_default=False)

@@ -34,7 +34,7 @@ LAYERS = (
     ("edgeq.render",),
     (
         *("edgeq.assemble", "edgeq.build", "edgeq.check"),
-        *("edgeq.deploy", "edgeq.infer", "edgeq.bench", "edgeq.monitor", "edgeq.doctor"),
+        *("edgeq.deploy", "edgeq.infer", "edgeq.bench", "edgeq.profile", "edgeq.monitor", "edgeq.doctor"),
         *("edgeq.init", "edgeq.init_worker", "edgeq.firmware", "edgeq.firmware_size"),
     ),
     ("edgeq.demo", "edgeq.fleet", "edgeq.trust"),

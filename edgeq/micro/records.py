@@ -375,3 +375,11 @@ class Lstm(Op):
         return tuple(
             view for gate in self.gates for view in (gate.weights, gate.bias, gate.recurrent, gate.recurrent_bias)
         )
+
+
+KERNELS = {
+    item.kind: item.name
+    for item in tuple(vars().values())
+    if isinstance(item, type) and issubclass(item, Op) and hasattr(item, "kind")
+}
+"""The name of each kernel, by its number."""
