@@ -102,7 +102,7 @@ class Model:
         """
         self._look()
         preprocess = self._interface.get("preprocess")
-        if preprocess:
+        if preprocess and "steps" in preprocess:
             if isinstance(data, (str, os.PathLike)):
                 data, rate_hz = read_wav(Path(data))
             body, raw = _raw(data, rate_hz or int(preprocess.get("rate_hz") or 0))

@@ -97,8 +97,8 @@ class Interface:
         """The digest by which two preprocessings are told apart; None where there is none."""
         if self.preprocess is None:
             return None
-        text = json.dumps(self.preprocess, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(text.encode("utf-8")).hexdigest()
+        text = json.dumps(self.preprocess, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return hashlib.sha256(text.encode()).hexdigest()
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Interface:

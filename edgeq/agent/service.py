@@ -183,7 +183,7 @@ def _samples_request(interface: dict[str, Any], length: int) -> dict[str, Any]:
 
 
 def _raw_request(interface: dict[str, Any], raw: dict[str, Any]) -> dict[str, Any]:
-    if interface.get("preprocess") is None:
+    if "steps" not in (interface.get("preprocess") or {}):
         raise Refused(Status.UNSUPPORTED, "this release has no preprocessing: give it the model's own input")
     return {"do": "raw", "raw": raw, "preprocess": interface["preprocess"]}
 

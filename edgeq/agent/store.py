@@ -6,7 +6,7 @@
     ROOT/releases/<n>/           members of one bundle under their names, and release.json
     ROOT/runtimes/<key>/         unpacked wheels
     ROOT/state                   replaced by rename; everything else follows from it
-    ROOT/current                 symbolic link derived from the state, for applications
+    ROOT/current, runtime        symbolic links derived from the state, for applications
 
 Order of every change: write, fsync files, fsync folder, rename, fsync, then the state, then acknowledge; prune after.
 """
@@ -81,14 +81,20 @@ class Store:
             raise Refused(Status.IO, f"the state file {self.root / 'state'} is damaged: {error!r}") from error
 
     def save(self) -> None:
-        """Make the present state the durable one, and derive `current` from it."""
+        """Make the present state the durable one, and derive `current` and `runtime` from it."""
         replace_json(self.root / "state", self.state.to_json())
-        link = self.root / "current"
         serving = self.state.serving
-        if serving is None:
+        wheels = [] if serving is None else self.facts(serving)["wheels"]
+        self._link("current", "" if serving is None else f"releases/{serving}")
+        self._link("runtime", f"runtimes/{runtime_key(wheels)}" if wheels else "")
+
+    def _link(self, name: str, to: str) -> None:
+        """A stable path for applications; none where `to` is empty."""
+        link = self.root / name
+        if not to:
             link.unlink(missing_ok=True)
-        elif not link.is_symlink() or str(link.readlink()) != f"releases/{serving}":
-            replace_link(link, f"releases/{serving}")
+        elif not link.is_symlink() or str(link.readlink()) != to:
+            replace_link(link, to)
 
     def release(self, n: int) -> Path:
         """The folder of release `n`, which must exist."""
