@@ -80,6 +80,7 @@ def build(
     declared: Declared = Declared(),
     recipe: Recipe | None = None,
     samples: int | None = None,
+    folder: Path | None = None,
     out: Path,
     name: str | None = None,
     progress: Progress = lambda _: None,
@@ -88,12 +89,12 @@ def build(
 
     `data` holds representative samples (`samples` of them are used, by default up to 500), `eval_data` labelled ones:
     whatever `edgeq.dataset` opens. `recipe` is int8 throughout where none is given. A `.tflite` that is quantized
-    already is taken as it is, and needs no `data`.
+    already is taken as it is, and needs no `data`. `folder` is where data that is `module:function` is imported from.
     """
     given = given_mode(model)
     mode = _mode(model, given, recipe)
     _check_targets(targets, mode)
-    found = _open(data, eval_data, declared, samples, progress)
+    found = _open(data, eval_data, declared, samples, folder, progress)
     if given:
         converted = Converted(b"", given[0])
     else:
@@ -163,19 +164,24 @@ def _check_targets(targets: Sequence[TargetProfile], mode: str) -> None:
 
 
 def _open(
-    data: str | Path | None, eval_data: str | Path | None, declared: Declared, count: int | None, progress: Progress
+    data: str | Path | None,
+    eval_data: str | Path | None,
+    declared: Declared,
+    count: int | None,
+    folder: Path | None,
+    progress: Progress,
 ) -> _Data:
     """Open and look into what was given; the labelled set is numbered as the labels are."""
     classes = read_labels(declared.labels)
     found = _Data(declared.preprocess)
     if data:
-        calibration = open_dataset(data, classes=classes, progress=progress)
+        calibration = open_dataset(data, classes=classes, folder=folder, progress=progress)
         found = replace(
             found, calibration=calibration, places=calibration.choose(count).tolist(), notes=calibration.notes
         )
         classes = classes or calibration.classes
     if eval_data:
-        evaluation = open_dataset(eval_data, classes=classes, progress=progress)
+        evaluation = open_dataset(eval_data, classes=classes, folder=folder, progress=progress)
         found = replace(found, evaluation=labelled(evaluation, declared.preprocess))
         classes = classes or evaluation.classes
     return replace(found, classes=classes)

@@ -1,30 +1,88 @@
-"""The verb `run`: inferences on the device, real values in and out; the interface does the quantizing."""
+"""The verb `run`: inferences on the device, real values or raw input in, real values out; nobody quantizes by hand."""
 
 from __future__ import annotations
 
 import time
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from edgeq.dataset import open_dataset
 from edgeq.device.device import INVOKE_BYTES, Device, Progress, silent
 from edgeq.errors import UsageError
-from edgeq.interface import Array
+from edgeq.interface import Array, Interface
+from edgeq.preprocess import Raw
 
 REQUEST_S = 1.0
 PROGRESS_S = 2.0
+ARRAYS = (".npy", ".npz")
 
 
-def infer(device: Device, inputs: Sequence[Array], *, raw: bool = False, progress: Progress = silent) -> list[Array]:
-    """One inference per sample of `inputs` (one array (n, ...) for each input of the model) on the serving release.
+def infer(
+    device: Device, inputs: Sequence[Array] | Sequence[Raw], *, raw: bool = False, progress: Progress = silent
+) -> list[Array]:
+    """One inference per sample on the serving release.
 
-    The result is one array (n, ...) for each output: float32, or with `raw` the model's own integers (then `inputs`
-    must have the model's dtypes too).
+    `inputs` are one array (n, ...) for each input of the model, or raw inputs, which the release's own preprocessing
+    takes on the device. The result is one array (n, ...) for each output: float32, or with `raw` the model's own
+    integers (then `inputs` must have the model's dtypes too).
     """
     interface = device.interface()
+    raws = None if raw else _raws(inputs, interface)
+    if raws is not None:
+        outputs = _invoke_raws(device, raws, progress)
+    else:
+        columns = _columns(_stacked(inputs, device, interface), interface, raw)
+        outputs = _invoke(device, columns, len(columns[0]), progress)
+    results, at = [], 0
+    for tensor in interface.outputs:
+        piece = np.ascontiguousarray(outputs[:, at : at + tensor.size_bytes])
+        at += tensor.size_bytes
+        values = piece.view(np.dtype(tensor.dtype).newbyteorder("<")).reshape(len(outputs), *tensor.shape[1:])
+        results.append(values if raw else tensor.dequantize(values))
+    return results
+
+
+def _raws(inputs: Sequence[Array] | Sequence[Raw], interface: Interface) -> list[Raw] | None:
+    """Raw inputs for a release that preprocesses; None where these are the model's own inputs.
+
+    In arrays, int16 samples are audio at the rate that the steps expect, and uint8 pixels an image.
+    """
+    preprocess = interface.preprocess or {}
+    if "steps" not in preprocess:
+        return None
+    if len(inputs) != 1 or isinstance(inputs[0], Raw):
+        return [item for item in inputs if isinstance(item, Raw)] or None
+    array = inputs[0]
+    kinds = {"audio": (np.int16, 1), "image": (np.uint8, 3)}
+    dtype, axes = kinds.get(str(preprocess["input"]), (array.dtype, array.ndim - 1))
+    if array.dtype != dtype or array.ndim not in (axes, axes + 1):
+        return None
+    rate_hz = int(preprocess.get("rate_hz", 0))
+    return [Raw(item, rate_hz) for item in (array if array.ndim > axes else array[None])]
+
+
+def _stacked(inputs: Sequence[Array] | Sequence[Raw], device: Device, interface: Interface) -> list[Array]:
+    """The model's own inputs; raw ones that no step takes are its values as they are."""
+    arrays = [item.array for item in inputs if isinstance(item, Raw)]
+    if not arrays:
+        return [item for item in inputs if not isinstance(item, Raw)]
+    wanted = [extent for extent in interface.inputs[0].shape if extent != 1]
+    if any([extent for extent in array.shape if extent != 1] != wanted for array in arrays):
+        odd = next(array for array in arrays if [extent for extent in array.shape if extent != 1] != wanted)
+        raise UsageError(
+            f"The input has the shape {list(odd.shape)}; the model wants {list(interface.inputs[0].shape[1:])}, and "
+            f"the release on {device.address} has no preprocessing.",
+            "Add [preprocess] to edgeq.toml, build and deploy again; or give an .npy file of the model's own input.",
+        )
+    return [np.stack(arrays)]
+
+
+def _columns(inputs: Sequence[Array], interface: Interface, raw: bool) -> list[Array]:
+    """The model's integers for each input, (n, ...)."""
     if len(inputs) != len(interface.inputs):
         names = ", ".join(tensor.name for tensor in interface.inputs)
         raise UsageError(f"The model has {len(interface.inputs)} inputs ({names}); {len(inputs)} were given.")
@@ -37,17 +95,20 @@ def infer(device: Device, inputs: Sequence[Array], *, raw: bool = False, progres
                 "Leave --raw out to give real values.",
             )
         columns.append(samples if raw else tensor.quantize(samples))
-    count = len(columns[0])
-    if any(len(column) != count for column in columns):
+    if any(len(column) != len(columns[0]) for column in columns):
         raise UsageError("The inputs have different numbers of samples.", "Give each input as many samples.")
-    outputs = _invoke(device, columns, count, progress)
-    results, at = [], 0
-    for tensor in interface.outputs:
-        piece = np.ascontiguousarray(outputs[:, at : at + tensor.size_bytes])
-        at += tensor.size_bytes
-        values = piece.view(np.dtype(tensor.dtype).newbyteorder("<")).reshape(count, *tensor.shape[1:])
-        results.append(values if raw else tensor.dequantize(values))
-    return results
+    return columns
+
+
+def _invoke_raws(device: Device, raws: Sequence[Raw], progress: Progress) -> Array:
+    """Raw outputs as bytes, one row a sample."""
+    rows, told = [], time.monotonic()
+    for done, item in enumerate(raws):
+        if time.monotonic() - told > PROGRESS_S:
+            told = time.monotonic()
+            progress(f"{done} of {len(raws)} inputs")
+        rows.append(np.frombuffer(device.invoke_raw(item), np.uint8))
+    return np.stack(rows)
 
 
 def _invoke(device: Device, columns: list[Array], count: int, progress: Progress) -> Array:
@@ -68,10 +129,13 @@ def _invoke(device: Device, columns: list[Array], count: int, progress: Progress
     return np.concatenate(answers)
 
 
-def read_inputs(paths: Sequence[Path]) -> list[Array]:
-    """One array per input of the model: from one .npy each, or from one .npz that holds `x` or all of them in order."""
+def read_inputs(paths: Sequence[Path]) -> list[Array] | list[Raw]:
+    """One array per input of the model, from one .npy each or from one .npz that holds `x` or all of them in order; or
+    raw inputs, from whatever else `edgeq.dataset` opens: wav files, images, folders of them, tables."""
     if not paths:
-        raise UsageError("No input was given.", "Give --input x.npy, one sample per row.")
+        raise UsageError("No input was given.", "Give --input x.npy, clip.wav or photo.png.")
+    if any(path.suffix not in ARRAYS for path in paths):
+        return [raw for path in paths for raw in _read_raws(path)]
     arrays: list[Array] = []
     for path in paths:
         try:
@@ -84,6 +148,12 @@ def read_inputs(paths: Sequence[Path]) -> list[Array]:
             with found:
                 arrays += [found[key] for key in (["x"] if "x" in found.files else found.files)]
     return arrays
+
+
+def _read_raws(path: Path) -> Iterator[Raw]:
+    found = open_dataset(path)
+    for index in range(len(found)):
+        yield from found.read(index)
 
 
 def write_outputs(path: Path, outputs: Sequence[Array]) -> None:

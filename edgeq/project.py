@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.errors import UsageError
+from edgeq.preprocess import Preprocess, PreprocessError, parse
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -18,7 +19,10 @@ else:
     import tomli as tomllib
 
 FILE = "edgeq.toml"
-_PROJECT_KEYS = ("name", "model", "data", "eval", "labels", "targets", "device", "out", "runs")
+_PROJECT_KEYS = ("name", "model", "data", "eval", "labels", "mode", "targets", "device", "out", "runs")
+_INTERFACE_KEYS = ("threshold", "smoothing")
+_FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+"""Data may also be a function of the user's own."""
 _DEVICE_KEYS = ("address", "target", "bundle", "tags")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 ALL = "all"
@@ -44,9 +48,13 @@ class Project:
     root: Path
     name: str = ""
     model: Path | None = None
-    data: Path | None = None
-    eval: Path | None = None
+    data: str | Path | None = None
+    eval: str | Path | None = None
     labels: Path | None = None
+    mode: str = ""
+    preprocess: Preprocess | None = None
+    threshold: float | None = None
+    smoothing: int = 1
     targets: tuple[str, ...] = ()
     device: str = ""
     out: Path = Path("build")
@@ -195,7 +203,7 @@ def read_project(path: Path) -> Project:
         raise UsageError(
             f"{path}: cannot be read as TOML: {error}.", "'edgeq init' writes a project to compare with."
         ) from error
-    _known(path, "", data, ("project", "devices", "groups"))
+    _known(path, "", data, ("project", "preprocess", "interface", "devices", "groups"))
     table, root = _table(path, "project", data.get("project", {})), path.parent
     _known(path, "project.", table, _PROJECT_KEYS)
     devices = {
@@ -208,18 +216,50 @@ def read_project(path: Path) -> Project:
     texts = {
         key: _text(path, f"project.{key}", table[key]) for key in _PROJECT_KEYS if key in table and key != "targets"
     }
-    files = {key: root / Path(texts[key]).expanduser() for key in ("model", "data", "eval", "labels") if key in texts}
+    files = {key: root / Path(texts[key]).expanduser() for key in ("model", "labels") if key in texts}
     return Project(
         root,
         name=texts.get("name", ""),
+        data=_data(root, texts.get("data")),
+        eval=_data(root, texts.get("eval")),
+        mode=texts.get("mode", ""),
+        preprocess=_preprocess(path, data["preprocess"]) if "preprocess" in data else None,
+        **_interface(path, _table(path, "interface", data.get("interface", {}))),
         targets=_texts(path, "project.targets", table.get("targets", []), 'targets = ["rpi4"]'),
         device=texts.get("device", ""),
         out=root / Path(texts.get("out", "build")).expanduser(),
         runs=root / Path(texts.get("runs", "runs")).expanduser(),
         devices=devices,
         groups=groups,
-        **files,
+        model=files.get("model"),
+        labels=files.get("labels"),
     )
+
+
+def _data(root: Path, text: str | None) -> str | Path | None:
+    if text is None or (_FUNCTION.fullmatch(text) and not (root / text).exists()):
+        return text
+    return root / Path(text).expanduser()
+
+
+def _preprocess(path: Path, table: Any) -> Preprocess:
+    try:
+        return parse(table)
+    except PreprocessError as error:
+        raise UsageError(f"{path}: {error.message}", error.hint) from error
+
+
+def _interface(path: Path, table: Mapping[str, Any]) -> dict[str, Any]:
+    _known(path, "interface.", table, _INTERFACE_KEYS)
+    threshold, smoothing = table.get("threshold"), table.get("smoothing", 1)
+    if threshold is not None and (isinstance(threshold, bool) or not isinstance(threshold, int | float)):
+        raise UsageError(f"{path}: 'interface.threshold' must be a number; it says {threshold!r}.", "threshold = 0.8")
+    if isinstance(smoothing, bool) or not isinstance(smoothing, int) or not 1 <= smoothing <= 1000:
+        raise UsageError(
+            f"{path}: 'interface.smoothing' must be a whole number from 1 to 1000; it says {smoothing!r}.",
+            "It is how many successive outputs are averaged: smoothing = 3",
+        )
+    return {"threshold": None if threshold is None else float(threshold), "smoothing": smoothing}
 
 
 def _device(path: Path, name: str, entry: Any) -> DeviceEntry:
