@@ -167,21 +167,26 @@ def build(
         Path | None, typer.Argument(help=".keras, .h5, .tflite or a SavedModel folder.", show_default=False)
     ] = None,
     target: Annotated[list[str] | None, typer.Option("--target", "-t", help="May be given several times.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Representative samples, .npz or .npy.")] = None,
-    eval_data: Annotated[Path | None, typer.Option("--eval", help="Labelled samples, .npz with x and y.")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Representative samples: a file, a folder or module:function (docs/data.md).")
+    ] = None,
+    eval_data: Annotated[str | None, typer.Option("--eval", help="Labelled samples, likewise.")] = None,
     labels: Annotated[Path | None, typer.Option(help="Names of the classes, one a line.")] = None,
-    io: Annotated[str, typer.Option(help="Type of inputs and outputs: int8 or float32.")] = "int8",
+    mode: Annotated[
+        str | None, typer.Option(help="static_wi8_ai8, static_wi8_ai16, dynamic_wi8_afp32, float16 or float32.")
+    ] = None,
+    per_tensor: Annotated[bool, typer.Option("--per-tensor", help="One scale for all of a layer's weights.")] = False,
+    io: Annotated[str, typer.Option(help="Type of inputs and outputs: auto, int8, int16 or float32.")] = "auto",
     samples: Annotated[int | None, typer.Option(help="Calibration samples to use.", min=1)] = None,
     out: Annotated[Path | None, typer.Option("--output-dir", "-o", help="Where bundles go.")] = None,
 ) -> None:
-    """Convert a model to full int8, check it against a target, evaluate it and write a bundle.
+    """Convert a model, by default to full int8, check it against a target, evaluate it and write a bundle.
 
     Example: edgeq build model.keras --target rpi4 --data calibration.npz --eval test.npz
     """
     from edgeq.build import Declared
     from edgeq.build import build as build_bundles
     from edgeq.project import load_project
-    from edgeq.quantize.recipe import Recipe
     from edgeq.target import load_target
     from edgeq.telling import tell_built
 
@@ -194,9 +199,10 @@ def build(
         wanted,
         data=data or project.data,
         eval_data=eval_data or project.eval,
-        declared=Declared(labels or project.labels),
-        recipe=None if io == "int8" else Recipe(io=io),
+        declared=Declared(labels or project.labels, project.preprocess, project.threshold, project.smoothing),
+        recipe=_recipe(mode or project.mode, per_tensor, io),
         samples=samples,
+        folder=project.root,
         out=out or project.out,
         name=project.name or None if model is None else None,
         progress=console.progress,
@@ -490,6 +496,15 @@ def _open(address: str) -> Any:
 
         ask = getpass.getpass
     return open_device(address, console.progress, ask)
+
+
+def _recipe(mode: str, per_tensor: bool, io: str) -> Any:
+    """What was asked for; None where nothing was, so that a model that is quantized already is taken as it is."""
+    from edgeq.quantize.recipe import Recipe
+
+    if not mode and not per_tensor and io == "auto":
+        return None
+    return Recipe(mode or "static_wi8_ai8", "tensor" if per_tensor else "channel", io)
 
 
 def _needed(path: Path | None, message: str, hint: str) -> Path:

@@ -69,7 +69,8 @@ def _built_text(item: Built) -> str:
     lines = [
         f"{item.bundle.folder}  ({item.bundle.digest[:12]})",
         f"  model    {manifest['mode']}, {format_bytes(size)}, {macs:,} MACs",
-        f"  golden   {golden['vectors']} vectors, {golden['kernels']} kernels, tolerance {golden['tolerance']} step(s)",
+        f"  golden   {golden['vectors']} vectors{_from_raw(golden)}, {golden['kernels']} kernels, tolerance "
+        f"{golden['tolerance']} step(s)",
     ]
     if manifest.get("plan"):
         lines.append(_plan_line(manifest))
@@ -79,6 +80,10 @@ def _built_text(item: Built) -> str:
     return "\n".join(lines)
 
 
+def _from_raw(golden: Mapping[str, Any]) -> str:
+    return f" and {golden['raw']} from raw input" if golden.get("raw") else ""
+
+
 def _plan_line(manifest: Mapping[str, Any]) -> str:
     plan, image = manifest["plan"], format_bytes(manifest["files"]["image.eqi"]["size"])
     arena, bound = plan["arena_bytes"], plan["arena_bound_bytes"]
@@ -86,9 +91,14 @@ def _plan_line(manifest: Mapping[str, Any]) -> str:
 
 
 def _evaluation_lines(told: Mapping[str, Any]) -> list[str]:
+    if told["float_accuracy"] is None:
+        accuracy, count = format_percent(told["accuracy"]), told["samples"]
+        return [
+            f"  accuracy {accuracy} on {count} samples ({told['evaluated_on']}); there is no float model to compare"
+        ]
     interval = f"{100 * told['drop_low']:+.2f} .. {100 * told['drop_high']:+.2f}"
     return [
-        f"  accuracy float {format_percent(told['float_accuracy'])}, int8 {format_percent(told['accuracy'])} "
+        f"  accuracy float {format_percent(told['float_accuracy'])}, quantized {format_percent(told['accuracy'])} "
         f"on the same {told['samples']} samples ({told['evaluated_on']})",
         f"  loss     {100 * told['drop']:.2f} points ({told['confidence']:.0%} paired interval {interval}), "
         f"agreement {format_percent(told['agreement'])}",
