@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from edgeq import inventory
 from edgeq.bundle import Bundle, read_bundle
 from edgeq.deploy import Deployed
 from edgeq.deploy import deploy as deploy_bundle
 from edgeq.device.address import check_address
+from edgeq.device.contact import Opener, contact
 from edgeq.device.device import Device, Progress, Release
 from edgeq.device.open import open_device
 from edgeq.errors import DeviceError, EdgeqError, LinkError, UsageError
@@ -21,7 +22,6 @@ from edgeq.project import DeviceEntry, Project
 from edgeq.run import Run
 
 Result = TypeVar("Result")
-Opener = Callable[[str, Progress], Device]
 
 INTERRUPTED_CODE = 130
 MIXED_CODE = 1
@@ -63,37 +63,30 @@ def over(
     """Open every device, do `action`, close it, and remember that it was seen; the rows are in the devices' order."""
     sent = dict.fromkeys((entry.name for entry in devices), 0)
 
-    def contact(entry: DeviceEntry, progress: Progress) -> Result:
-        with opener(entry.address, progress) as device:
-            inventory.seen(entry.address)
+    def act(entry: DeviceEntry, progress: Progress) -> Result:
+        with contact(entry.address, progress, opener) as device:
             try:
                 return action(device, entry, progress)
             finally:
                 sent[entry.name] = device.client.sent_bytes
-                _remember(device, entry.address)
 
-    outcomes = for_each(devices, contact, jobs=jobs, deadline_s=deadline_s, watch=watch)
+    outcomes = for_each(devices, act, jobs=jobs, deadline_s=deadline_s, watch=watch)
     return [
         Row(entry, item.state, item.result, item.error, item.seconds, sent[entry.name])
         for entry, item in zip(devices, outcomes, strict=True)
     ]
 
 
-def _remember(device: Device, address: str) -> None:
-    """What serves now; where the device cannot be asked any more, that it was seen is all there is to say."""
-    try:
-        serving = next((release for release in device.releases() if release.serving), None)
-    except EdgeqError:
-        return
-    inventory.seen(
-        address,
-        digest=serving.digest if serving else "",
-        name=serving.name if serving else "",
-        state=serving.state if serving else inventory.EMPTY,
-    )
+class Ended(Protocol):
+    """How it ended with one of many."""
+
+    @property
+    def state(self) -> str: ...
+    @property
+    def error(self) -> EdgeqError | None: ...
 
 
-def exit_code(rows: Sequence[Row[Result]]) -> int:
+def exit_code(rows: Sequence[Ended]) -> int:
     """0 where all went well, 130 after a Ctrl-C, the code of the failures where they agree, else 1."""
     if any(row.state in (STOPPED, WAITING) for row in rows):
         return INTERRUPTED_CODE
@@ -209,6 +202,15 @@ def bench(
         )
 
     return over(devices, measure, jobs=jobs, watch=watch, opener=opener)
+
+
+def listed(project: Project, wanted: Sequence[str] = ()) -> Sequence[DeviceEntry]:
+    """The devices of an inventory: those asked for, else all of the project, else all that were ever seen from here."""
+    if wanted:
+        return project.select(wanted)
+    if project.devices:
+        return tuple(project.devices.values())
+    return tuple(DeviceEntry(item.address, item.address) for item in inventory.all_known())
 
 
 def survey(

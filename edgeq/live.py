@@ -15,6 +15,7 @@ from edgeq.parallel import DONE, EVERYTHING, FAILED, WAITING, WORKING, Watch, un
 from edgeq.units import format_seconds
 
 _ORDER = {WORKING: 0, FAILED: 1}
+_STATE_WIDTH, _SECONDS_WIDTH = 7, 5
 _COLOURS = {WORKING: "cyan", DONE: "green", FAILED: "red", WAITING: "dim"}
 
 
@@ -115,8 +116,9 @@ def _frame(lines: Sequence[Line], words: str, most: int) -> Any:
 
     now = time.monotonic()
     table = Table.grid(padding=(0, 2))
-    for _ in range(3):
-        table.add_column(no_wrap=True)
+    # A long note is cut; what stands before it never is.
+    for width in (max(len(line.name) for line in lines) if lines else 0, _STATE_WIDTH, _SECONDS_WIDTH):
+        table.add_column(no_wrap=True, min_width=width)
     table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     for line in shown(lines, most):
         state = Text(line.state, _COLOURS.get(line.state, ""))

@@ -177,7 +177,7 @@ def _inventory_state(item: Status) -> str:
     return (item.seen.state if item.seen else "") or "unknown"
 
 
-def tell_trusted(compared: Sequence[Compared], file: Path) -> Told:
+def tell_trusted(compared: Sequence[Compared], file: Path, exit_code: int) -> Told:
     """Which hosts of a list are trusted now."""
     document = {
         "file": str(file),
@@ -191,13 +191,14 @@ def tell_trusted(compared: Sequence[Compared], file: Path) -> Told:
             }
             for item in compared
         ],
+        "exit_code": exit_code,
     }
     rows = [
         (item.host, item.state, *((item.key.type, item.key.fingerprint) if item.key else ("", ""))) for item in compared
     ]
     well = sum(item.error is None and item.key is not None for item in compared)
     why = [_why(item.host, item.error) for item in compared if item.error]
-    kept = f"{well} of {len(compared)} hosts are trusted; kept in {file}."
+    kept = f"{well} of {len(compared)} hosts are trusted" + (f"; kept in {file}." if well else ".")
     return document, "\n".join([table(("host", "state", "type", "fingerprint"), rows), *why, kept])
 
 

@@ -18,8 +18,11 @@ from sshd import Sshd, need_sshd
 
 from edgeq import fleet, inventory
 from edgeq.bundle import Bundle
+from edgeq.device.device import Device, Progress
+from edgeq.device.open import open_device
 from edgeq.errors import ArtifactError, DeviceError, EdgeqError, LinkError, UsageError
 from edgeq.fleet import Row
+from edgeq.link.base import Link
 from edgeq.parallel import DONE, FAILED, STOPPED, WAITING
 from edgeq.paths import home
 from edgeq.project import DeviceEntry, Project, load_project
@@ -66,6 +69,38 @@ def test_the_broken_ones_are_named_and_stop_nobody(tmp_path: Path, local: list[D
     assert inventory.known("ssh://nobody@127.0.0.1:1") is None
     known = inventory.known("local:a")
     assert known and (known.digest, known.name, known.state) == (good.digest, "tiny", "confirmed")
+
+
+class Breaking:
+    """A link that breaks at its `after`th message."""
+
+    def __init__(self, link: Link, after: int) -> None:
+        self.name, self.lossy, self.receive, self.close = link.name, link.lossy, link.receive, link.close
+        self._link, self._left = link, after
+
+    def send(self, data: bytes, timeout_s: float) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise LinkError(f"The connection to {self.name} broke.", "Run the same command again.")
+        self._link.send(data, timeout_s)
+
+
+def test_a_link_that_breaks_in_the_middle_is_one_row_and_the_next_run_converges(
+    tmp_path: Path, local: list[DeviceEntry]
+) -> None:
+    def opener(address: str, progress: Progress) -> Device:
+        device = open_device(address, progress)
+        if address == "local:b":
+            device.client.link = Breaking(device.client.link, 6)
+            device.client._frames = None
+        return device
+
+    bundles = bundles_for(local, make_bundle(tmp_path / "b"))
+    rows = fleet.deploy(bundles, local, opener=opener)
+    assert [row.state for row in rows] == [DONE, FAILED, DONE]
+    assert rows[1].error and "connection to local:b broke" in rows[1].error.message
+    assert fleet.exit_code(rows) == 4
+    assert [row.result and row.result.changed for row in fleet.deploy(bundles, local)] == [False, True, False]
 
 
 def test_releases_bench_and_rollback_over_all(tmp_path: Path, local: list[DeviceEntry]) -> None:

@@ -56,9 +56,10 @@ def test_a_terminal_gets_a_table_that_is_gone_at_the_end(monkeypatch: pytest.Mon
     frames: list[str] = []
     with watching(NAMES) as watch:
         play(watch)
+        watch(1, FAILED, "a reason that goes on and on " * 5)
         time.sleep(0.5)  # it is drawn five times a second
         frames.append(screen.getvalue())
-    assert "pi1" in frames[0] and "failed" in frames[0] and "1 done, 1 failed" in frames[0]
+    assert "pi1 " in frames[0] and "board  " in frames[0] and "failed" in frames[0] and "1 done, 1 failed" in frames[0]
     assert "Nothing more is begun." in frames[0]
     assert screen.getvalue().count("\x1b[2K") > 3  # lines are wiped
 

@@ -146,6 +146,14 @@ def test_a_device_s_own_bundle_and_targets_by_another_name(lab: Project) -> None
     assert lab.bundle(lab.resolve("pi2")).name == "digits-rpi4"
 
 
+def test_the_example_of_the_documentation(tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[1] / "docs" / "devices.md").read_text(encoding="utf-8")
+    (tmp_path / "edgeq.toml").write_text(page.split("```toml\n")[1].split("```")[0])
+    project = load_project(tmp_path)
+    assert [entry.name for entry in project.select(["group:lab", "tag:kitchen"])] == ["pi1", "pi2", "board"]
+    assert [entry.name for entry in project.select(["group:everything-hot"])][-1] == "ssh://pi@spare.lab"
+
+
 def test_without_devices_there_is_no_group(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no devices in 'group:all'"):
         load_project(tmp_path).select(["group:all"])

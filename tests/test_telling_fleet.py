@@ -127,7 +127,8 @@ def test_the_inventory_as_csv() -> None:
 
 def test_trust() -> None:
     key = HostKey("a", "ssh-ed25519", b"blob")
-    document, text = tell_trusted([Compared("a", TRUSTED, key), Compared("b", FAILED, error=GONE)], Path("/known"))
+    document, text = tell_trusted([Compared("a", TRUSTED, key), Compared("b", FAILED, error=GONE)], Path("/known"), 4)
+    assert document["exit_code"] == 4
     assert [item["state"] for item in document["hosts"]] == ["trusted", "failed"]
     assert key.fingerprint in text and "b: ssh://b refused the connection. Is it up?" in text
     assert text.endswith("1 of 2 hosts are trusted; kept in /known.")
