@@ -24,18 +24,21 @@ RESAMPLE_CORNER = 0.94
 _BLOCK = 4096  # outputs at once, so that a long recording needs little memory
 
 
-@lru_cache(maxsize=16)
+def resample_size(from_hz: int, to_hz: int) -> tuple[int, int]:
+    """(phases, taps) of the filter between two rates."""
+    return to_hz // math.gcd(from_hz, to_hz), 2 * math.ceil(RESAMPLE_ZEROS / min(1.0, to_hz / from_hz))
+
+
+@lru_cache(maxsize=4)
 def resample_table(from_hz: int, to_hz: int) -> Array:
     """Taps [phases, taps] of the windowed sinc; each phase sums to 1.
 
     Tap k of an output at input position i + phase / phases is for input sample i + k + 1 - taps / 2."""
     import numpy as np
 
-    common = math.gcd(from_hz, to_hz)
-    phases = to_hz // common
     narrow = min(1.0, to_hz / from_hz)
-    half = math.ceil(RESAMPLE_ZEROS / narrow)
-    t = (np.arange(phases) / phases)[:, None] - (np.arange(2 * half) + 1 - half)
+    phases, count = resample_size(from_hz, to_hz)
+    t = (np.arange(phases) / phases)[:, None] - (np.arange(count) + 1 - count // 2)
     inside = np.minimum(np.abs(t) * narrow / RESAMPLE_ZEROS, 1.0)
     taps = np.sinc(t * narrow * RESAMPLE_CORNER) * (0.5 + 0.5 * np.cos(np.pi * inside))
     table: Array = taps / taps.sum(axis=1, keepdims=True)

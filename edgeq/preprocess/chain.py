@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from edgeq.preprocess import audio, features, image
 from edgeq.preprocess.error import PreprocessError
 from edgeq.preprocess.micro import Micro
-from edgeq.preprocess.vocabulary import AUDIO, IMAGE
+from edgeq.preprocess.vocabulary import AUDIO, IMAGE, RATE_HZ
 from edgeq.preprocess.windows import Windows
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ def check(kind: str, raw: Raw) -> None:
     """Raises PreprocessError where the raw input is not of the kind that the steps expect."""
     array = raw.array
     if kind == AUDIO:
-        if str(array.dtype) != "int16" or array.ndim != 1 or raw.rate_hz <= 0:
-            raise _unlike(raw, "audio: int16 samples [n] and their rate")
+        if str(array.dtype) != "int16" or array.ndim != 1 or not RATE_HZ[0] <= raw.rate_hz <= RATE_HZ[1]:
+            raise _unlike(raw, f"audio: int16 samples [n] at a rate of {RATE_HZ[0]} to {RATE_HZ[1]} Hz")
     elif kind == IMAGE:
         if str(array.dtype) != "uint8" or array.ndim != 3 or array.shape[2] not in (1, 3):
             raise _unlike(raw, "an image: uint8 [height, width, 1 or 3]")

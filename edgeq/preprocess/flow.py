@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from edgeq.preprocess.audio import resample_size
 from edgeq.preprocess.error import PreprocessError
 from edgeq.preprocess.vocabulary import AUDIO, FEATURES, VOCABULARY
 
@@ -16,6 +18,11 @@ if TYPE_CHECKING:
 
     Shape = tuple[Optional[int], ...]
     Rule = Callable[[Mapping[str, Any], "Flow"], "Flow"]
+
+
+# A chain that asks for more than this of one input is a mistake: half a gigabyte on its way, 32 MB of filter.
+_SIZE_MOST = 1 << 26
+_FILTER_MOST = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -43,16 +50,24 @@ def flows(steps: Sequence[Step], first: Flow) -> list[Flow]:
     Raises PreprocessError, which names the step."""
     found = [first]
     for number, step in enumerate(steps, 1):
-        kind = VOCABULARY[step.do]
-        here = found[-1]
-        if here.stage not in kind.turns:
-            raise _out_of_order(steps, number, here)
+        if found[-1].stage not in VOCABULARY[step.do].turns:
+            raise _out_of_order(steps, number, found[-1])
         try:
-            after = _RULES.get(step.do, _same)(step.values, here)
+            found.append(behind(step, found[-1]))
         except PreprocessError as wrong:
             raise PreprocessError(f"Step {number} ({step.do}): {wrong.message}", wrong.hint) from None
-        found.append(replace(after, stage=kind.turns[here.stage]))
     return found
+
+
+def behind(step: Step, here: Flow) -> Flow:
+    """The flow after a step that can take `here`'s stage. Raises PreprocessError where sizes do not go together."""
+    after = _RULES.get(step.do, _same)(step.values, here)
+    size = math.prod(length or 1 for length in after.shape)
+    if size > _SIZE_MOST:
+        raise PreprocessError(
+            f"it gives {size} numbers for one input; {_SIZE_MOST} are allowed.", "Give smaller inputs, or ask for less."
+        )
+    return replace(after, stage=VOCABULARY[step.do].turns[here.stage])
 
 
 def _out_of_order(steps: Sequence[Step], number: int, here: Flow) -> PreprocessError:
@@ -60,13 +75,10 @@ def _out_of_order(steps: Sequence[Step], number: int, here: Flow) -> PreprocessE
     turns = VOCABULARY[name].turns
     before = f"step {number - 1} ({steps[number - 2].do}) gives" if number > 1 else "the input is"
     message = f"Step {number} ({name}) takes {' or '.join(turns)}, but {before} {here.stage}."
-    makers = [
-        do for do, kind in VOCABULARY.items() if set(kind.turns.values()) & set(turns) and here.stage in kind.turns
-    ]
-    makers = [do for do in makers if any(VOCABULARY[do].turns[here.stage] == stage for stage in turns)]
-    if makers:
-        return PreprocessError(message, f"Put {' or '.join(makers)} before it.")
-    takers = [do for do, kind in VOCABULARY.items() if here.stage in kind.turns]
+    takers = {do: kind.turns[here.stage] for do, kind in VOCABULARY.items() if here.stage in kind.turns}
+    bridges = [do for do, stage in takers.items() if stage in turns]
+    if bridges:
+        return PreprocessError(message, f"Put {' or '.join(bridges)} before it.")
     return PreprocessError(message, f"What can follow here: {', '.join(takers)}.")
 
 
@@ -77,6 +89,12 @@ def _same(_values: Mapping[str, Any], flow: Flow) -> Flow:
 def _resample(values: Mapping[str, Any], flow: Flow) -> Flow:
     (samples,) = flow.shape
     rate_hz = values["rate_hz"]
+    phases, taps = resample_size(flow.rate_hz, rate_hz)
+    if phases * taps > _FILTER_MOST:
+        raise PreprocessError(
+            f"from {flow.rate_hz} to {rate_hz} Hz takes {phases} x {taps} filter taps; {_FILTER_MOST} are allowed.",
+            "Choose rates that have a large common divisor.",
+        )
     longer = None if samples is None else -(-samples * rate_hz // flow.rate_hz)
     return replace(flow, shape=(longer,), rate_hz=rate_hz)
 

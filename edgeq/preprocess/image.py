@@ -123,7 +123,7 @@ def _resampled(image: Array, wanted: int, filter: str, antialias: bool) -> Array
         return picked
     flat = image.reshape(image.shape[0], -1)
     if at.shape[1] == 2:
-        found = weights[:, :1] * flat[at[:, 0]] + weights[:, 1:] * flat[at[:, 1]]
+        found: Array = weights[:, :1] * flat[at[:, 0]] + weights[:, 1:] * flat[at[:, 1]]
     else:
         # A product for each row: what it reads stays in the cache.
         found = np.empty((wanted, flat.shape[1]))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edgeq.preprocess.error import PreprocessError
-from edgeq.preprocess.flow import Flow, flows, unknown
+from edgeq.preprocess.flow import Flow, behind, flows, unknown
 from edgeq.preprocess.step import Step
 from edgeq.preprocess.vocabulary import AUDIO, INPUTS, RATE_HZ, STEPS_MOST, VOCABULARY, Parameter
 
@@ -96,8 +96,11 @@ class Preprocess:
         if first.rate_hz == self.rate_hz:
             return self.steps, flows(self.steps, first)
         resample = Step("resample", {"rate_hz": self.rate_hz})
-        after = flows((resample,), first)[1]
-        return (resample, *self.steps), [first, *flows(self.steps, after)]
+        try:
+            resampled = behind(resample, first)
+        except PreprocessError as wrong:
+            raise PreprocessError(f"The audio cannot be resampled: {wrong.message}", wrong.hint) from None
+        return (resample, *self.steps), [first, *flows(self.steps, resampled)]
 
 
 def parse(table: Mapping[str, Any]) -> Preprocess:

@@ -114,7 +114,13 @@ def test_resample_as_a_step_changes_the_rate_of_what_follows() -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", [Raw(np.zeros(9), 16000), Raw(np.zeros(9, np.int16)), Raw(np.zeros((9, 2), np.int16), 16000)]
+    "raw",
+    [
+        Raw(np.zeros(9), 16000),
+        Raw(np.zeros(9, np.int16)),
+        Raw(np.zeros(9, np.int16), 1 << 30),
+        Raw(np.zeros((9, 2), np.int16), 16000),
+    ],
 )
 def test_what_is_no_audio_is_refused(raw: Raw) -> None:
     with pytest.raises(PreprocessError, match="expects audio: int16 samples"):

@@ -112,6 +112,19 @@ def test_external_names_its_owner_and_keeps_the_data() -> None:
             "Step 2 (colour): the colour order was chosen before",
             "Keep one",
         ),
+        (
+            {
+                "input": "image",
+                "steps": [{"do": "resize", "height": 8000, "width": 8000}, {"do": "colour", "order": "rgb"}],
+            },
+            "Step 2 (colour): it gives 192000000 numbers for one input",
+            "smaller",
+        ),
+        (
+            audio({"do": "resample", "rate_hz": 767999}),
+            "from 16000 to 767999 Hz takes 767999 x 32 filter taps",
+            "",
+        ),
         ({"external": {"owner": "x", "sha256": "12"}}, "sha256 is not a SHA-256", "64 hex digits"),
         ({"external": {"sha256": SHA}}, "external lacks owner", "team"),
         ({"external": {"ownr": "x"}}, 'has no key "ownr"', 'Did you mean "owner"?'),
@@ -132,6 +145,13 @@ def test_errors_of_the_data_name_the_step_as_the_file_numbers_it() -> None:
     for rate_hz in (16000, 48000):
         with pytest.raises(PreprocessError, match=r"Step 2 \(frame\): it needs 480 samples, but there are"):
             chain.apply(Raw(np.zeros(300, np.int16), rate_hz))
+
+
+def test_audio_of_an_odd_rate_is_refused() -> None:
+    with pytest.raises(
+        PreprocessError, match="The audio cannot be resampled: from 767999 to 16000 Hz takes 16000 x 1536"
+    ):
+        parse(audio()).apply(Raw(np.zeros(300, np.int16), 767_999))
 
 
 @pytest.mark.parametrize(("name", "kind"), VOCABULARY.items())
