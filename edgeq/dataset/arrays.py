@@ -127,7 +127,7 @@ def _rate(path: str, members: Mapping[str, Named], options: Options) -> int:
 
 
 def _labels(path: str, members: Mapping[str, Named], count: int, options: Options) -> Labels:
-    key = keys.first(keys.LABEL_KEYS, list(members))
+    key = keys.first(keys.LABEL_KEYS, [name for name in members if name not in options.inputs])
     if key is None:
         return labels.NONE
     header = members[key].header

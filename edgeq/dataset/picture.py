@@ -16,7 +16,6 @@ from edgeq.preprocess.raw import Raw
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
 MOST_PIXELS = 64 << 20
 MOST_BYTES = 256 << 20
-MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"BM", b"GIF8", b"RIFF")
 
 
 def read_image(path: Path) -> Raw:
@@ -31,6 +30,12 @@ def read_image(path: Path) -> Raw:
     except OSError as error:
         raise UsageError(f"The image '{path}' cannot be read: {error.strerror}.", "Is it still there?") from error
     return decode_image(data, f"'{path}'")
+
+
+def looks_encoded(data: bytes) -> bool:
+    """Are these the bytes of a file, rather than plain pixels? Two letters are not enough to tell a BMP."""
+    bitmap = data[:2] == b"BM" and data[2:6] == len(data).to_bytes(4, "little")
+    return bitmap or data[8:12] == b"WEBP" or data.startswith((b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF8"))
 
 
 def decode_image(data: bytes, what: str) -> Raw:

@@ -17,7 +17,7 @@ from edgeq.dataset.example import Feature, NotAnExample, read_example
 from edgeq.dataset.labels import LabelReader, Labels
 from edgeq.dataset.listing import Listing
 from edgeq.dataset.options import Options, Ticker
-from edgeq.dataset.picture import MAGIC, decode_image
+from edgeq.dataset.picture import decode_image, looks_encoded
 from edgeq.dataset.riff import decode_wav
 from edgeq.dataset.source import Array, Numbers
 from edgeq.errors import UsageError
@@ -28,6 +28,7 @@ IMAGE_KEYS = ("image/encoded", "image", "image_raw", "img", "jpg", "jpeg", "png"
 AUDIO_KEYS = ("audio", "audio/encoded", "wav", "speech", "waveform")
 LABEL_KEYS = (*keys.LABEL_KEYS, "image/class/label", "image/label", "label_id")
 HEIGHT_KEYS, WIDTH_KEYS = ("height", "image/height", "h"), ("width", "image/width", "w")
+_BESIDE = {*HEIGHT_KEYS, *WIDTH_KEYS, *keys.RATE_KEYS, "depth", "image/depth", "channels", "image/channels"}
 
 Features = Mapping[str, Feature]
 
@@ -203,7 +204,8 @@ def _layout(features: Features, what: str, options: Options) -> Layout:
         return Layout("image", (image,), ("x",), label)
     if audio:
         return Layout("audio", (audio,), ("x",), label, rate)
-    numbers = sorted(key for key, value in features.items() if isinstance(value, np.ndarray) and key != label)
+    arrays = sorted(key for key, value in features.items() if isinstance(value, np.ndarray) and key != label)
+    numbers = [key for key in arrays if key not in _BESIDE or key in options.inputs] or arrays
     if not numbers:
         told = ", ".join(f"{key} ({_told(value)})" for key, value in sorted(features.items())) or "none"
         raise UsageError(
@@ -221,7 +223,7 @@ def _raws(layout: Layout, features: Features, what: str) -> tuple[Raw, ...]:
         return (_image(features, layout.features[0], what),)
     if layout.kind == "audio":
         return (_audio(features, layout, what),)
-    return tuple(Raw(_numbers(features[key], key, what)) for key in layout.features)
+    return tuple(Raw(_numbers(features, key, what)) for key in layout.features)
 
 
 def _image(features: Features, key: str, what: str) -> Raw:
@@ -230,7 +232,7 @@ def _image(features: Features, key: str, what: str) -> Raw:
         raise UsageError(f"The feature '{key}' of {what} is not one image.", "Write the bytes of one file.")
     height, width = _whole(features, HEIGHT_KEYS), _whole(features, WIDTH_KEYS)
     data = value[0]
-    if data.startswith(MAGIC) or not height or not width:
+    if looks_encoded(data) or not height or not width:
         return decode_image(data, what)
     if len(data) not in (height * width, 3 * height * width):
         raise UsageError(
@@ -258,9 +260,14 @@ def _audio(features: Features, layout: Layout, what: str) -> Raw:
     return Raw(np.rint(scaled).clip(-32768, 32767).astype(np.int16), rate_hz)
 
 
-def _numbers(value: Feature, key: str, what: str) -> Array:
+def _numbers(features: Features, key: str, what: str) -> Array:
+    """A flat list, or [height, width, channels] where it is an image whose size stands beside it."""
+    value = features[key]
     if isinstance(value, list):
         raise UsageError(f"The feature '{key}' of {what} holds bytes; in the first sample it is numbers.", "Mend it.")
+    pixels = _whole(features, HEIGHT_KEYS) * _whole(features, WIDTH_KEYS)
+    if key in IMAGE_KEYS and pixels and len(value) and len(value) % pixels == 0:
+        return value.reshape(_whole(features, HEIGHT_KEYS), _whole(features, WIDTH_KEYS), -1)
     return value
 
 

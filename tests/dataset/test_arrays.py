@@ -44,6 +44,8 @@ def test_several_arrays_are_several_inputs(tmp_path: Path) -> None:
     assert open_dataset(path, inputs=["right", "left"]).read(3)[1].array == 3.0
     both = save(tmp_path / "x.npz", x=left, z=right)
     assert open_dataset(both).inputs == ("x",) and open_dataset(both, inputs=("x", "z")).inputs == ("x", "z")
+    named = save(tmp_path / "y.npz", x=left, y=right, label=np.arange(4))
+    assert open_dataset(named, inputs=("x", "y")).require_labels().tolist() == [0, 1, 2, 3]
     with pytest.raises(UsageError, match="4 samples in 'a' and 3 in 'b'"):
         open_dataset(save(tmp_path / "uneven.npz", a=left, b=left[:3]))
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from mutation import mutated
 
 from edgeq.dataset import open_dataset, picture
-from edgeq.dataset.picture import decode_image, read_image
+from edgeq.dataset.picture import decode_image, looks_encoded, read_image
 from edgeq.errors import EdgeqError, UsageError
 
 Image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
@@ -67,6 +67,7 @@ def test_every_format_is_read(tmp_path: Path, kind: str, suffix: str) -> None:
     options = {"lossless": True} if kind == "WEBP" else {}
     path = tmp_path / f"one.{suffix}"
     path.write_bytes(encoded(RGB, kind, **options))
+    assert looks_encoded(path.read_bytes())
     pixels = open_dataset(path).read(0)[0].array
     assert pixels.dtype == np.uint8 and pixels.shape == (4, 6, 3)
     if kind in ("PNG", "BMP", "WEBP"):

@@ -78,6 +78,20 @@ def test_images(tmp_path: Path) -> None:
         open_dataset(write(tmp_path / "c.tfrecord", {"image": [b"12345"], **sides}))
 
 
+def test_plain_pixels_that_begin_as_a_file_does(tmp_path: Path) -> None:
+    for start in (b"BM", b"RIFF"):
+        pixels = start + bytes(8 - len(start))
+        data = open_dataset(write(tmp_path / "a.tfrecord", {"image": [pixels], "height": [2], "width": [4]}))
+        assert data.read(0)[0].array.tobytes() == pixels
+
+
+def test_images_of_numbers(tmp_path: Path) -> None:
+    sample = {"image": [float(k) for k in range(8)], "height": [2], "width": [4], "label": [1]}
+    data = open_dataset(write(tmp_path / "a.tfrecord", sample))
+    assert (data.kind, data.inputs) == ("tensor", ("x",))
+    assert data.read(0)[0].array[:, :, 0].tolist() == [[0, 1, 2, 3], [4, 5, 6, 7]]
+
+
 def test_audio(tmp_path: Path) -> None:
     for index, audio in enumerate([[-32768, 5], [-1.0, 5 / 32768], [struct.pack("<2h", -32768, 5)]]):
         data = open_dataset(write(tmp_path / f"{index}.tfrecord", {"audio": audio, "sample_rate": [8000]}))
