@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
@@ -42,7 +42,7 @@ class Row(Generic[Result]):
 
 
 @dataclass(frozen=True)
-class Status:
+class Line:
     """One line of the inventory. `reachable` is None where nobody asked; `seen` is None for a device never met."""
 
     device: DeviceEntry
@@ -146,7 +146,7 @@ def _raise(wrong: Sequence[tuple[str, EdgeqError]]) -> None:
 
 
 def deploy(
-    bundles: dict[str, Bundle],
+    bundles: Mapping[str, Bundle],
     devices: Sequence[DeviceEntry],
     *,
     allow_interface_change: bool = False,
@@ -221,10 +221,10 @@ def survey(
     deadline_s: float = SURVEY_S,
     watch: Watch = unwatched,
     opener: Opener = open_device,
-) -> list[Status]:
+) -> list[Line]:
     """The inventory: each device's state as of now, or with `offline` as it was last seen. Starts no emulator."""
     if offline:
-        return [Status(entry, None, inventory.known(entry.address)) for entry in devices]
+        return [Line(entry, None, inventory.known(entry.address)) for entry in devices]
 
     def look(address: str, progress: Progress) -> Device:
         check_address(address)
@@ -233,7 +233,7 @@ def survey(
         return opener(address, progress)
 
     rows = over(devices, lambda *_: None, jobs=jobs, deadline_s=deadline_s, watch=watch, opener=look)
-    return [Status(row.device, _reachable(row), inventory.known(row.device.address), row.error) for row in rows]
+    return [Line(row.device, _reachable(row), inventory.known(row.device.address), row.error) for row in rows]
 
 
 def _reachable(row: Row[None]) -> bool | None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from edgeq.bundle import Bundle
     from edgeq.deploy import Deployed
     from edgeq.device.device import Release
-    from edgeq.fleet import Row, Status
+    from edgeq.fleet import Line, Row
     from edgeq.run import Run
     from edgeq.trust import Compared
 
@@ -126,7 +126,7 @@ def _figures(run: Run) -> tuple[str, str]:
     return format_seconds(found.p50 / 1e9), format_seconds(found.p99 / 1e9)
 
 
-def tell_inventory(found: Sequence[Status]) -> Told:
+def tell_inventory(found: Sequence[Line]) -> Told:
     """The devices, what serves on each, and when each was last seen."""
     devices = [_inventory_document(item) for item in found]
     words = {True: "yes", False: "no", None: "not asked"}
@@ -143,7 +143,7 @@ def tell_inventory(found: Sequence[Status]) -> Told:
     return {"devices": devices}, "\n".join([table(head, rows), *why]) if rows else "No devices are known here."
 
 
-def _inventory_document(item: Status) -> dict[str, Any]:
+def _inventory_document(item: Line) -> dict[str, Any]:
     seen = item.seen
     return {
         "device": item.device.name,
@@ -159,7 +159,7 @@ def _inventory_document(item: Status) -> dict[str, Any]:
     }
 
 
-def inventory_csv(found: Sequence[Status]) -> str:
+def inventory_csv(found: Sequence[Line]) -> str:
     """One line for each device after the names of the columns (RFC 4180, with plain newlines)."""
     import csv
     import io
@@ -172,7 +172,7 @@ def inventory_csv(found: Sequence[Status]) -> str:
     return text.getvalue().rstrip("\n")
 
 
-def _inventory_state(item: Status) -> str:
+def _inventory_state(item: Line) -> str:
     """The state of what serves, or served when the device was last seen."""
     return (item.seen.state if item.seen else "") or "unknown"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeq.errors import EdgeqError, UsageError
-from edgeq.link.known_hosts import Expected, HostKey, read_expected, remember_all
+from edgeq.link.known_hosts import Expected, HostKey, remember_all
 from edgeq.parallel import DONE, FAILED, Outcome, Progress, Watch, for_each, unwatched
 
 JOBS = 16
@@ -27,11 +27,6 @@ class Compared:
     state: str
     key: HostKey | None = None
     error: EdgeqError | None = None
-
-
-def expected_hosts(path: Path) -> list[Expected]:
-    """The hosts of the list and what is said of their keys; see `edgeq.link.known_hosts.read_expected`."""
-    return read_expected(path)
 
 
 def trust_listed(

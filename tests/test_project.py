@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edgeq.errors import UsageError
 from edgeq.project import DeviceEntry, Project, load_project, read_project
@@ -112,6 +114,31 @@ def lab(tmp_path: Path) -> Project:
 )
 def test_groups_tags_names_and_addresses(lab: Project, wanted: list[str], names: str) -> None:
     assert [entry.name for entry in lab.select(wanted)] == names.split()
+
+
+GROUPS = st.dictionaries(
+    st.sampled_from("abcd"), st.lists(st.sampled_from(["x", "y", "z", *(f"group:{g}" for g in "abcd")]), min_size=1)
+)
+
+
+@settings(max_examples=150)
+@given(GROUPS)
+def test_any_groups_end_in_their_devices_or_in_a_named_circle(groups: dict[str, list[str]]) -> None:
+    devices = {name: DeviceEntry(name, f"local:{name}") for name in "xyz"}
+    project = Project(Path(), devices=devices, groups={name: tuple(members) for name, members in groups.items()})
+    reached: dict[str, set[str]] = {f"group:{name}": set(members) for name, members in groups.items()}
+    for _ in groups:
+        reached = {name: found.union(*(reached.get(each, set()) for each in found)) for name, found in reached.items()}
+    for name, found in reached.items():
+        circle = any(each in reached.get(each, set()) for each in (name, *found))
+        absent = any(each.startswith("group:") and each not in reached for each in found)
+        try:
+            names = [entry.name for entry in project.select([name])]
+        except UsageError as error:
+            assert ("circle" in error.message and circle) or ("no group" in error.message and absent)
+        else:
+            assert not circle and not absent
+            assert set(names) == {each for each in found if each in devices} and len(names) == len(set(names))
 
 
 def test_many_or_one(lab: Project) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from edgeq.deploy import Deployed
 from edgeq.device.device import Release
 from edgeq.errors import DeviceError, LinkError
-from edgeq.fleet import Row, Status
+from edgeq.fleet import Line, Row
 from edgeq.inventory import Seen
 from edgeq.link.known_hosts import HostKey
 from edgeq.parallel import DONE, FAILED, STOPPED, WAITING
@@ -82,10 +82,10 @@ def test_releases_and_rollback_of_many() -> None:
 
 
 INVENTORY = [
-    Status(A, True, Seen(A.address, "2026-01-02T03:04:05Z", "ab" * 32, "digits", "confirmed")),
-    Status(B, False, Seen(B.address, "2026-01-01T00:00:00Z", "", "", "empty"), GONE),
-    Status(C, None, None),
-    Status(D, True, Seen(D.address, "2026-01-01T00:00:00Z"), DeviceError("busy")),
+    Line(A, True, Seen(A.address, "2026-01-02T03:04:05Z", "ab" * 32, "digits", "confirmed")),
+    Line(B, False, Seen(B.address, "2026-01-01T00:00:00Z", "", "", "empty"), GONE),
+    Line(C, None, None),
+    Line(D, True, Seen(D.address, "2026-01-01T00:00:00Z"), DeviceError("busy")),
 ]
 
 

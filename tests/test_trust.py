@@ -11,10 +11,10 @@ import pytest
 from sshd import Sshd, need_sshd
 
 from edgeq.errors import EdgeqError, LinkError, UsageError
-from edgeq.link.known_hosts import own_file, read_known_hosts
+from edgeq.link.known_hosts import own_file, read_expected, read_known_hosts
 from edgeq.link.ssh import SshSession
 from edgeq.parallel import FAILED
-from edgeq.trust import TRUSTED, Compared, expected_hosts, trust_listed
+from edgeq.trust import TRUSTED, Compared, trust_listed
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def print_of(key: Path) -> str:
 
 def trust(path: Path, *lines: str, replace: bool = False, deadline_s: float = 20.0) -> list[Compared]:
     path.write_text("".join(line.rstrip("\n") + "\n" for line in lines))
-    return trust_listed(expected_hosts(path), path, replace=replace, deadline_s=deadline_s)
+    return trust_listed(read_expected(path), path, replace=replace, deadline_s=deadline_s)
 
 
 @pytest.mark.parametrize("kind", [0, 1])
@@ -96,4 +96,4 @@ def test_a_key_that_was_kept_before_is_replaced_only_when_asked(tmp_path: Path, 
 
 def test_a_list_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(EdgeqError, match="no file"):
-        expected_hosts(tmp_path / "absent")
+        read_expected(tmp_path / "absent")
