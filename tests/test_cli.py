@@ -134,7 +134,7 @@ def test_a_project_s_defaults(run: Any, tmp_path: Path) -> None:
     ("arguments", "code", "message"),
     [
         (["build"], 2, "No model was given"),
-        (["build", "m.keras", "--target", "rpi4"], 2, "No representative data"),
+        (["build", "m.keras", "--target", "rpi4"], 2, "The model 'm.keras' does not exist"),
         (["build", "m.keras", "--target", "rpi4", "--data", "d.npz"], 2, "'d.npz'"),
         (["build", "m.keras", "--data", "d.npz"], 2, "no target"),
         (["deploy", "nothing", "--to", "local:"], 2, "'nothing'"),

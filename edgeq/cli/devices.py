@@ -1,0 +1,165 @@
+"""Commands that talk to devices."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgeq.cli.base import DeviceArgument, app, command, console, open_address
+from edgeq.errors import UsageError
+
+
+@command(app)
+def deploy(
+    bundle: Annotated[Path | None, typer.Argument(help="A bundle folder.", show_default=False)] = None,
+    to: Annotated[str | None, typer.Option("--to", help="The device: a name or an address.")] = None,
+) -> None:
+    """Send a bundle to a device, verify it there, test it on its golden vectors, then let it serve.
+
+    Example: edgeq deploy build/digits-rpi4 --to ssh://pi@raspberrypi
+    """
+    from edgeq.bundle import read_bundle
+    from edgeq.deploy import deploy as deploy_bundle
+    from edgeq.project import load_project
+    from edgeq.telling import tell_deployed
+
+    project = load_project()
+    entry = project.resolve(to)
+    content = read_bundle(bundle or project.bundle(entry))
+    with open_address(entry.address) as device:
+        console.result(*tell_deployed(deploy_bundle(content, device, console.progress), content.name, entry.address))
+
+
+@command(app)
+def run(
+    device: DeviceArgument = None,
+    inputs: Annotated[list[Path], typer.Option("--input", "-i", help="Samples, .npy or .npz; once per input.")] = [],  # noqa: B006
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where outputs go, .npy or .npz.")] = None,
+    raw: Annotated[bool, typer.Option("--raw", help="The model's own integers in and out.")] = False,
+) -> None:
+    """One inference per sample on the device, real values in and out.
+
+    Example: edgeq run ssh://pi@raspberrypi --input x.npy -o y.npy
+    """
+    from edgeq.infer import infer, read_inputs, write_outputs
+    from edgeq.project import load_project
+    from edgeq.telling import tell_outputs
+
+    arrays = read_inputs(inputs)
+    with open_address(load_project().resolve(device).address) as opened:
+        outputs = infer(opened, arrays, raw=raw, progress=console.progress)
+        interface = opened.interface()
+    if output:
+        write_outputs(output, outputs)
+    console.result(*tell_outputs(outputs, interface, output))
+
+
+@command(app)
+def releases(device: DeviceArgument = None) -> None:
+    """List the releases on a device, and which one serves.
+
+    Example: edgeq releases ssh://pi@raspberrypi
+    """
+    from dataclasses import asdict
+
+    from edgeq.project import load_project
+
+    with open_address(load_project().resolve(device).address) as opened:
+        found = opened.releases()
+    rows = [(item.n, item.name, item.digest[:12], item.state, _mark(item.serving, item.previous)) for item in found]
+    document = {"releases": [asdict(item) for item in found]}
+    console.table(document, ("n", "name", "digest", "state", ""), rows, "No release is installed; deploy one first.")
+
+
+@command(app)
+def rollback(device: DeviceArgument = None) -> None:
+    """Let the previous release serve again.
+
+    Example: edgeq rollback ssh://pi@raspberrypi
+    """
+    from edgeq.project import load_project
+
+    with open_address(load_project().resolve(device).address) as opened:
+        n = opened.rollback(console.progress)
+        serving = next(item for item in opened.releases() if item.n == n)
+    document = {"n": n, "name": serving.name, "digest": serving.digest}
+    console.result(document, f"Release {n} ({serving.name}, {serving.digest[:12]}) serves again.")
+
+
+@command(app)
+def bench(
+    device: DeviceArgument = None,
+    runs: Annotated[int, typer.Option(help="Steady-state inferences.", min=1, max=1_000_000)] = 200,
+    warmup: Annotated[int, typer.Option(help="Inferences before them.", min=0, max=1_000_000)] = 20,
+    threads: Annotated[int, typer.Option(help="0: what the bundle says.", min=0, max=1024)] = 0,
+    probe: Annotated[list[str] | None, typer.Option(help="t0: or replay:FILE.csv; may be given several times.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where the run goes (run.json).")] = None,
+) -> None:
+    """Measure the serving release: the device times itself, every sample is kept.
+
+    Example: edgeq bench ssh://pi@raspberrypi --runs 500 -o run.json
+    """
+    from edgeq.bench import bench as bench_device
+    from edgeq.project import load_project
+    from edgeq.telling import tell_run
+
+    project = load_project()
+    entry = project.resolve(device)
+    with open_address(entry.address) as opened:
+        measured = bench_device(
+            opened, name=entry.name, runs=runs, warmup=warmup, threads=threads, probes=probe, progress=console.progress
+        )
+    path = output or project.run_path(measured.created, entry.name)
+    measured.write(path)
+    console.result(*tell_run(measured, path))
+
+
+@command(app)
+def profile(device: DeviceArgument = None) -> None:
+    """Show which records of the serving model take how much of one inference, on a microcontroller.
+
+    Example: edgeq profile serial:/dev/ttyACM0
+    """
+    from edgeq.profile import profile as profile_device
+    from edgeq.project import load_project
+    from edgeq.telling import tell_profile
+
+    entry = load_project().resolve(device)
+    with open_address(entry.address) as opened:
+        found = profile_device(opened, console.progress)
+    console.result(*tell_profile(found, entry.name))
+
+
+@command(app)
+def trust(
+    host: Annotated[str, typer.Argument(help="ssh://[user@]host[:port], or just the host.")],
+    fingerprint: Annotated[str | None, typer.Option(help="Accept exactly this one (SHA256:...), unasked.")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace a key that was trusted before.")] = False,
+) -> None:
+    """Show a host's key and, once you have compared it, trust it.
+
+    Example: edgeq trust pi@raspberrypi
+    """
+    from edgeq.link.known_hosts import remember
+    from edgeq.link.ssh import fetch_host_key
+
+    address = host if host.startswith("ssh://") else f"ssh://{host}"
+    key = fetch_host_key(address)
+    console.progress(f"{address} has the {key.type} key {key.fingerprint}")
+    if fingerprint is None:
+        if not sys.stdin.isatty():
+            raise UsageError(
+                "Nobody is here to compare the fingerprint.", f"Compare it, then add --fingerprint {key.fingerprint}"
+            )
+        typer.confirm("Is this the fingerprint that the device itself shows?", abort=True, err=True)
+    elif fingerprint != key.fingerprint:
+        raise UsageError(f"The host shows {key.fingerprint}, not {fingerprint}.", "Do not connect before you know why.")
+    path = remember(key, replace=replace)
+    console.result({"type": key.type, "fingerprint": key.fingerprint, "file": str(path)}, f"Trusted; kept in {path}.")
+
+
+def _mark(serving: bool, previous: bool) -> str:
+    return "serves" if serving else "previous" if previous else ""
