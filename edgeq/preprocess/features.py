@@ -55,8 +55,6 @@ def mel_table(
     rising = (at[:, None] - low) / (middle - low)
     falling = (high - at[:, None]) / (high - middle)
     weights: Array = np.maximum(0.0, np.minimum(rising, falling))
-    # The mean of a signal is no tone: bin 0 counts in no band.
-    weights[0] = 0.0
     return weights * (2.0 / (corners_hz[2:] - corners_hz[:-2])) if norm == "slaney" else weights
 
 

@@ -72,7 +72,7 @@ def taps(size: int, wanted: int, filter: str, antialias: bool) -> tuple[Array, A
     import numpy as np
 
     if filter == "nearest":
-        found = np.minimum((2 * np.arange(wanted) + 1) * size // (2 * wanted), size - 1)
+        found = (2 * np.arange(wanted) + 1) * size // (2 * wanted)
         return found[:, None], np.ones((wanted, 1))
     ratio = size / wanted
     centre = (np.arange(wanted) + 0.5) * ratio

@@ -37,6 +37,13 @@ extern "C" int front(FrontendConfig *config, int rate, const int16_t *samples, i
   FrontendFreeStateContents(&state);
   return rows;
 }
+extern "C" int tables(FrontendConfig *config, int rate, int16_t *window, int16_t *gains) {
+  FrontendState state;
+  if (!FrontendPopulateState(config, &state, rate)) return -1;
+  memcpy(window, state.window.coefficients, 2 * state.window.size);
+  if (config->pcan_gain_control.enable_pcan) memcpy(gains, state.pcan_gain_control.gain_lut, 2 * 125);
+  return state.window.size;
+}
 """
 
 
@@ -96,14 +103,18 @@ if __name__ == "__main__":
     arrays: dict[str, np.ndarray] = {}
     said = []
     with tempfile.TemporaryDirectory() as folder:
-        front = library(Path(sys.argv[1]), Path(folder)).front
+        oracle = library(Path(sys.argv[1]), Path(folder))
         for number in range(CASES_COUNT):
             rate_hz = int(rng.choice(RATES))
             values, samples = parameters(rng, rate_hz), sound(rng, rate_hz)
             out = np.zeros((len(samples), values["channels"]), np.uint16)
             config = Config(**values, output_scale_shift=7)
-            rows = front(ctypes.byref(config), rate_hz, samples.ctypes, len(samples), out.ctypes)
+            rows = oracle.front(ctypes.byref(config), rate_hz, samples.ctypes, len(samples), out.ctypes)
             assert rows > 0, values
+            window, gains = np.zeros(4096, np.int16), np.zeros(125, np.int16)
+            size = oracle.tables(ctypes.byref(config), rate_hz, window.ctypes, gains.ctypes)
+            gains[5::4] = 0  # not used, and never written
+            arrays[f"window_{number}"], arrays[f"gains_{number}"] = window[:size], gains
             said.append({"rate_hz": rate_hz, "step": {"do": "micro", **values}})
             arrays[f"samples_{number}"], arrays[f"features_{number}"] = samples, out[:rows]
     np.savez_compressed(CASES, said=np.array(json.dumps(said)), **arrays)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from edgeq.preprocess import PreprocessError, Raw, parse
+from edgeq.preprocess.audio import Resample
 
 CASES = np.load(Path(__file__).resolve().parents[1] / "cases" / "preprocess" / "audio.npz")
 SAMPLES = CASES["samples"]
@@ -99,6 +100,15 @@ def test_resampling_keeps_a_tone_and_takes_what_lies_above(from_hz: int, to_hz: 
 def test_resampling_keeps_a_constant() -> None:
     found = applied(np.full(4410, 1000, np.int16), rate_hz=16000, raw_hz=44100)
     np.testing.assert_allclose(found[50:-50], 1000, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("from_hz", "to_hz"), [(44100, 16000), (16000, 44100), (16000, 16001)])
+def test_resampling_in_chunks_is_resampling_the_whole(from_hz: int, to_hz: int) -> None:
+    samples = np.random.default_rng(1).standard_normal(900)
+    whole = Resample(from_hz, to_hz)(samples, True)
+    step = Resample(from_hz, to_hz)
+    chunks = [step(samples[at : at + 70], False) for at in range(0, 900, 70)]
+    np.testing.assert_allclose(np.concatenate([*chunks, step(samples[:0], True)]), whole, rtol=0, atol=1e-13)
 
 
 def test_resample_as_a_step_changes_the_rate_of_what_follows() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edgeq.preprocess import Preprocess, PreprocessError, Raw, parse
@@ -58,6 +58,30 @@ def test_every_byte_of_the_recorded_cases(number: int) -> None:
     rate_hz, samples = SAID[number]["rate_hz"], CASES[f"samples_{number}"]
     found = parse({"input": "audio", "rate_hz": rate_hz, "steps": [SAID[number]["step"]]}).apply(Raw(samples, rate_hz))
     np.testing.assert_array_equal(found, CASES[f"features_{number}"])
+
+
+@pytest.mark.parametrize("number", range(len(SAID)))
+def test_the_tables_of_the_recorded_cases(number: int) -> None:
+    values = {key: value for key, value in SAID[number]["step"].items() if key != "do"}
+    found = tables(values, SAID[number]["rate_hz"])
+    np.testing.assert_array_equal(found.window, CASES[f"window_{number}"])
+    np.testing.assert_array_equal(found.gains, CASES[f"gains_{number}"] if values["pcan"] else [])
+
+
+def test_the_logarithm_of_filter_weights_is_fdlibms() -> None:
+    # Bits that glibc 2.36 gives; at the last three a correctly rounded logarithm has others.
+    bits = {
+        0.0: 0x00000000,
+        9.313225746154785e-10: 0x30800000,
+        0.25: 0x3E647FBE,
+        0.5: 0x3ECF991F,
+        1.0: 0x3F317218,
+        0.2678571343421936: 0x3E730628,
+        0.5803571343421936: 0x3EEA5136,
+        0.6696428656578064: 0x3F033A64,
+    }
+    for x, wanted in bits.items():
+        assert int(log1p_f32(x).view(np.uint32)) == wanted, x
 
 
 SOUNDS = {
@@ -111,6 +135,9 @@ def test_the_fft_is_a_fourier_transform() -> None:
 
 
 @given(st.integers(0, 2**64 - 1))
+@example(2**32 - 1)
+@example(2**32)
+@example(2**64 - 1)
 @settings(max_examples=300)
 def test_the_root_is_rounded(x: int) -> None:
     root = math.isqrt(x)
