@@ -10,13 +10,14 @@ from pathlib import Path
 
 from edgeq.dataset import labels
 from edgeq.dataset.arrays import open_arrays
-from edgeq.dataset.function import PATTERN, open_function
+from edgeq.dataset.function import open_function
 from edgeq.dataset.images import open_images
 from edgeq.dataset.listing import Listing, is_list, list_folder, read_list
 from edgeq.dataset.options import Options, Progress, silent
 from edgeq.dataset.source import Dataset, Source
 from edgeq.dataset.tables import open_table
 from edgeq.dataset.tfrecord import open_records
+from edgeq.dataset.usercode import PATTERN
 from edgeq.dataset.wavs import open_wavs
 from edgeq.errors import UsageError
 

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import io
-import re
-import sys
-import traceback
 from array import array
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,62 +15,19 @@ import numpy as np
 
 from edgeq.dataset import keys, labels
 from edgeq.dataset.arrays import open_members
+from edgeq.dataset.given import Sample, array_of, kind_of, label_of, sample_of
 from edgeq.dataset.labels import LabelReader, Labels
 from edgeq.dataset.npy import Header, Rows
 from edgeq.dataset.options import Options, Progress, Ticker
 from edgeq.dataset.source import Array, Numbers, Source
 from edgeq.dataset.spool import Spool
+from edgeq.dataset.usercode import Code, find
 from edgeq.errors import UsageError
 from edgeq.preprocess.raw import Raw
 
-PATTERN = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)")
 MOST_SPOOLED = 1_000_000
 MOST_SPOOLED_BYTES = 16 << 30
 """What a generator may give in all; it is kept on disk, since a sample cannot be asked for again."""
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One sample as the code gave it: arrays by input name, its label as a text."""
-
-    arrays: Mapping[str, Array]
-    label: str | None
-    rate_hz: int
-
-
-@dataclass(frozen=True)
-class Code:
-    """Where the user's code is, and what it is called in errors."""
-
-    spec: str
-    folder: Path
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """Its folder is importable, and what it raises becomes a `UsageError` with file and line."""
-        sys.path.insert(0, str(self.folder))
-        try:
-            yield
-        except UsageError:
-            raise
-        except (Exception, SystemExit) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise UsageError(
-                f"'{self.spec}' raised {type(error).__name__}{': ' if reason else ''}{reason} ({self._place(error)}).",
-                "Mend the function; edgeq calls it without arguments.",
-            ) from error
-        finally:
-            if str(self.folder) in sys.path:
-                sys.path.remove(str(self.folder))
-
-    def _place(self, error: BaseException) -> str:
-        """The deepest line of the user's own files, else of any."""
-        frames = traceback.extract_tb(error.__traceback__)
-        own = [frame for frame in frames if Path(frame.filename).is_relative_to(self.folder)]
-        if isinstance(error, SyntaxError) and error.filename:
-            return f"{error.filename}, line {error.lineno}"
-        last = (own or list(frames))[-1]
-        return f"{last.filename}, line {last.lineno}"
 
 
 @dataclass(frozen=True)
@@ -91,7 +43,13 @@ class Layout:
         absent = next((name for name in self.names if name not in sample.arrays), None)
         if absent:
             raise UsageError(f"{what} has no '{absent}', as the first one has.", "Give every sample the same.")
-        return tuple(Raw(sample.arrays[name], sample.rate_hz) for name in self.names)
+        arrays = [sample.arrays[name] for name in self.names]
+        if sample.rate_hz and any(item.dtype != np.int16 or item.ndim != 1 for item in arrays):
+            raise UsageError(
+                f"{what} gives a rate, and is no clip: int16 of shape [length].",
+                "Give clips as int16, or leave the rate out where they are no audio.",
+            )
+        return tuple(Raw(item, sample.rate_hz) for item in arrays)
 
 
 @dataclass(frozen=True)
@@ -141,7 +99,7 @@ class IndexedSource:
         reader = LabelReader(self.options.classes, self.code.spec)
         if own is not None and not callable(own) and len(own) == self.count:
             for index in range(self.count):
-                reader.add(_label(own[index], f"Sample {index} of '{self.code.spec}'"))
+                reader.add(label_of(own[index], f"Sample {index} of '{self.code.spec}'"))
             return reader.finish()
         if not self.layout.labelled:
             return labels.NONE
@@ -216,7 +174,7 @@ class Held:
 def open_function(spec: str, folder: Path, options: Options) -> Source:
     """Call it, and take what it gives: arrays, an indexable object, or something to iterate over."""
     code = Code(spec, folder.resolve())
-    function = _find(code)
+    function = find(code)
     with code.running():
         given = function() if callable(function) else function
     arrays = _arrays(given, spec)
@@ -224,38 +182,11 @@ def open_function(spec: str, folder: Path, options: Options) -> Source:
         return open_members(spec, arrays, options)
     if inspect.isawaitable(given) or not (hasattr(given, "__iter__") or hasattr(given, "__getitem__")):
         raise UsageError(
-            f"'{spec}' gives {_kind(given)}, which is no set of samples.",
+            f"'{spec}' gives {kind_of(given)}, which is no set of samples.",
             "Return arrays, a list of samples, an object with __len__ and __getitem__, or yield samples.",
         )
     count = _count(given) if hasattr(given, "__getitem__") else None
     return _spool(code, given, options) if count is None else _indexed(code, given, count, options)
-
-
-def _find(code: Code) -> Any:
-    module_name, name = code.spec.split(":")
-    with code.running():
-        importlib.invalidate_caches()
-        try:
-            module = importlib.import_module(module_name)
-        except ModuleNotFoundError as error:
-            if error.name is None or not (module_name + ".").startswith(error.name + "."):
-                raise
-            raise UsageError(
-                f"There is no module '{module_name}' in '{code.folder}'.",
-                f"Write {module_name.split('.')[0]}.py there.",
-            ) from error
-    own = code.folder.joinpath(*module_name.split("."))
-    file = getattr(module, "__file__", None)
-    if own.with_suffix(".py").is_file() and file and not Path(file).resolve().is_relative_to(code.folder):
-        raise UsageError(
-            f"'{own.with_suffix('.py')}' is hidden by the module '{module_name}' of {file}.", "Give it another name."
-        )
-    if not hasattr(module, name):
-        known = [key for key, value in vars(module).items() if inspect.isfunction(value) and not key.startswith("_")]
-        raise UsageError(
-            f"The module '{module_name}' has no '{name}'.", f"Its functions: {', '.join(known[:12]) or 'none'}."
-        )
-    return getattr(module, name)
 
 
 def _arrays(given: Any, spec: str) -> dict[str, Held] | None:
@@ -266,7 +197,7 @@ def _arrays(given: Any, spec: str) -> dict[str, Held] | None:
         given = dict(zip(("x", "y"), given, strict=True))
     if not isinstance(given, Mapping):
         return None
-    return {str(name): Held(_array(value, f"'{name}' of '{spec}'")) for name, value in given.items()}
+    return {str(name): Held(array_of(value, f"'{name}' of '{spec}'")) for name, value in given.items()}
 
 
 def _count(given: Any) -> int | None:
@@ -293,7 +224,7 @@ def _spool(code: Code, given: Any, options: Options) -> SpooledSource:
                 "Yield fewer, or return an object with __len__ and __getitem__, of which samples are read singly.",
             )
         what = f"Sample {index} of '{code.spec}'"
-        sample = _sample(value, what)
+        sample = sample_of(value, what)
         layout = layout or _layout(sample, options, code.spec)
         for raw in layout.raws(sample, what):
             places.append(spool.append(_saved(raw.array)))
@@ -321,7 +252,7 @@ def _iterated(code: Code, given: Any) -> Iterator[Any]:
 def _item(code: Code, given: Any, index: int) -> Sample:
     with code.running():
         value = given[index]
-    return _sample(value, f"Sample {index} of '{code.spec}'")
+    return sample_of(value, f"Sample {index} of '{code.spec}'")
 
 
 def _layout(sample: Sample, options: Options, spec: str) -> Layout:
@@ -329,64 +260,10 @@ def _layout(sample: Sample, options: Options, spec: str) -> Layout:
     return Layout(names, inputs, sample.label is not None, bool(sample.rate_hz))
 
 
-def _sample(value: Any, what: str) -> Sample:
-    """An array, (array, label), a mapping by name, a Raw, or (any of these, label)."""
-    label = None
-    if isinstance(value, tuple) and len(value) in (1, 2):
-        value, label = value[0], value[1] if len(value) == 2 else None
-    arrays, rate_hz = {"x": value}, 0
-    if isinstance(value, Raw):
-        arrays, rate_hz = {"x": value.array}, value.rate_hz
-    elif isinstance(value, Mapping):
-        arrays = {str(key): item for key, item in value.items()}
-        key, rate = keys.first(keys.LABEL_KEYS, list(arrays)), keys.first(keys.RATE_KEYS, list(arrays))
-        label = arrays.pop(key) if key and label is None else label
-        rate_hz = _rate(arrays.pop(rate), what) if rate else 0
-    return Sample(
-        {name: _array(item, what) for name, item in arrays.items()},
-        None if label is None else _label(label, what),
-        rate_hz,
-    )
-
-
-def _array(value: Any, what: str) -> Array:
-    try:
-        found = np.asarray(value)
-    except Exception as error:  # foreign tensors and ragged lists raise as they please
-        raise UsageError(
-            f"{what} is no array: {' '.join(str(error).split())[:200]}.", "Give arrays of numbers."
-        ) from error
-    if found.dtype.hasobject:
-        raise UsageError(f"{what} is {_kind(value)}, no array of numbers.", "Give arrays of numbers.")
-    return found
-
-
-def _label(value: Any, what: str) -> str:
-    """A class number, a text, or a one-hot row."""
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    if isinstance(value, str):
-        return value
-    found = _array(value, f"The label of {what[:1].lower()}{what[1:]}").reshape(-1)
-    if found.size == 1:
-        return str(found[0])
-    row = labels.from_numbers(found[None], (), what)
-    if row.numbers is None:
-        raise UsageError(f"{what} has a label that is no class.", "Give a class number, a name or a one-hot row.")
-    return str(row.numbers[0])
-
-
 def _required(sample: Sample, index: int, code: Code) -> str:
     if sample.label is None:
         raise UsageError(f"Sample {index} of '{code.spec}' has no label; the first one has.", "Give all of them one.")
     return sample.label
-
-
-def _rate(value: Any, what: str) -> int:
-    found = _array(value, what)
-    if found.size != 1 or found.dtype.kind not in "iuf" or not 1 <= found.flat[0] <= 1_000_000:
-        raise UsageError(f"{what} has a rate that is no number of Hz.", "Give one number, such as 16000.")
-    return int(found.flat[0])
 
 
 def _saved(values: Array) -> bytes:
@@ -397,7 +274,3 @@ def _saved(values: Array) -> bytes:
 
 def _nothing(code: Code) -> UsageError:
     return UsageError(f"'{code.spec}' gives no samples.", "Give at least one sample, better a hundred.")
-
-
-def _kind(value: Any) -> str:
-    return "nothing" if value is None else f"a {type(value).__name__}"

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import struct
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from edgeq.dataset import keys, labels
-from edgeq.dataset.crc32c import masked
 from edgeq.dataset.example import Feature, NotAnExample, read_example
 from edgeq.dataset.labels import LabelReader, Labels
 from edgeq.dataset.listing import Listing
-from edgeq.dataset.options import Options, Ticker
+from edgeq.dataset.options import Options
 from edgeq.dataset.picture import decode_image, looks_encoded
+from edgeq.dataset.record_file import record, records, upper
 from edgeq.dataset.riff import decode_wav
 from edgeq.dataset.source import Array, Numbers
 from edgeq.errors import UsageError
 from edgeq.preprocess.raw import Raw
 
-MOST_RECORD_BYTES = 256 << 20
 IMAGE_KEYS = ("image/encoded", "image", "image_raw", "img", "jpg", "jpeg", "png")
 AUDIO_KEYS = ("audio", "audio/encoded", "wav", "speech", "waveform")
 LABEL_KEYS = (*keys.LABEL_KEYS, "image/class/label", "image/label", "label_id")
@@ -77,7 +75,7 @@ class RecordSource:
     def read(self, index: int) -> tuple[Raw, ...]:
         path = self.paths[bisect_right(self.starts, index) - 1]
         what = f"sample {index} of '{path}'"
-        return _raws(self.layout, _features(_record(path, self.places[index], what), what), what)
+        return _raws(self.layout, _features(record(path, self.places[index], what), what), what)
 
     def name(self, index: int) -> str:
         return f"sample {index}"
@@ -99,11 +97,11 @@ def open_records(listing: Listing, options: Options) -> RecordSource:
     if first is None:
         raise UsageError(f"'{where}' holds no records.", "Give at least one sample, better a hundred.")
     what = f"sample 0 of '{first}'"
-    layout = _layout(_features(_record(first, 0, what), what), what, options)
+    layout = _layout(_features(record(first, 0, what), what), what, options)
     starts, places, reader = [], array("q"), _Labels(options, where)
     for path in paths:
         starts.append(len(places))
-        for place, data in _records(path, len(places), options, values=layout.label is not None):
+        for place, data in records(path, len(places), options.progress, values=layout.label is not None):
             if layout.label:
                 what = f"sample {len(places)} of '{path}'"
                 reader.add(_features(data, what), layout.label, what)
@@ -121,7 +119,7 @@ class _Labels:
     def add(self, features: Features, key: str, what: str) -> None:
         value = features.get(key, [])
         if not len(value):
-            raise UsageError(f"{_upper(what)} has no label '{key}'.", "Give every sample its label.")
+            raise UsageError(f"{upper(what)} has no label '{key}'.", "Give every sample its label.")
         if len(value) == 1:
             item = value[0]
             self._reader.add(item.decode("utf-8", "replace") if isinstance(item, bytes) else f"{item:.17g}")
@@ -136,62 +134,12 @@ class _Labels:
         return self._reader.finish() if self._classes else labels.NOT_CLASSES
 
 
-def _records(path: Path, first: int, options: Options, values: bool) -> Iterator[tuple[int, bytes]]:
-    """(offset, its bytes, nothing unless `values`) of each record; their checksum is left to `_record`."""
-    try:
-        size, place = path.stat().st_size, 0
-        ticker = Ticker(options.progress, f"reading '{path}'", size)
-        with path.open("rb", buffering=1 << 20) as file:
-            number = first
-            while place < size:
-                what = f"sample {number} of '{path}'"
-                length = _length(file.read(12), what)
-                end = place + 12 + length + 4
-                if end > size:
-                    raise _cut_short(what)
-                yield place, file.read(length) if values else b""
-                file.seek(end)
-                ticker.tell(end)
-                place, number = end, number + 1
-    except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _record(path: Path, place: int, what: str) -> bytes:
-    """The bytes of the record at this offset, checked against its checksum."""
-    try:
-        with path.open("rb") as file:
-            file.seek(place)
-            length = _length(file.read(12), what)
-            data, end = file.read(length), file.read(4)
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    if len(end) != 4:
-        raise _cut_short(what)
-    if struct.unpack("<I", end)[0] != masked(data):
-        raise UsageError(f"{_upper(what)} is damaged: its checksum is not that of its bytes.", "Write the file again.")
-    return data
-
-
-def _length(head: bytes, what: str) -> int:
-    if len(head) != 12:
-        raise _cut_short(what)
-    if struct.unpack_from("<I", head, 8)[0] != masked(head[:8]):
-        if head[:2] == b"\x1f\x8b" or head[:1] == b"\x78":
-            raise UsageError(f"The file of {what} is compressed.", "Decompress it first, with gunzip.")
-        raise UsageError(f"{_upper(what)} does not begin as a record of a tfrecord file does.", "Write the file again.")
-    length = int(struct.unpack_from("<Q", head)[0])
-    if length > MOST_RECORD_BYTES:
-        raise UsageError(f"{_upper(what)} has {length:,} bytes.", f"A record may have {MOST_RECORD_BYTES:,}.")
-    return length
-
-
 def _features(data: bytes, what: str) -> Features:
     try:
         return read_example(data)
     except NotAnExample as error:
         raise UsageError(
-            f"{_upper(what)} is no tf.train.Example: {error}.", "Write the samples as tf.train.Example."
+            f"{upper(what)} is no tf.train.Example: {error}.", "Write the samples as tf.train.Example."
         ) from error
 
 
@@ -209,7 +157,7 @@ def _layout(features: Features, what: str, options: Options) -> Layout:
     if not numbers:
         told = ", ".join(f"{key} ({_told(value)})" for key, value in sorted(features.items())) or "none"
         raise UsageError(
-            f"{_upper(what)} has the features {told[:300]}; none of them is one that edgeq reads.",
+            f"{upper(what)} has the features {told[:300]}; none of them is one that edgeq reads.",
             "Write images as 'image/encoded', audio as 'audio', numbers as float_list or int64_list.",
         )
     return Layout("tensor", *keys.choose_inputs(options.inputs, numbers, what), label)
@@ -218,7 +166,7 @@ def _layout(features: Features, what: str, options: Options) -> Layout:
 def _raws(layout: Layout, features: Features, what: str) -> tuple[Raw, ...]:
     absent = next((key for key in layout.features if key not in features), None)
     if absent:
-        raise UsageError(f"{_upper(what)} has no feature '{absent}'; the first sample has one.", "Write it to all.")
+        raise UsageError(f"{upper(what)} has no feature '{absent}'; the first sample has one.", "Write it to all.")
     if layout.kind == "image":
         return (_image(features, layout.features[0], what),)
     if layout.kind == "audio":
@@ -284,15 +232,3 @@ def _is_bytes(value: Feature | None) -> bool:
 
 def _told(value: Feature) -> str:
     return f"{'bytes' if isinstance(value, list) else value.dtype} x {len(value)}"
-
-
-def _upper(what: str) -> str:
-    return what[:1].upper() + what[1:]
-
-
-def _cut_short(what: str) -> UsageError:
-    return UsageError(f"{_upper(what)} is cut short.", "Copy or write the file again.")
-
-
-def _unreadable(path: Path, error: OSError) -> UsageError:
-    return UsageError(f"The data file '{path}' cannot be read: {error.strerror or error}.", "Is it still there?")

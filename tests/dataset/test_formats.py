@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from records import example, record
 
 from edgeq.dataset import open_dataset
 from edgeq.errors import UsageError
@@ -99,3 +100,17 @@ def test_folders_that_are_no_class_are_told(tmp_path: Path) -> None:
 def test_the_data_is_read_again_with_the_same_digest(tmp_path: Path) -> None:
     one = open_dataset(files(tmp_path / "one", "a/1.wav", "b/1.wav")).digest()
     assert open_dataset(files(tmp_path / "two", "x/9.wav", "y/8.wav")).digest() == one
+
+
+def test_the_same_samples_have_the_same_digest_in_every_format(tmp_path: Path) -> None:
+    x, y = np.random.default_rng(0).integers(0, 256, (5, 4, 6, 3), np.uint8), np.arange(5) % 2
+    np.savez(tmp_path / "a.npz", x=x, y=y)
+    frames = [
+        example(image=[item.tobytes()], height=[4], width=[6], label=[int(label)])
+        for item, label in zip(x, y, strict=True)
+    ]
+    (tmp_path / "a.tfrecord").write_bytes(b"".join(map(record, frames)))
+    loading = f"import numpy as np\n\n\ndef samples():\n    with np.load({str(tmp_path / 'a.npz')!r}) as file:\n"
+    (tmp_path / "mine_same.py").write_text(loading + "        yield from zip(file['x'], file['y'])\n")
+    specs = [str(tmp_path / "a.npz"), str(tmp_path / "a.tfrecord"), "mine_same:samples"]
+    assert len({open_dataset(spec, folder=tmp_path).digest() for spec in specs}) == 1

@@ -50,6 +50,8 @@ def read(data: Dataset) -> list[list[object]]:
         "for k in range(3):\n    yield [2 * k + 1, 2 * k + 2], 1 - k % 2",
         "return iter([([1, 2], 1), ([3, 4], 0), ([5, 6], 1)])",
         "return Lazy()",
+        "return [([1, 2], True), ([3, 4], False), ([5, 6], np.True_)]",
+        "return [([1, 2], np.float32(1)), ([3, 4], b'0'), ([5, 6], np.array([1]))]",
     ],
 )
 def test_what_a_function_may_give(tmp_path: Path, body: str) -> None:
@@ -128,6 +130,8 @@ def test_the_function_may_import_its_neighbours(tmp_path: Path, monkeypatch: pyt
         ("return {'x': np.ones(3), 'y': np.ones(2)}", "3 samples and 2 labels"),
         ("return {'x': np.array([object()])}", "no array of numbers"),
         ("return {'x': [1.0], 'rate_hz': 'fast'}", "no rate in Hz"),
+        ("return [{'x': [1.0], 'rate_hz': 8000}]", "Sample 0 of .* is no clip"),
+        ("yield {'x': [1.0], 'rate_hz': 8000}", "Sample 0 of .* is no clip"),
         ("return [{'x': [1.0], 'rate_hz': 0}]", "a rate that is no number of Hz"),
     ],
 )
