@@ -13,6 +13,10 @@ from edgeq.model.info import Operator, Subgraph
 
 MAX_DEPTH = 64
 
+_MAY_LACK_ITS_SECOND = ("LSTM", "RNN")
+"""Parts of names of operators that may leave out their second input; none may leave out its first. XNNPACK follows
+a convolution's missing weights into a crash."""
+
 
 def check_structure(graphs: Sequence[Subgraph]) -> None:
     """`ArtifactError` for the first graph that does not hang together."""
@@ -29,6 +33,7 @@ def _check_order(graph: Subgraph) -> None:
     known = {*stored, *graph.inputs}
     fixed = {index for index in known if not graph.tensors[index].variable}
     for operator in graph.operators:
+        _check_whole(operator)
         for index in operator.inputs:
             if index >= 0 and index not in known:
                 raise _unordered(graph, operator, index, "reads", "before anything wrote it")
@@ -40,6 +45,12 @@ def _check_order(graph: Subgraph) -> None:
     for index in graph.outputs:
         if index not in known:
             raise damaged(f"nothing writes the output '{graph.tensors[index].name}'")
+
+
+def _check_whole(operator: Operator) -> None:
+    needed = 1 if any(part in operator.name for part in _MAY_LACK_ITS_SECOND) else 2
+    if not operator.custom and -1 in operator.inputs[:needed]:
+        raise damaged(f"a {operator.name} lacks its input {operator.inputs.index(-1)}")
 
 
 def _unordered(graph: Subgraph, operator: Operator, index: int, does: str, what: str) -> ArtifactError:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import RECIPES
+from zoo import RECIPES
 
 from edgeq.model.tflite import read_model
 from edgeq.quantize.convert import Variants, given_mode, quantized_already

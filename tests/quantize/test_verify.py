@@ -4,8 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from conftest import RECIPES
-from zoo import images
+from zoo import RECIPES, images
 
 from edgeq.errors import ConvertError
 from edgeq.model.describe import describe

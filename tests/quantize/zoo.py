@@ -11,6 +11,17 @@ from pathlib import Path
 
 import numpy as np
 
+from edgeq.quantize.recipe import MODES, Recipe
+
+RECIPES = (
+    *(Recipe(mode) for mode in MODES),
+    Recipe(granularity="tensor"),
+    Recipe(io="float32"),
+    Recipe("static_wi8_ai16", io="float32"),
+    Recipe("static_wi8_ai16", "tensor"),
+    Recipe("dynamic_wi8_afp32", "tensor"),
+)
+
 _SCRIPT = """
 import os, shutil
 import keras, numpy as np, tensorflow as tf
@@ -61,7 +72,7 @@ with tf.Graph().as_default(), tf.compat.v1.Session() as session:
     tf.compat.v1.saved_model.simple_save(session, "tf1", {"image": image}, {"mean": mean})
 
 a, b = keras.Input((4,), name="first"), keras.Input((3, 2), name="second")
-keras.Model([a, b], L.Dense(2, name="last")(L.Concatenate()([L.Flatten()(b), a]))).save("two.keras")
+keras.Model([a, b], L.Add(name="last")([L.Dense(2)(L.Flatten()(b)), L.Dense(2)(a)])).save("two.keras")
 
 x = keras.Input((6,), dtype="int32", name="words")
 y = L.Dense(3)(L.GlobalAveragePooling1D()(L.Embedding(200, 16)(x)))
