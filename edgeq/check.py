@@ -1,26 +1,28 @@
-"""The verb `check`: does a model fit a target, and what does it take there. Converts nothing and needs no device."""
+"""The verb `check`: does a model fit a target, what does it take there, and what would make it fit. Needs no device."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from edgeq import fit
-from edgeq.errors import ConvertError, UsageError
+from edgeq.candidate import Candidate
+from edgeq.errors import ConvertError
 from edgeq.fit import Finding
-from edgeq.micro.compile import compile_model
+from edgeq.micro.compile import Compiled
 from edgeq.micro.footprint import footprint
-from edgeq.model.tflite import read_model
-from edgeq.quantize.convert import quantized_already
+from edgeq.micro.peak import peak
+from edgeq.model.info import ModelInfo
+from edgeq.quantize.host import MICRO
 from edgeq.target import TargetProfile
 
 
 @dataclass(frozen=True)
 class Checked:
-    """`needs` are bytes by what they are for, on a microcontroller; `findings` are those of `edgeq.fit`."""
+    """`needs` and `limits` are bytes by what they are for; `findings` are those of `edgeq.fit`, errors first."""
 
     target: str
+    mode: str
     needs: Mapping[str, int]
     limits: Mapping[str, int]
     findings: tuple[Finding, ...]
@@ -31,33 +33,46 @@ class Checked:
         return all(finding.severity != "error" for finding in self.findings)
 
 
-def check(model: Path, target: TargetProfile) -> Checked:
-    """Judge a `.tflite` model; an operator that the runtime lacks is a finding that names it.
-
-    `UsageError` for another kind of file, `ArtifactError` for a damaged one.
-    """
-    if not model.is_file() or model.suffix != ".tflite":
-        raise UsageError(
-            f"'{model}' is not a .tflite file.", "Check what was built: the model.tflite of a bundle, or your own."
+def check(model: Candidate, target: TargetProfile) -> Checked:
+    """Judge a model on one target; an operator that the runtime lacks is a finding that names it."""
+    findings = fit.check(model.info, target, model.mode)
+    if model.trial:
+        findings.append(
+            Finding(
+                "trial", "info", "Converted for this look with ranges from noise: sizes are right, accuracy is not."
+            )
         )
-    if target.kind == "mcu":
-        return _on_microcontroller(model, target)
-    findings = fit.check(read_model(model.read_bytes()), target)
-    return Checked(target.name, {}, {"ram": target.ram_free_bytes}, tuple(findings))
+    if target.kind != "mcu":
+        if target.runtime.kernels == MICRO and isinstance(model.planned, ConvertError):
+            findings.append(Finding("plan", "error", model.planned.message, model.planned.hint))
+        needs = {"ram": fit.linux_ram_bytes(model.info)}
+        return Checked(target.name, model.mode, needs, {"ram": target.ram_free_bytes}, tuple(fit.ordered(findings)))
+    return _on_microcontroller(model, target, findings)
 
 
-def _on_microcontroller(model: Path, target: TargetProfile) -> Checked:
+def check_all(model: Candidate, targets: Sequence[TargetProfile]) -> list[Checked]:
+    """The verdict on each target."""
+    return [check(model, target) for target in targets]
+
+
+def with_alternatives(found: Checked, model: Candidate, targets: Sequence[TargetProfile]) -> Checked:
+    """Where a model does not fit: on which of `targets` it does, as one more finding."""
+    if found.fits:
+        return found
+    fitting = [each.target for each in check_all(model, targets) if each.fits]
+    text = f"It fits {', '.join(fitting)}." if fitting else "It fits none of the targets that are known here."
+    return replace(found, findings=(*found.findings, Finding("alternatives", "info", text)))
+
+
+def _on_microcontroller(model: Candidate, target: TargetProfile, findings: list[Finding]) -> Checked:
     """Plan the model; the firmware's part is what `edgeq firmware size` measured."""
-    limits = {"ram": target.ram_free_bytes, "flash": target.memory.flash_bytes}
-    data = quantized_already(model)
-    if data is None:
-        message, hint = f"{target.name} runs full-integer models.", "Build it: edgeq build --target, with --data."
-        return Checked(target.name, {}, limits, (Finding("not-integer", "error", message, hint),))
-    findings = fit.check(read_model(data), target)
-    try:
-        planned = compile_model(data)
-    except ConvertError as error:
-        return Checked(target.name, {}, limits, (*findings, Finding("plan", "error", error.message, error.hint)))
+    limits = {"ram": target.ram_free_bytes, "flash": target.flash_free_bytes}
+    if any(finding.code == "mode" for finding in findings):
+        return Checked(target.name, model.mode, {}, limits, tuple(findings))
+    planned = model.planned
+    if isinstance(planned, ConvertError):
+        findings.append(Finding("plan", "error", planned.message, planned.hint))
+        return Checked(target.name, model.mode, {}, limits, tuple(fit.ordered(findings)))
     takes = footprint(planned, target.port)
     needs = {
         "arena": takes.arena_bytes,
@@ -66,4 +81,20 @@ def _on_microcontroller(model: Path, target: TargetProfile) -> Checked:
         "image": takes.image_bytes,
         "firmware": takes.firmware_bytes,
     }
-    return Checked(target.name, needs, limits, (*findings, *fit.check_plan(takes, target)))
+    findings += [_explained(finding, planned, model.info) for finding in fit.check_plan(takes, target)]
+    return Checked(target.name, model.mode, needs, limits, tuple(fit.ordered(findings)))
+
+
+def _explained(finding: Finding, planned: Compiled, info: ModelInfo) -> Finding:
+    """What takes the memory that is missing."""
+    most = peak(planned)
+    if finding.severity != "error" or finding.actual is None or finding.limit is None:
+        return finding
+    over = f"It is {finding.actual - finding.limit:,.0f} B too much: "
+    if finding.code in ("ram", "arena") and most:
+        return replace(finding, hint=over + most.told() + ". " + finding.hint)
+    if finding.code == "flash":
+        largest = max(info.subgraphs[0].tensors, key=lambda tensor: tensor.data_bytes)
+        told = f"the largest weights are '{largest.name}' with {largest.data_bytes:,} B. "
+        return replace(finding, hint=over + told + finding.hint)
+    return finding

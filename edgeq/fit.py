@@ -62,6 +62,19 @@ class Footprint:
 def check_plan(needs: Footprint, target: TargetProfile) -> list[Finding]:
     """Errors where a planned model exceeds the RAM or the flash of a microcontroller."""
     ram, flash = needs.arena_bytes + needs.runtime_ram_bytes, needs.image_bytes + needs.firmware_bytes
+    unmeasured = Finding(
+        "firmware-size",
+        "warning",
+        f"What the firmware takes on {target.name} was not measured: RAM and flash are the model's alone.",
+        f"'edgeq firmware size --target {target.name}' measures it, where there is a port.",
+    )
+    return [
+        *([] if needs.firmware_bytes else [unmeasured]),
+        *_excesses(needs, target, ram, flash),
+    ]
+
+
+def _excesses(needs: Footprint, target: TargetProfile, ram: int, flash: int) -> list[Finding]:
     return [
         Finding(
             code,
@@ -106,7 +119,8 @@ def _mode(target: TargetProfile, mode: str) -> list[Finding]:
     if mode in target.runtime.modes or (mode == MIXED and "float32" in target.runtime.modes):
         return []
     allowed = ", ".join(target.runtime.modes)
-    return [Finding("mode", "error", f"{target.name} runs {allowed}, not {mode}.", f"Quantize as {allowed}.")]
+    message = f"{target.runtime.name} on {target.name} runs {allowed}, not {mode}."
+    return [Finding("mode", "error", message, f"Build with --mode {target.runtime.modes[0]}.")]
 
 
 def _operators(model: ModelInfo, target: TargetProfile) -> list[Finding]:
@@ -145,9 +159,13 @@ def _accelerators(model: ModelInfo, target: TargetProfile, mode: str) -> list[Fi
     return findings
 
 
+def linux_ram_bytes(model: ModelInfo) -> int:
+    """The least RAM: the file, its weights once more as the runtime packs them, the tensors of the largest operator."""
+    return model.size_bytes + model.weights_bytes + model.largest_activations_bytes()
+
+
 def _memory(model: ModelInfo, target: TargetProfile) -> list[Finding]:
-    """At the least: the file, its weights once more as the runtime packs them, the tensors of the largest operator."""
-    needed, free = model.size_bytes + model.weights_bytes + model.largest_activations_bytes(), target.ram_free_bytes
+    needed, free = linux_ram_bytes(model), target.ram_free_bytes
     if needed <= free // 2:
         return []
     severity, verb = ("error", "needs") if needed > free else ("warning", "may get tight: it needs")

@@ -23,26 +23,82 @@ Told = tuple[Any, str]
 TOP = 3
 
 
-def tell_checked(found: Checked) -> Told:
-    """Does it fit."""
-    document = {
+def tell_targets() -> Told:
+    """Every profile that can be found."""
+    from edgeq.target import all_targets
+
+    found = list(all_targets())
+    rows = [(item.name, item.title, item.cpu.arch, format_bytes(item.ram_free_bytes), item.evidence) for item in found]
+    return [asdict(item) for item in found], table(("target", "what", "arch", "free RAM", "evidence"), rows)
+
+
+def tell_checked(found: Sequence[Checked]) -> Told:
+    """Does it fit, and what does it take."""
+    documents = [_checked_document(each) for each in found]
+    text = "\n\n".join(_checked_text(each) for each in found)
+    return documents[0] if len(documents) == 1 else {"targets": documents}, text
+
+
+def tell_matrix(found: Sequence[Checked]) -> Told:
+    """One line for each target; those that fit first."""
+    order = sorted(found, key=lambda each: (not each.fits, each.target))
+    rows = [(each.target, "fits" if each.fits else "no", *_used(each), _reason(each)) for each in order]
+    fitting = sum(each.fits for each in found)
+    head = ("target", "verdict", "RAM used", "flash used", "why not")
+    return {"targets": [_checked_document(each) for each in found]}, (
+        f"{table(head, rows)}\n\n{fitting} of {len(found)} targets; 'edgeq check MODEL --target NAME' says more of one."
+    )
+
+
+def _used(found: Checked) -> tuple[str, str]:
+    """The shares of RAM and flash."""
+    if not found.needs:
+        return "", ""
+    if "ram" in found.needs:
+        return _share(found.needs["ram"], found.limits["ram"]), ""
+    ram, flash = _totals(found)
+    return _share(ram, found.limits["ram"]), _share(flash, found.limits["flash"])
+
+
+def _share(needed: int, limit: int) -> str:
+    percent = 100 * needed / max(limit, 1)
+    return f"{format_bytes(needed)} ({f'{percent:.0f}' if percent >= 1 else '<1'} %)"
+
+
+def _totals(found: Checked) -> tuple[int, int]:
+    needs = found.needs
+    return needs["arena"] + needs["runtime_ram"], needs["image"] + needs["firmware"]
+
+
+def _reason(found: Checked) -> str:
+    return next((finding.message for finding in found.findings if finding.severity == "error"), "")
+
+
+def _checked_document(found: Checked) -> dict[str, Any]:
+    return {
         "target": found.target,
+        "mode": found.mode,
         "fits": found.fits,
         "needs_bytes": dict(found.needs),
         "limits_bytes": dict(found.limits),
         "findings": [asdict(finding) for finding in found.findings],
     }
+
+
+def _checked_text(found: Checked) -> str:
     lines = [f"{'fits' if found.fits else 'does not fit'} {found.target}"]
-    if needs := found.needs:
-        ram, flash = needs["arena"] + needs["runtime_ram"], needs["image"] + needs["firmware"]
-        bound, limits = needs["arena_bound"], found.limits
+    needs, limits = found.needs, found.limits
+    if "arena" in needs:
+        (ram, flash), bound = _totals(found), needs["arena_bound"]
         lines += [
             f"  RAM    {ram:,} of {limits['ram']:,} B: arena {needs['arena']:,} (lower bound {bound:,}), "
             f"runtime data and stack {needs['runtime_ram']:,}",
             f"  flash  {flash:,} of {limits['flash']:,} B: image {needs['image']:,}, firmware {needs['firmware']:,}",
         ]
+    elif needs:
+        lines.append(f"  RAM    at least {needs['ram']:,} of {limits['ram']:,} B")
     lines += [f"  {finding.severity:8} {finding.message} {finding.hint}".rstrip() for finding in found.findings]
-    return document, "\n".join(lines)
+    return "\n".join(lines)
 
 
 def tell_built(built: Sequence[Built]) -> Told:

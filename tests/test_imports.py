@@ -33,7 +33,7 @@ LAYERS = (
     ("edgeq.report", "edgeq.compare"),
     ("edgeq.render",),
     (
-        *("edgeq.assemble", "edgeq.build", "edgeq.check"),
+        *("edgeq.assemble", "edgeq.build", "edgeq.candidate", "edgeq.check"),
         *("edgeq.deploy", "edgeq.infer", "edgeq.bench", "edgeq.profile", "edgeq.monitor", "edgeq.doctor"),
         *("edgeq.init", "edgeq.init_worker", "edgeq.firmware", "edgeq.firmware_size"),
     ),

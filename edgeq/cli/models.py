@@ -13,43 +13,75 @@ from edgeq.errors import UsageError
 
 @command(app)
 def targets(
-    name: Annotated[str | None, typer.Argument(help="One target; all of them if left out.", show_default=False)] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="One target; all of them if left out; 'new' makes one.", show_default=False)
+    ] = None,
+    new: Annotated[
+        str | None, typer.Argument(metavar="[NEW]", help="After 'new': its name.", show_default=False)
+    ] = None,
+    like: Annotated[str | None, typer.Option(help="After 'new': the target to begin from.")] = None,
+    folder: Annotated[Path, typer.Option("--output-dir", "-o", help="After 'new': where it goes.")] = Path("targets"),
 ) -> None:
-    """List the target profiles, or show one with its sources.
+    """List the target profiles, show one with its sources, or begin a new one as a copy.
 
     Example: edgeq targets rpi4
+    Example: edgeq targets new my-board --like nucleo-l4r5zi
     """
     from dataclasses import asdict
 
-    from edgeq.target import all_targets, load_target
-    from edgeq.units import format_bytes
+    from edgeq.target import load_target, new_target
+    from edgeq.telling import tell_targets
 
-    if name:
+    if name == "new":
+        if not new or not like:
+            raise UsageError(
+                "A new target needs its name and the one to begin from.", "edgeq targets new X --like rpi4"
+            )
+        path = new_target(new, like, folder)
+        console.result({"file": str(path)}, f"{path} is a copy of {like}. Check every figure in it, then its sources.")
+    elif name:
         profile = load_target(name)
         console.result(asdict(profile), profile.path.read_text(encoding="utf-8").rstrip())
-        return
-    found = list(all_targets())
-    rows = [(item.name, item.title, item.cpu.arch, format_bytes(item.ram_free_bytes), item.evidence) for item in found]
-    console.table([asdict(item) for item in found], ("target", "what", "arch", "RAM", "evidence"), rows, "No targets.")
+    else:
+        console.result(*tell_targets())
 
 
 @command(app)
 def check(
-    model: Annotated[Path, typer.Argument(help="A .tflite file.")],
-    target: Annotated[str, typer.Option("--target", "-t", help="The target profile.")],
+    model: Annotated[Path | None, typer.Argument(help="A model, as for 'edgeq build'.", show_default=False)] = None,
+    target: Annotated[list[str] | None, typer.Option("--target", "-t", help="May be given several times.")] = None,
+    all_targets: Annotated[bool, typer.Option("--all-targets", help="A verdict for every target.")] = False,
+    mode: Annotated[str | None, typer.Option(help="As for 'edgeq build'; by default static_wi8_ai8.")] = None,
 ) -> None:
-    """Say whether a model fits a target, and what it takes there; exit code 3 where it does not.
+    """Say whether a model fits a target, what it takes there and what would make it fit; exit code 3 where it does not.
 
-    Example: edgeq check build/digits-mps2-an386/model.tflite --target mps2-an386
+    Example: edgeq check model.keras --target nucleo-l4r5zi
+    Example: edgeq check model.tflite --all-targets
     """
+    from edgeq.candidate import candidate
     from edgeq.check import check as check_model
+    from edgeq.check import check_all, with_alternatives
     from edgeq.errors import FitError
+    from edgeq.project import load_project
+    from edgeq.target import all_targets as every
     from edgeq.target import load_target
-    from edgeq.telling import tell_checked
+    from edgeq.telling import tell_checked, tell_matrix
 
-    found = check_model(model, load_target(target))
-    console.result(*tell_checked(found))
-    if not found.fits:
+    project = load_project()
+    path = _needed(
+        model or project.model, "No model was given.", "Name a .keras, .h5 or .tflite file, or a SavedModel."
+    )
+    names = target or project.targets
+    if not names and not all_targets:
+        raise UsageError("There is no target to check for.", "Give --target or --all-targets; see 'edgeq targets'.")
+    found = candidate(path, mode or project.mode, console.progress)
+    known = list(every())
+    if all_targets:
+        console.result(*tell_matrix(check_all(found, known)))
+        return
+    checked = [with_alternatives(check_model(found, load_target(name)), found, known) for name in names]
+    console.result(*tell_checked(checked))
+    if not all(each.fits for each in checked):
         raise typer.Exit(FitError.exit_code)
 
 

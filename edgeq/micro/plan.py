@@ -38,16 +38,16 @@ def lay_out(plan: Plan) -> Arena:
     for buffer in plan.states:
         offsets[buffer] = state
         state += -(-buffer.size_bytes // STATE_ALIGN) * STATE_ALIGN
-    lives = _lives(plan)
-    shared = _shared(plan, lives)
+    spans = lives(plan)
+    shared = _shared(plan, spans)
     groups: dict[Buffer, list[Buffer]] = {}
-    for buffer in lives:
+    for buffer in spans:
         groups.setdefault(shared[buffer], []).append(buffer)
     storages = [
         Storage(
             max(item.size_bytes for item in members),
-            min(lives[item][0] for item in members),
-            max(lives[item][1] for item in members),
+            min(spans[item][0] for item in members),
+            max(spans[item][1] for item in members),
             max(item.align for item in members),
         )
         for members in groups.values()
@@ -58,14 +58,14 @@ def lay_out(plan: Plan) -> Arena:
     return Arena(offsets, state + layout.bytes, state + layout.bound, state)
 
 
-def _lives(plan: Plan) -> dict[Buffer, tuple[int, int]]:
+def lives(plan: Plan) -> dict[Buffer, tuple[int, int]]:
     """First and last record for each buffer that is no state; inputs live from the start, outputs beyond the last."""
-    lives: dict[Buffer, tuple[int, int]] = {}
+    spans: dict[Buffer, tuple[int, int]] = {}
 
     def touch(view: View, when: int) -> None:
         if view.buffer.data is None and not view.buffer.state:
-            first, last = lives.get(view.buffer, (when, when))
-            lives[view.buffer] = (min(first, when), max(last, when))
+            first, last = spans.get(view.buffer, (when, when))
+            spans[view.buffer] = (min(first, when), max(last, when))
 
     for view in plan.inputs:
         touch(view, 0)
@@ -74,7 +74,7 @@ def _lives(plan: Plan) -> dict[Buffer, tuple[int, int]]:
             touch(view, when)
     for view in plan.outputs:
         touch(view, len(plan.ops))
-    return lives
+    return spans
 
 
 def _shared(plan: Plan, lives: dict[Buffer, tuple[int, int]]) -> dict[Buffer, Buffer]:
