@@ -1,7 +1,8 @@
 # One port, linked: make -f firmware.mk PORT=qemu_mps2_an386 BUILD=/tmp/firmware
 #
 # ports/$(PORT)/board.mk says PREFIX, PACKAGES (Debian's, which hold the compiler), CPU, ISA (a folder of runtime/ whose
-# files replace those of the same name in kernels/), SHARED (sources of ports/ beside its own), LINK and TARGET.
+# files replace those of the same name in kernels/), SHARED (sources of ports/ beside its own), LINK and TARGET; ALONE, where
+# the runtime by itself is linked in another way than the compiler does by default.
 
 PORT ?= host
 BUILD ?= ../build/firmware/$(PORT)
@@ -44,10 +45,10 @@ $(foreach source,$(SOURCES),$(eval $(call object,$(source))))
 $(BUILD):
 	mkdir -p $@
 
-$(BUILD)/firmware.elf: $(call objects,$(SOURCES)) $(wildcard ports/$(PORT)/*.ld $(addsuffix *.ld,$(dir $(SHARED))))
+$(BUILD)/firmware.elf: $(call objects,$(SOURCES)) $(wildcard ports/$(PORT)/*.ld ports/*.ld)
 	$(CC) $(CPU) $(CFLAGS) -Wl,--gc-sections $(LINK) $(filter %.o,$^) -o $@
 
 $(BUILD)/runtime.elf: $(call objects,$(RUNTIME)) ## the runtime by itself, to be measured; it does not run
-	$(CC) $(CPU) -nostartfiles -Wl,--gc-sections -Wl,-e0 $(addprefix -u ,$(API)) $^ -o $@
+	$(CC) $(CPU) -nostartfiles $(ALONE) -Wl,--gc-sections -Wl,-e0 $(addprefix -u ,$(API)) $^ -o $@
 
 -include $(wildcard $(BUILD)/*.d)

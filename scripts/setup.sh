@@ -73,6 +73,9 @@ if [ "$purpose" != check ]; then
     need optional zstd zstd
 fi
 if [ "$purpose" = test ]; then
+    need optional gcc-riscv64-unknown-elf riscv64-unknown-elf-gcc
+    need optional picolibc-riscv64-unknown-elf riscv64-unknown-elf-gcc
+    need optional qemu-system-misc qemu-system-riscv32
     need optional clang clang
     need optional libclang-rt-dev # its sanitizers: recommended packages are left out
     need optional chromium chromium chromium-browser google-chrome

@@ -18,7 +18,11 @@ FOLDER = Path(__file__).with_name("boards")
 
 @dataclass(frozen=True)
 class Board:
-    """What QEMU is told to be this board. In `arguments`, `{flash}` stands for the file that is its flash."""
+    """What QEMU is told to be this board.
+
+    In `arguments`, `{flash}` stands for the file that is the memory in which its flash lies: `memory_bytes` of it, the
+    flash from `flash_offset`. Without these the file is flash from end to end.
+    """
 
     name: str
     title: str
@@ -27,6 +31,8 @@ class Board:
     icount_shift: int
     flash_bytes: int
     arguments: tuple[str, ...]
+    memory_bytes: int = 0
+    flash_offset: int = 0
 
     @property
     def installed(self) -> bool:
@@ -37,6 +43,22 @@ class Board:
     def install(self) -> str:
         """The one line that installs it."""
         return f"apt-get install -y {self.package}"
+
+    @property
+    def file_bytes(self) -> int:
+        """Length of the file."""
+        return self.memory_bytes or self.flash_bytes
+
+    def make_flash(self, path: Path) -> None:
+        """Erased flash at `path`, whole or not at all; memory around it is a hole. What has the length stays."""
+        if path.is_file() and path.stat().st_size == self.file_bytes:
+            return
+        part = path.with_name(f".{path.name}.part")
+        with part.open("wb") as file:
+            file.seek(self.flash_offset)
+            file.write(b"\xff" * self.flash_bytes)
+            file.truncate(self.file_bytes)
+        part.replace(path)
 
     def command(self, elf: Path, flash: Path, listen: str) -> tuple[str, ...]:
         """QEMU's command line; the first serial port listens at `listen`, and the board runs with nobody there."""

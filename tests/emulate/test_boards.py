@@ -31,9 +31,32 @@ def test_every_board_says_all_that_qemu_needs(name: str, tmp_path: Path) -> None
     assert command[0] == board.program
     assert any(f"{tmp_path}/flash,, 1.bin" in argument for argument in command)
     assert "tcp:127.0.0.1:99,server=on,wait=off,nodelay=on" in command
+    assert f"shift={board.icount_shift}" in command
     assert board.title
-    assert board.flash_bytes > 0
-    assert any(f"size={board.flash_bytes}," in argument for argument in command)
+    assert 0 < board.flash_bytes <= board.file_bytes - board.flash_offset
+    assert any(f"size={board.file_bytes}," in argument for argument in command)
+
+
+@pytest.mark.parametrize("name", boards())
+def test_flash_is_erased_at_first_and_memory_around_it_takes_no_disk(name: str, tmp_path: Path) -> None:
+    board, path = boards()[name], tmp_path / FLASH
+    board.make_flash(path)
+    found = path.stat()
+    assert found.st_size == board.file_bytes
+    assert found.st_blocks * 512 < board.flash_bytes + (1 << 20)
+    with path.open("r+b") as file:
+        file.seek(board.flash_offset)
+        assert file.read(board.flash_bytes) == b"\xff" * board.flash_bytes
+        file.seek(board.flash_offset)
+        file.write(b"kept")
+    board.make_flash(path)
+    with path.open("rb") as file:
+        file.seek(board.flash_offset)
+        assert file.read(5) == b"kept\xff"
+    os.truncate(path, 1000)
+    board.make_flash(path)
+    assert path.stat().st_size == board.file_bytes
+    assert sorted(tmp_path.iterdir()) == [path]
 
 
 def test_without_firmware_or_qemu_the_hint_is_the_line_that_helps(

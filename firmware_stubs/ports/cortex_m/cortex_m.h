@@ -2,7 +2,7 @@
 #ifndef EQ_CORTEX_M_H
 #define EQ_CORTEX_M_H
 
-#include <stdint.h>
+#include "layout.h"
 
 /* A port's interrupts, in order from number 0:
  *
@@ -10,11 +10,6 @@
  */
 #define EQ_INTERRUPTS \
     __attribute__((section(".vectors.interrupts"), used)) static void (*const interrupts[])(void)
-
-/* From the linker script: what is left of the RAM, and the stack, which lies lowest so that running over is a
- * fault. */
-extern uint8_t eq_arena[], eq_arena_end[];
-extern uint32_t eq_stack_low[], eq_stack_top[];
 
 static inline void eq_enable_interrupt(unsigned number)
 {

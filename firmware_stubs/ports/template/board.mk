@@ -8,4 +8,4 @@ CPU := -mcpu=cortex-m4 -mthumb -mfloat-abi=hard -mfpu=fpv4-sp-d16
 ISA := armv7e-m
 # Sources of ports/ that are used beside those of this folder.
 SHARED := ports/cortex_m/start.c
-LINK := -nostartfiles -Lports/cortex_m -Tports/$(PORT)/board.ld
+LINK := -nostartfiles -Lports -Tports/$(PORT)/board.ld

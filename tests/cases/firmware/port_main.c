@@ -1,7 +1,7 @@
 /* A port without the core, for tests: one-letter requests on its line. Numbers are little-endian.
  *
  *     e u32 n, n bytes   the bytes come back
- *     t                  u32 ticks of a fixed loop
+ *     t                  u32 instructions of 100000 rounds of a loop, by the clock
  *     s                  u32 bytes of stack that were used so far, u32 of all
  *     a                  u32 bytes of the arena, each of which was written and read
  *     f u8 how           i32 status of flash: 0 erases a sector of slot 1, 1 fills it with numbers, 2 writes its first
@@ -9,6 +9,7 @@
  *     k                  '.', then erase and fill the sector for ever
  *     d u32 n            waits until n bytes must have arrived, then all of them come back
  *     r                  restart
+ *     o                  runs over the stack
  */
 #include <string.h>
 
@@ -60,6 +61,11 @@ static uint32_t ticks(void)
     return config->ticks(config->context);
 }
 
+static uint32_t instructions(uint32_t count)
+{
+    return (uint32_t)((uint64_t)count * config->instructions_num / config->instructions_den);
+}
+
 static void spend(uint32_t rounds)
 {
     for (volatile uint32_t left = rounds; left > 0; left--) {
@@ -73,6 +79,13 @@ static uint32_t stack_used(void)
         at++;
     }
     return (uint32_t)(config->stack_high - at) * 4;
+}
+
+static uint32_t overflow(uint32_t depth)
+{
+    volatile uint32_t mine[16];
+    mine[depth % 16] = depth;
+    return depth == 0 ? 0 : overflow(depth + 1) + mine[depth % 16];
 }
 
 static uint32_t arena_good(void)
@@ -118,7 +131,10 @@ static void answer(uint8_t request)
     case 't':
         number = ticks();
         spend(100000);
-        put(ticks() - number);
+        put(instructions(ticks() - number));
+        break;
+    case 'o':
+        put(overflow(1));
         break;
     case 's':
         put(stack_used());

@@ -1,0 +1,24 @@
+/* Arm MPS2+ with image AN500, as QEMU has it. */
+#include "mps.h"
+
+#define UART0_RECEIVE 0u
+
+EQ_INTERRUPTS = {[UART0_RECEIVE] = mps_receive};
+
+const struct mps mps = {
+    .uart = 0x40004000u,
+    .uart_interrupt = UART0_RECEIVE,
+    .fpgaio = 0x40028000u,
+    .clock_hz = 25000000u,
+    .flash = 0x60000000u,
+    .flash_bytes = 16u << 20,
+    .board = {
+        .target = EQ_TARGET,
+        .board = "Arm MPS2+ AN500",
+        .arch = "armv7e-m",
+        .cpu = "Cortex-M7",
+        .emulator = "QEMU",
+        .cpu_hz = 25000000u,
+        .ram_bytes = 4u << 20,
+    },
+};
