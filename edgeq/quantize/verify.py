@@ -41,11 +41,6 @@ def check_integer(model: ModelInfo, io: str = "int8") -> None:
     With `io` "float32" inputs and outputs are float, with QUANTIZE and DEQUANTIZE directly behind them; no more.
     Inputs and outputs that are whole numbers by nature, as indexes are, stay what they are.
     """
-    for tensor in (*model.inputs, *model.outputs):
-        if tensor.dtype != io and (tensor.scales or tensor.dtype in FLOATS):
-            raise ConvertError(
-                f"The converted model's input or output '{tensor.name}' is {tensor.dtype}; {io} was promised.", HINT
-            )
     allowed = set(model.inputs + model.outputs) if io == "float32" else set[TensorInfo]()
     found = [
         (operator, tensor)
@@ -55,6 +50,12 @@ def check_integer(model: ModelInfo, io: str = "int8") -> None:
     ]
     # The operator that has no integer form stands between two casts: naming those would not help.
     found.sort(key=lambda pair: pair[0].name in CASTS)
+    casts_only = not found or found[0][0].name in CASTS
+    for tensor in (*model.inputs, *model.outputs):
+        if casts_only and tensor.dtype != io and (tensor.scales or tensor.dtype in FLOATS):
+            raise ConvertError(
+                f"The converted model's input or output '{tensor.name}' is {tensor.dtype}; {io} was promised.", HINT
+            )
     if found:
         operator, tensor = found[0]
         raise ConvertError(

@@ -126,6 +126,10 @@ def _describe(error: Exception) -> dict[str, str]:
     if unknown:
         message = f"The model uses {', '.join(unknown)}, which .tflite has no operator for."
         return {"kind": "ConvertError", "message": message, "hint": "Replace the layer that uses it."}
+    no_form = re.search(r"Quantization to 16x8-bit not yet supported for op: '(\w+)'", str(error))
+    if no_form:
+        message = f"The operator {no_form[1]} has no form with 16-bit activations."
+        return {"kind": "ConvertError", "message": message, "hint": "Use static_wi8_ai8, or replace the layer."}
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     plain = [line for line in lines if not line.endswith(":")]
     reason = next((line for line in plain if "error:" in line.lower()), plain[0] if plain else type(error).__name__)

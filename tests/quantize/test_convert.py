@@ -4,6 +4,7 @@ import hashlib
 import os
 import signal
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -122,26 +123,23 @@ def test_the_deadline_holds_and_nothing_is_left_running(monkeypatch: pytest.Monk
 
 
 def test_wrong_usage_is_told_before_anything_starts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "model.onnx").write_bytes(b"")
-    (tmp_path / "model.keras").write_bytes(b"")
-    for path, words in [
-        (tmp_path / "none.keras", "does not exist"),
-        (tmp_path / "model.onnx", r"\.onnx"),
-        (tmp_path, "is not a SavedModel folder"),
-    ]:
-        with pytest.raises(UsageError, match=words):
-            convert(path, tinymodel.samples())
+    monkeypatch.setattr(module, "run_worker", None)
+    with pytest.raises(UsageError, match="does not exist"):
+        convert(tmp_path / "none.keras", tinymodel.samples())
     with pytest.raises(UsageError, match="'int4'"):
-        convert(tmp_path / "model.keras", tinymodel.samples(), io="int4")
+        convert(tinymodel.models() / "tiny.keras", tinymodel.samples(), io="int4")
+    with pytest.raises(UsageError, match="needs representative data"):
+        convert(tinymodel.models() / "tiny.keras", None)
     monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UsageError) as caught:
-        convert(tmp_path / "model.keras", tinymodel.samples())
+        convert(tinymodel.models() / "tiny.keras", tinymodel.samples())
     assert caught.value.hint == "pip install 'edgeq[convert]'"
 
 
-def test_a_file_that_is_no_model_is_told(tmp_path: Path) -> None:
+def test_a_file_that_keras_cannot_read_is_told(tmp_path: Path) -> None:
     path = tmp_path / "broken.keras"
-    path.write_bytes(b"not a zip")
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", '{"class_name": "Mystery", "config": {}}')
     with pytest.raises(ConvertError, match=r"Keras cannot read 'broken\.keras'"):
         convert(path, tinymodel.samples())
 
@@ -172,7 +170,7 @@ def test_a_folder_for_temporary_files_that_cannot_be_used_is_told(monkeypatch: p
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module.np, "save", full)
+    monkeypatch.setattr(module, "store", full)
     with pytest.raises(ConvertError, match="No space left on device") as caught:
         convert(tinymodel.models() / "tiny.keras", tinymodel.samples())
     assert "TMPDIR" in caught.value.hint
