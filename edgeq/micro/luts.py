@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,9 +36,8 @@ def rescaled(source: Tensor, out: Tensor, activation: str = "NONE") -> Table:
 
 
 def leaky_relu(source: Tensor, out: Tensor, alpha: float) -> Table:
-    """LEAKY_RELU; both factors are computed in float32."""
-    ratio = np.float32(source.scale) * np.float32(alpha) / np.float32(out.scale)
-    return _bent(source, out, scale_of(float(np.float32(source.scale) / np.float32(out.scale))), scale_of(float(ratio)))
+    """LEAKY_RELU."""
+    return _bent(source, out, scale_of(source.scale / out.scale), scale_of(source.scale * alpha / out.scale))
 
 
 def prelu(source: Tensor, out: Tensor, slope: int, scale: float) -> Table:
@@ -190,3 +189,46 @@ def softmax_exponentials(beta: float, scale: float) -> NDArray[np.int32]:
 
 def _exponential(difference: int, mult: int, shift: int) -> int:
     return gemmlowp.exp_of_negative(gemmlowp.high_mul(gemmlowp.wrapped(difference << shift), mult), 5)
+
+
+def _float(function: Callable[[float], float]) -> Callable[[np.float32], np.float32]:
+    """A function in float32; NaN where it has no value."""
+
+    def value(x: np.float32) -> np.float32:
+        try:
+            return np.float32(function(float(x)))
+        except ValueError:
+            return np.float32(math.nan)
+        except OverflowError:
+            return np.float32(math.inf)
+
+    return value
+
+
+FLOATS: Mapping[str, Callable[[np.float32], np.float32]] = {
+    "ABS": _float(abs),
+    "COS": _float(math.cos),
+    "ELU": _float(lambda x: math.expm1(x) if x < 0 else x),
+    "EXP": _float(math.exp),
+    "LOG": _float(lambda x: math.log(x) if x else -math.inf),
+    "NEG": _float(lambda x: -x),
+    "SIN": _float(math.sin),
+    "SQRT": _float(math.sqrt),
+    "SQUARE": _float(lambda x: x * x),
+}
+"""What TFLite leaves in float32 between a DEQUANTIZE and a QUANTIZE."""
+
+
+def through_floats(source: Tensor, out: Tensor, functions: Sequence[str]) -> Table:
+    """DEQUANTIZE, functions of FLOATS, QUANTIZE; NaN is the lowest value."""
+    scale, out_scale = np.float32(source.scale), np.float32(out.scale)
+
+    def value(x: int) -> int:
+        real = scale * np.float32(x - source.zero_point)
+        for name in functions:
+            real = FLOATS[name](real)
+        steps = float(real / out_scale)
+        return INT8[0] if math.isnan(steps) else round_half_away(max(-1e6, min(1e6, steps))) + out.zero_point
+
+    with np.errstate(all="ignore"):
+        return table(value)

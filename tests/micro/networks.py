@@ -12,8 +12,9 @@ LARGEST = 6_000
 class Network:
     """Grows by one operator at a time; `model` is the file, `inputs` its inputs."""
 
-    def __init__(self, seed: int, ops: int = 12) -> None:
-        self.rng = np.random.default_rng(seed)
+    def __init__(self, seed: int, ops: int = 12, more: bool = False) -> None:
+        """`more` operators: those that a plan makes of several records, or of parts of tensors."""
+        self.rng, self.more = np.random.default_rng(seed), more
         self.ops: list[Op] = []
         shape = (1, int(self.rng.integers(3, 11)), int(self.rng.integers(3, 11)), int(self.rng.integers(1, 9)))
         self.inputs = [self.tensor(shape)]
@@ -32,7 +33,10 @@ class Network:
 
     def grow(self) -> None:
         kinds = (self.conv, self.conv, self.depthwise, self.pool, self.binary, self.binary, self.join, self.relu)
-        kind = (*kinds, self.pad, self.cut, self.swap, self.part, self.table, self.scale)[self.rng.integers(14)]
+        kinds = (*kinds, self.pad, self.cut, self.swap, self.part, self.table, self.scale)
+        if self.more:
+            kinds = (*kinds, self.first, self.first, self.extreme, self.widen, self.deconv, self.leak, self.largest)
+        kind = kinds[self.rng.integers(len(kinds))]
         source = self.found[self.rng.integers(max(0, len(self.found) - 4), len(self.found))]
         made = kind(source)
         if made is not None and np.prod(made[0].outputs[0].shape) <= LARGEST:
@@ -154,3 +158,47 @@ class Network:
 
     def scale(self, source: Tensor) -> list[Op]:
         return [Op("QUANTIZE", (source,), (self.tensor(source.shape),))]
+
+    def first(self, source: Tensor) -> list[Op] | None:
+        """The first rows, or the rest: a view."""
+        rows = source.shape[1]
+        if rows < 2:
+            return None
+        begin = int(self.rng.integers(2))
+        shape = (1, rows // 2, *source.shape[2:])
+        given = [Tensor((4,), "int32", data=np.array(values, np.int32)) for values in ((0, begin, 0, 0), shape)]
+        return [Op("SLICE", (source, *given), (source.like(shape),))]
+
+    def extreme(self, source: Tensor) -> list[Op]:
+        name = ("MAXIMUM", "MINIMUM")[self.rng.integers(2)]
+        others = [item for item in self.found if item.shape == source.shape and self.alike(item, source)]
+        return [Op(name, (source, others[self.rng.integers(len(others))]), (source.like(source.shape),))]
+
+    def widen(self, source: Tensor) -> list[Op]:
+        size = (source.shape[1] * 2, source.shape[2] * int(self.rng.integers(1, 3)))
+        given = Tensor((2,), "int32", data=np.array(size, np.int32))
+        out = source.like((1, *size, source.shape[3]))
+        return [Op("RESIZE_NEAREST_NEIGHBOR", (source, given), (out,), options("ResizeNearestNeighbor"))]
+
+    def deconv(self, source: Tensor) -> list[Op]:
+        _, height, width, in_c = source.shape
+        k, step, out_c = int(self.rng.integers(1, 4)), int(self.rng.integers(1, 3)), int(self.rng.integers(1, 5))
+        out = self.tensor((1, height * step, width * step, out_c))
+        given = Tensor((4,), "int32", data=np.array(out.shape, np.int32))
+        made = options("TransposeConv", padding=padding("SAME"), strideH=step, strideW=step)
+        return [
+            Op("TRANSPOSE_CONV", (given, self.weights((out_c, k, k, in_c), 0), source, self.bias(out_c)), (out,), made)
+        ]
+
+    def leak(self, source: Tensor) -> list[Op]:
+        return [Op("LEAKY_RELU", (source,), (self.tensor(source.shape),), options("LeakyRelu", alpha=0.2))]
+
+    def largest(self, source: Tensor) -> list[Op]:
+        """Along height, and put beside what was there."""
+        given = Tensor((1,), "int32", data=np.array([1], np.int32))
+        out = source.like((1, 1, *source.shape[2:]))
+        joined = source.like((1, 1 + source.shape[1], *source.shape[2:]))
+        return [
+            Op("REDUCE_MAX", (source, given), (out,), options("Reducer", keepDims=True)),
+            Op("CONCATENATION", (source, out), (joined,), options("Concatenation", axis=1)),
+        ]

@@ -187,7 +187,7 @@ ORACLES = {
     "EXP": Oracle(litert, 0, 0.75, why=_LACKS),
     "LOG": Oracle(litert, 0, 0.75, why=_LACKS),
     "GELU": Oracle(litert, 0, 0.75, why=_LACKS),
-    "LEAKY_RELU": Oracle(tflm, 0, 0.75),
+    "LEAKY_RELU": Oracle(tflm, 1, 0.75, why="LiteRT computes the multipliers in float32"),
     "PRELU": Oracle(tflm, 0, 0.75, "constant slopes"),
     "TRANSPOSE_CONV": Oracle(tflm, 0, 0.75, _RANGE),
     "QUANTIZE": Oracle(tflm, 0, 0.75, "|x / scale| below 2^31, int32 inputs below 2^30", "LiteRT has no int32 output"),

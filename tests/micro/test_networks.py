@@ -14,9 +14,10 @@ NETWORKS = 150
 
 
 @pytest.mark.parametrize("group", range(5))
-def test_the_bytes_are_tflms(group: int) -> None:
+@pytest.mark.parametrize("more", [False, True], ids=["few", "more"])
+def test_the_bytes_are_tflms(group: int, more: bool) -> None:
     for seed in range(group, NETWORKS, 5):
-        network = Network(seed)
+        network = Network(seed, more=more)
         steps = [[network.rng.integers(-128, 128, item.shape).astype(np.int8) for item in network.inputs]] * 2
         expected = [[array.tobytes() for array in step] for step in oracles.tflm(network.model, steps)]
         fused, plain = compile_model(network.model), compile_model(network.model, fuse=False)

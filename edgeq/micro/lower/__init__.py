@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from edgeq.errors import ConvertError
+from edgeq.micro.fields import View
 from edgeq.micro.graph import Graph, Node
 from edgeq.micro.lower import blocks, elementwise, extremes, pick, recurrent, reduce, shape, transpose_conv, window
 from edgeq.micro.lower.context import Lowering, require_multipliers, require_rank
 from edgeq.micro.plan import Plan
+from edgeq.micro.records import Dequantize, Op
 
 OPERATORS: Mapping[str, Callable[[Lowering, Node], None]] = {
     "ABS": elementwise.absolute,
@@ -96,6 +98,8 @@ def lower(graph: Graph) -> Plan:
         require_rank(graph.tensors[index])
     inputs = tuple(low.allocate(graph.tensors[index]) for index in graph.inputs)
     for node in graph.nodes:
+        if elementwise.of_float(low, node):
+            continue
         handle = OPERATORS.get(node.op)
         if handle is None:
             raise ConvertError(
@@ -108,4 +112,10 @@ def lower(graph: Graph) -> Plan:
         for op in low.ops[done:]:
             require_multipliers(node, low.result(node) if node.outputs else None, op)
     outputs = tuple(low.view(graph.tensors[index]) for index in graph.outputs)
-    return Plan(tuple(low.ops), inputs, outputs, tuple(low.states))
+    return Plan(_used(low.ops, outputs), inputs, outputs, tuple(low.states))
+
+
+def _used(ops: Sequence[Op], outputs: Sequence[View]) -> tuple[Op, ...]:
+    """Without each DEQUANTIZE whose result nobody reads."""
+    read = {view.buffer for view in (*(view for op in ops for view in op.reads), *outputs)}
+    return tuple(op for op in ops if not isinstance(op, Dequantize) or op.out.buffer in read)

@@ -31,6 +31,8 @@ class Lowering:
         self._constants: dict[tuple[int, bytes], Buffer] = {}
         self._variables: dict[str, Buffer] = {}
         self.handles: dict[int, str] = {}
+        self.floats: dict[int, tuple[Tensor, tuple[str, ...]]] = {}
+        """Float tensors that are functions, one behind the other, of an int8: a table gives what is quantized again."""
         self._added = 0
 
     def tensor(self, node: Node, position: int) -> Tensor:
@@ -55,6 +57,12 @@ class Lowering:
             return self.constant(tensor.data, tensor.name)
         if tensor.variable and tensor.index not in self._views:
             self._views[tensor.index] = View(self._state(tensor.name, _nothing(tensor)))
+        if tensor.index not in self._views and tensor.index in self.floats:
+            chain = " of ".join(reversed(self.floats[tensor.index][1]))
+            raise ConvertError(
+                f"The tensor '{tensor.name}' is {chain} in float32, which the microcontroller runtime does not do.",
+                "Quantize what comes of it, or let the application compute it.",
+            )
         if tensor.index not in self._views:
             raise ConvertError(
                 f"The tensor '{tensor.name}' is used before anything gives it.", "Convert the model again."

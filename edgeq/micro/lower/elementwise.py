@@ -218,7 +218,11 @@ def quantize(low: Lowering, node: Node) -> None:
     """QUANTIZE from float32, and between integers."""
     source, out = low.tensor(node, 0), low.result(node)
     require_scale(node, (out,))
-    if source.dtype == "float32":
+    if source.index in low.floats and out.dtype == "int8":
+        origin, functions = low.floats[source.index]
+        table = low.constant(luts.through_floats(origin, out, functions), f"{' '.join(functions)} table")
+        low.emit(Lut(low.allocate(out), low.view(origin), out.elements, table))
+    elif source.dtype == "float32":
         require_dtypes(node, (out,), "int8", "int16")
         place = low.allocate(out)
         low.emit(Quantize(place, low.view(source), out.elements, DTYPES[out.dtype], out.scale, out.zero_point))
@@ -232,8 +236,18 @@ def quantize(low: Lowering, node: Node) -> None:
         low.emit(Requantize(low.allocate(out), low.view(source), out.elements, *kinds, *points, scale))
 
 
+def of_float(low: Lowering, node: Node) -> bool:
+    """Note a function of a float32 that was an int8; False for anything else. Nothing is computed before a QUANTIZE."""
+    source = low.graph.tensors[node.inputs[0]] if node.inputs else None
+    if source is None or source.index not in low.floats or node.op not in luts.FLOATS:
+        return False
+    origin, functions = low.floats[source.index]
+    low.floats[low.result(node).index] = origin, (*functions, node.op)
+    return True
+
+
 def dequantize(low: Lowering, node: Node) -> None:
-    """DEQUANTIZE to float32."""
+    """DEQUANTIZE to float32; the record goes again where only tables are made of it."""
     source, out = low.tensor(node, 0), low.result(node)
     require_dtypes(node, (source,), "int8", "uint8", "int16")
     require_dtypes(node, (out,), "float32")
@@ -243,4 +257,6 @@ def dequantize(low: Lowering, node: Node) -> None:
         signed = low.memory(f"{source.name} signed", source.elements)
         low.emit(Lut(signed, view, source.elements, low.constant(luts.table(lambda x: x ^ -128), "signed")))
         view, kind, zero_point = signed, "int8", zero_point - 128
+    if source.dtype == "int8" and source.elements == out.elements:
+        low.floats[out.index] = source, ()
     low.emit(Dequantize(low.allocate(out), view, out.elements, DTYPES[kind], source.scale, zero_point))
