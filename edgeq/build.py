@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from edgeq import fit
 from edgeq.assemble import Ingredients, assemble, runtime_wheels, title_of
@@ -18,6 +21,7 @@ from edgeq.micro.compile import Compiled, compile_model
 from edgeq.micro.footprint import footprint
 from edgeq.model.describe import describe, read_labels
 from edgeq.model.metadata import labels_of
+from edgeq.model.names import input_names
 from edgeq.model.tflite import ModelInfo, read_model
 from edgeq.preprocess import Preprocess
 from edgeq.quantize.convert import Converted, convert, given_mode
@@ -94,7 +98,8 @@ def build(
     given = given_mode(model)
     mode = _mode(model, given, recipe)
     _check_targets(targets, mode)
-    found = _open(data, eval_data, declared, samples, folder, progress)
+    opened = partial(open_dataset, inputs=input_names(model), folder=folder, progress=progress)
+    found = _open(data, eval_data, declared, samples, opened, progress)
     if given:
         converted = Converted(b"", given[0])
     else:
@@ -168,21 +173,20 @@ def _open(
     eval_data: str | Path | None,
     declared: Declared,
     count: int | None,
-    folder: Path | None,
+    opened: Callable[..., Dataset],
     progress: Progress,
 ) -> _Data:
     """Open and look into what was given; the labelled set is numbered as the labels are."""
     classes = read_labels(declared.labels)
     found = _Data(declared.preprocess)
     if data:
-        calibration = open_dataset(data, classes=classes, folder=folder, progress=progress)
-        found = replace(
-            found, calibration=calibration, places=calibration.choose(count).tolist(), notes=calibration.notes
-        )
+        calibration = opened(data)
+        places = calibration.choose(count).tolist()
+        found = replace(found, calibration=calibration, places=places, notes=calibration.notes)
         classes = classes or calibration.classes
     if eval_data:
-        evaluation = open_dataset(eval_data, classes=classes, folder=folder, progress=progress)
-        found = replace(found, evaluation=labelled(evaluation, declared.preprocess))
+        evaluation = opened(eval_data, classes=classes)
+        found = replace(found, evaluation=labelled(evaluation, declared.preprocess, progress))
         classes = classes or evaluation.classes
     return replace(found, classes=classes)
 
@@ -259,5 +263,5 @@ def _calibration(data: _Data, passed_through: bool) -> dict[str, Any] | None:
         return None
     return {
         "samples": len(data.places),
-        "data_sha256": data.calibration.digest(data.calibration.choose(len(data.places))),
+        "data_sha256": data.calibration.digest(np.asarray(data.places)),
     }

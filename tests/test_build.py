@@ -7,7 +7,6 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import tinymodel
 
@@ -106,10 +105,9 @@ def test_the_number_of_labels_must_fit(tmp_path: Path) -> None:
     labels.write_text("yes\nno\n\n")
     model, pc, data = tinymodel.models() / "tiny.keras", load_target("pc"), tinymodel.data_file()
     with pytest.raises(UsageError, match="has labels up to 2; there are 2 names of classes"):
-        build(model, [pc], data, declared=Declared(labels), out=tmp_path / "o")
-    np.savez(tmp_path / "unlabelled.npz", x=np.load(data)["x"])
+        build(model, [pc], data, eval_data=data, declared=Declared(labels), out=tmp_path / "o")
     with pytest.raises(UsageError, match="There are 2 labels; the model's output 'class' has 3 values"):
-        build(model, [pc], tmp_path / "unlabelled.npz", declared=Declared(labels), out=tmp_path / "o")
+        build(model, [pc], data, declared=Declared(labels), out=tmp_path / "o")
     assert not (tmp_path / "o").exists()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -28,10 +28,12 @@ def prepared(data: Dataset, preprocess: Preprocess | None, indices: Sequence[int
     return Samples(data.inputs, len(indices), read, title)
 
 
-def labelled(data: Dataset, preprocess: Preprocess | None) -> Labelled:
+def labelled(
+    data: Dataset, preprocess: Preprocess | None, progress: Callable[[str], None] = lambda _: None
+) -> Labelled:
     """The whole of a labelled set; `UsageError` where it has no labels."""
     labels, every = data.require_labels(), range(len(data))
-    return Labelled(prepared(data, preprocess, every), labels, data.digest(), data.spec)
+    return Labelled(prepared(data, preprocess, every), labels, data.digest(progress=progress), data.spec)
 
 
 def model_input(raw: Raw, preprocess: Preprocess | None, title: str = "the input") -> Array:
