@@ -1,18 +1,19 @@
 """Worker processes: whatever TensorFlow prints or breaks stays in one, and comes back as one clear sentence.
 
-A worker is `python -m MODULE FOLDER FD`: it finds its job in FOLDER and leaves its results there, or an `error.json`
-(kind, message, hint), and writes one line per stage to the pipe FD.
+A worker is `python -m MODULE FOLDER FD`, started by `edgeq.quantize.launch`: it finds its job in FOLDER and leaves its
+results there, or an `error.json` (kind, message, hint), and writes one line per stage to the pipe FD.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import select
+import queue
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -75,53 +76,57 @@ class _Stages:
 def _run(module: str, folder: Path, what: str, stages: _Stages, timeout_s: float) -> int:
     """Run the worker to its end; its exit code. `ConvertError` when the deadline passes."""
     deadline = time.monotonic() + timeout_s
-    reader, writer = os.pipe()
-    command = [sys.executable, "-m", module, str(folder), str(writer)]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "edgeq.quantize.launch", module, str(folder)],
+            cwd=folder,
+            env=worker_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,
+        )
     try:
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(
-                command,
-                cwd=folder,
-                env=worker_environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=[writer],
-                start_new_session=True,
-            )
-        os.close(writer)
-        writer = -1
-        try:
-            _follow(reader, stages, deadline)
-            return process.wait(max(0.1, deadline - time.monotonic()))
-        except (TimeoutError, subprocess.TimeoutExpired) as error:
-            raise ConvertError(
-                f"{what} did not end within {timeout_s:.0f} s; it was at: {stages.last}.",
-                "Use fewer calibration samples (--samples), or a faster machine.",
-            ) from error
-        finally:
-            _end(process)
+        _follow(process, stages, deadline)
+        return process.wait(max(0.1, deadline - time.monotonic()))
+    except (TimeoutError, subprocess.TimeoutExpired) as error:
+        raise ConvertError(
+            f"{what} did not end within {timeout_s:.0f} s; it was at: {stages.last}.",
+            "Use fewer calibration samples (--samples), or a faster machine.",
+        ) from error
     finally:
-        os.close(reader)
-        if writer >= 0:
-            os.close(writer)
+        _end(process)
 
 
-def _follow(reader: int, stages: _Stages, deadline: float) -> None:
-    """Feed `stages` until the worker closes its end of the pipe."""
+def _follow(process: subprocess.Popen[bytes], stages: _Stages, deadline: float) -> None:
+    """Feed `stages` until the worker closes its end of the pipe. A thread reads: pipes cannot be waited for elsewhere
+    than on POSIX systems."""
+    pieces: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_pump, args=(process, pieces), daemon=True).start()
     while True:
-        left = deadline - time.monotonic()
-        if left <= 0 or not select.select([reader], [], [], left)[0]:
-            raise TimeoutError
-        data = os.read(reader, 4096)
+        try:
+            data = pieces.get(timeout=max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            raise TimeoutError from None
         if not data:
             return
         stages.feed(data)
 
 
+def _pump(process: subprocess.Popen[bytes], pieces: queue.SimpleQueue[bytes]) -> None:
+    assert process.stdout is not None
+    with process.stdout as stream:
+        while data := os.read(stream.fileno(), 4096):
+            pieces.put(data)
+    pieces.put(b"")
+
+
 def _end(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
+        if os.name == "posix":
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
         process.wait(30)
 
 

@@ -91,7 +91,7 @@ def test_a_crash_of_the_converter_becomes_an_error() -> None:
 def _python_instead(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, body: str) -> None:
     """Run `body` with the worker's arguments, in place of the worker."""
     script = tmp_path / "python"
-    script.write_text(f"#!{sys.executable}\nimport os, signal, sys, time\nstatus = int(sys.argv[-1])\n{body}\n")
+    script.write_text(f"#!{sys.executable}\nimport os, signal, sys, time\nstatus = 1\n{body}\n")
     script.chmod(0o755)
     monkeypatch.setattr(process.sys, "executable", str(script))
 
@@ -107,7 +107,7 @@ def test_a_signal_is_named_with_its_stage(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 
 def test_another_end_tells_the_last_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    _python_instead(monkeypatch, tmp_path, "print('noise')\nsys.exit('the disk is gone')")
+    _python_instead(monkeypatch, tmp_path, "print('noise', file=sys.stderr)\nsys.exit('the disk is gone')")
     with pytest.raises(ConvertError, match="failed while starting: the disk is gone"):
         convert(tinymodel.models() / "tiny.keras", tinymodel.samples())
 
