@@ -19,7 +19,7 @@ from edgeq.model.tflite import ModelInfo
 from edgeq.quantize.convert import Converted
 from edgeq.quantize.golden import Golden
 from edgeq.quantize.host import host_runtime
-from edgeq.runtimes import wheels_for
+from edgeq.runtimes import WHEELED, wheels_for
 from edgeq.target import TargetProfile
 
 IMAGE = "image.eqi"
@@ -95,8 +95,8 @@ def _manifest(made: Ingredients, target: TargetProfile, planned: Compiled | None
 
 
 def runtime_wheels(target: TargetProfile) -> list[dict[str, Any]]:
-    """The wheels of a target's runtime; a microcontroller's is in its firmware."""
-    if target.kind == "mcu":
+    """The wheels of a target's runtime; none where it is in the firmware, in the application, or the system's own."""
+    if target.kind != "linux" or target.runtime.name not in WHEELED:
         return []
     return wheels_for(target.runtime.name, target.runtime.version, target.cpu.arch)
 

@@ -13,6 +13,11 @@ def home() -> Path:
     return Path(os.environ.get("EDGEQ_HOME") or Path.home() / ".local" / "share" / "edgeq")
 
 
+def offline() -> bool:
+    """Whether `EDGEQ_OFFLINE` says that nothing may be fetched."""
+    return os.environ.get("EDGEQ_OFFLINE", "") not in ("", "0")
+
+
 def shipped(name: str) -> Path:
     """A top-level folder of the repository (`targets`, `firmware_stubs`), in a checkout or in an installed wheel."""
     package = Path(__file__).resolve().parent

@@ -12,7 +12,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-KERNELS = ("xnnpack", "reference")
+KERNELS = ("xnnpack", "builtin", "reference")
+_RESOLVERS = {"builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "reference": "BUILTIN_REF"}
 _MODULES = (("ai-edge-litert", "ai_edge_litert"), ("tflite-runtime", "tflite_runtime"))
 
 
@@ -90,7 +91,8 @@ def _interpreter_module() -> Any:
 class Model:
     """One loaded model, ready to invoke: `load`, `run`, `read`, or all three as `invoke`. Not thread-safe.
 
-    `model` is a path or the bytes of a `.tflite`; `kernels` is "xnnpack" (the runtime's own choice) or "reference".
+    `model` is a path or the bytes of a `.tflite`; `kernels` is "xnnpack" (the runtime's own choice), "builtin" (its
+    optimized kernels without XNNPACK: what tflite-runtime chooses by itself for int8) or "reference".
     `RuntimeUnavailable` where no runtime is installed, `ValueError` for a wrong argument, `RuntimeError` with the
     runtime's own words where it refuses the model.
     """
@@ -102,8 +104,9 @@ class Model:
             raise ValueError(f"A model needs at least one thread; {threads} were asked for.")
         module = _interpreter_module()
         options: dict[str, Any] = {"num_threads": threads}
-        if kernels == "reference":
-            options["experimental_op_resolver_type"] = module.OpResolverType.BUILTIN_REF
+        resolver = _RESOLVERS.get(kernels)
+        if resolver:
+            options["experimental_op_resolver_type"] = getattr(module.OpResolverType, resolver)
         if isinstance(model, (bytes, bytearray, memoryview)):
             options["model_content"] = bytes(model)
         else:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
-import os
 import re
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.errors import ArtifactError, DeviceError, UsageError
-from edgeq.paths import home
+from edgeq.paths import home, offline
 from edgeq.protocol.status import Status
 from edgeq.units import format_bytes
 
@@ -30,6 +29,8 @@ else:
     import tomli as tomllib
 
 LOCK = Path(__file__).with_name("runtimes.toml")
+WHEELED = ("ai-edge-litert", "tflite-runtime")
+"""The runtimes that come as wheels."""
 PIP_DEADLINE_S = 900.0
 _MANYLINUX = re.compile(r"manylinux_(?P<major>\d+)_(?P<minor>\d+)_(?P<arch>\w+)")
 _LEGACY = {"manylinux1": "manylinux_2_5", "manylinux2010": "manylinux_2_12", "manylinux2014": "manylinux_2_17"}
@@ -164,7 +165,7 @@ def fetch(wheel: Wheel, *, progress: Callable[[str], None] = lambda _: None) -> 
     path = folder / wheel.file
     if _is(path, wheel):
         return path
-    if os.environ.get("EDGEQ_OFFLINE", "0") not in ("", "0"):
+    if offline():
         raise UsageError(
             f"The wheel {wheel.file} is not in {folder}, and EDGEQ_OFFLINE is set.", "Run once without EDGEQ_OFFLINE."
         )

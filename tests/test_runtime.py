@@ -31,7 +31,7 @@ def test_it_travels_alone() -> None:
     subprocess.run([sys.executable, "-I", "-c", code], check=True, timeout=60)
 
 
-@pytest.mark.parametrize("kernels", ["xnnpack", "reference"])
+@pytest.mark.parametrize("kernels", runtime.KERNELS)
 def test_interface_is_that_of_the_file(kernels: str) -> None:
     data = tinymodel.converted().model
     model, info = runtime.Model(data, kernels=kernels), read_model(data)

@@ -185,9 +185,17 @@ def _address(root: Path) -> str:
 
 def _check_peer(channel: socket.socket) -> None:
     """Hand nothing to a daemon of another user: the socket may lie in a folder that others can write to."""
-    _, uid, _ = struct.unpack("3i", channel.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-    if uid != os.getuid():
+    uid = _peer_uid(channel)
+    mine, other = socket.socketpair()
+    with mine, other:
+        # What the kernel says of ourselves: proot tells os.getuid() another number.
+        same = uid == _peer_uid(mine)
+    if not same:
         raise SystemExit(f"edgeq-agent: the socket belongs to user {uid}, not to this one")
+
+
+def _peer_uid(channel: socket.socket) -> int:
+    return int(struct.unpack("3i", channel.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[1])
 
 
 def _publish(root: Path) -> None:

@@ -6,8 +6,10 @@ import os
 import platform
 import shutil
 import socket
+import struct
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from edgeq.runtime import available
 def describe(root: Path, agent_sha: str) -> dict[str, Any]:
     """The facts of `describe`; sizes in bytes."""
     emulator = _read("/etc/edgeq-emulated")
-    runtime = available()
+    runtime, bits = available(), 8 * struct.calcsize("P")
     return {
         "protocol": 1,
         "kind": "linux",
@@ -28,13 +30,17 @@ def describe(root: Path, agent_sha: str) -> dict[str, Any]:
         "board": _read("/sys/firmware/devicetree/base/model")
         or _read("/sys/class/dmi/id/product_name")
         or platform.machine(),
-        "arch": platform.machine(),
+        "arch": arch(),
+        "kernel_arch": platform.machine(),
+        "bits": bits,
         "cpu": parse_cpuinfo(_read("/proc/cpuinfo")) or platform.processor() or platform.machine(),
         "cores": len(os.sched_getaffinity(0)),
         "os": parse_os_release(_read("/etc/os-release")),
         "kernel": platform.release(),
         "python": platform.python_version(),
-        "libc": " ".join(platform.libc_ver()).strip() or "unknown",
+        "implementation": sys.implementation.name,
+        "libc": libc(),
+        "numpy": package_version("numpy"),
         "ram_bytes": parse_meminfo(_read("/proc/meminfo")),
         "free_bytes": shutil.disk_usage(root).free,
         "emulated": bool(emulator),
@@ -42,6 +48,51 @@ def describe(root: Path, agent_sha: str) -> dict[str, Any]:
         "runtime": {"name": runtime[0], "version": runtime[1]} if runtime else None,
         "store": str(root),
     }
+
+
+def arch() -> str:
+    """What programs here are compiled for, in the words of `uname -m`; it is what wheels are made for."""
+    return userland(8 * struct.calcsize("P"), platform.machine(), sysconfig.get_config_var("MULTIARCH") or "")
+
+
+def userland(bits: int, machine: str, multiarch: str = "") -> str:
+    """The architecture of programs of `bits` under a kernel that says `machine`; `multiarch` as Debian's Python has it.
+
+    A 64-bit kernel runs 32-bit programs, and says aarch64 or armv8l to them: many a Raspberry Pi has one. A 32-bit
+    kernel says armv6l or armv7l, and that is the processor.
+    """
+    narrow = {"aarch64": "armv7l", "armv8l": "armv7l", "armv8b": "armv7l", "arm64": "armv7l", "x86_64": "i686"}
+    wide = {"arm64": "aarch64", "amd64": "x86_64", "AMD64": "x86_64", "armv8l": "aarch64"}
+    if bits == 32:
+        return "armel" if multiarch == "arm-linux-gnueabi" else narrow.get(machine, machine)
+    return wide.get(machine, machine)
+
+
+def libc() -> str:
+    """`glibc 2.36`, `musl 1.2.5`, or "unknown"."""
+    said = " ".join(platform.libc_ver()).strip()
+    if said:
+        return said
+    loaders = sorted(Path("/lib").glob("ld-musl-*.so.1"))
+    return parse_musl(_output([str(loaders[0])], errors=True)) if loaders else "unknown"
+
+
+def parse_musl(text: str) -> str:
+    """What musl's loader says of itself when it gets nothing to load -> `musl 1.2.5`."""
+    for line in text.splitlines():
+        if line.startswith("Version "):
+            return "musl " + line.split()[1]
+    return "musl"
+
+
+def package_version(name: str) -> str:
+    """The version of a package that this Python can import, '' without one."""
+    from importlib import metadata
+
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 def sensors() -> dict[str, Any]:
@@ -66,13 +117,14 @@ def parse_os_release(text: str) -> str:
 
 
 def parse_cpuinfo(text: str) -> str:
-    """The processor's name in /proc/cpuinfo: `model name` on x86 and 32-bit Arm, the part number on arm64."""
+    """The processor's name in /proc/cpuinfo: from the part number on Arm, else `model name`."""
     found: dict[str, str] = {}
     for line in text.splitlines():
         key, _, value = line.partition(":")
         found.setdefault(key.strip(), value.strip())
-    part = {"0xd03": "Cortex-A53", "0xd08": "Cortex-A72", "0xd0b": "Cortex-A76"}.get(found.get("CPU part", ""), "")
-    return found.get("model name") or part
+    parts = {"0xb76": "ARM1176JZF-S", "0xc07": "Cortex-A7", "0xd03": "Cortex-A53", "0xd08": "Cortex-A72"}
+    parts["0xd0b"] = "Cortex-A76"
+    return parts.get(found.get("CPU part", "")) or found.get("model name", "")
 
 
 def parse_meminfo(text: str) -> int:
@@ -106,8 +158,10 @@ def _read(path: str) -> str:
         return ""
 
 
-def _output(command: list[str]) -> str:
+def _output(command: list[str], errors: bool = False) -> str:
+    """What a program prints on stdout, or on stderr where `errors` is set; nothing where it does not run."""
     try:
-        return subprocess.run(command, capture_output=True, timeout=2, check=False).stdout.decode("utf-8", "replace")
+        done = subprocess.run(command, capture_output=True, timeout=2, check=False)
+        return (done.stderr if errors else done.stdout).decode("utf-8", "replace")
     except (OSError, subprocess.TimeoutExpired):
         return ""

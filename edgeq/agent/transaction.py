@@ -7,13 +7,13 @@ trial that a crash interrupted is reverted at the next start.
 from __future__ import annotations
 
 import json
-import platform
 import struct
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Callable
 
 from edgeq.agent.errors import Refused
+from edgeq.agent.facts import arch
 from edgeq.agent.process import ModelProcess
 from edgeq.agent.store import Store
 from edgeq.agent.wheels import runtime_folder, unpack
@@ -34,8 +34,8 @@ def stage(store: Store, sha: str, wheels: Sequence[str], note: Note) -> dict[str
     for n, entry in store.state.releases.items():
         if entry["sha"] == sha and entry["state"] != "bad" and _is_sound(store, n):
             return {"n": n, "state": entry["state"]}
-    if manifest["arch"] != platform.machine():
-        raise Refused(Status.MISMATCH, f"the bundle is for {manifest['arch']}; this device is {platform.machine()}")
+    if manifest["arch"] != arch():
+        raise Refused(Status.MISMATCH, f"the bundle is for {manifest['arch']}; this device is {arch()}")
     _check_runtime(manifest, wheels)
     if wheels:
         unpack(store, wheels, note)

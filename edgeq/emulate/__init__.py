@@ -1,6 +1,7 @@
 """Emulated devices behind addresses like `qemu:rpi4` and `qemu:mps2-an386`.
 
-A Raspberry Pi 4's userland with an sshd of its own, and microcontroller boards (`boards/`) that run our firmware::
+Userlands of Raspberry Pis with an sshd of their own (`userlands/`), and microcontroller boards (`boards/`) that run our
+firmware::
 
     start ─┬ rootfs (apt, sources) ── recipe: namespaces │ proot │ system ── supervise ── sshd banner ─┬─> Instance
            └ board file ── firmware, flash ── qemu-system ──────────────── supervise ── serial line ───┘

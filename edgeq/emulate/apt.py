@@ -1,4 +1,4 @@
-"""arm64 packages without root: apt with a configuration of its own, on top of the host's.
+"""Packages of another architecture without root: apt with a configuration of its own, on top of the host's.
 
 Proxy, certificates, credentials and keyrings are the host's; lists, cache and package status are private, so the
 host's apt is neither used nor changed. Signatures and hashes are checked by apt as always.
@@ -18,11 +18,13 @@ from edgeq.errors import UsageError
 
 UPDATE_TIMEOUT_S = 300.0
 FETCH_TIMEOUT_S = 900.0
+ESSENTIAL = "base-files"
+"""A package that every distribution has."""
 
 
 @dataclass(frozen=True)
 class AptSources:
-    """Entries in one-line format and in deb822 format, for arm64."""
+    """Entries in one-line format and in deb822 format, of an archive that has the ports."""
 
     one_line: str
     deb822: str
@@ -33,7 +35,7 @@ class AptSources:
 
 
 def host_sources(etc: Path = Path("/etc")) -> AptSources:
-    """The host's distribution sources for arm64, or those of the file `EDGEQ_APT_SOURCES`, which is taken as it is."""
+    """The host's distribution sources for arm64 and armhf, or the file `EDGEQ_APT_SOURCES`, taken as it is."""
     if override := os.environ.get("EDGEQ_APT_SOURCES"):
         return _override(Path(override))
     codename = _os_release(etc / "os-release").get("VERSION_CODENAME", "")
@@ -47,8 +49,8 @@ def host_sources(etc: Path = Path("/etc")) -> AptSources:
     if not found.text.strip():
         raise UsageError(
             f"The apt sources in {etc / 'apt'} have no entry of this distribution ('{codename or 'unknown'}', "
-            "component main), and the emulated Pi is made of its arm64 packages.",
-            "Set EDGEQ_APT_SOURCES to a sources.list file of Debian or Ubuntu for arm64.",
+            "component main), and the emulated Pi is made of its packages for Arm.",
+            "Set EDGEQ_APT_SOURCES to a sources.list file of Debian or Ubuntu for Arm.",
         )
     return found
 
@@ -64,32 +66,47 @@ def _override(path: Path) -> AptSources:
 
 
 class PrivateApt:
-    """apt for arm64 in `folder`; the constructor fetches the package lists."""
+    """apt for one architecture in `folder`; the constructor fetches the package lists. `incomplete` says which of them
+    could not be had, and is empty as a rule."""
 
-    def __init__(self, folder: Path, sources: AptSources) -> None:
+    def __init__(self, folder: Path, sources: AptSources, arch: str) -> None:
         if not shutil.which("apt-get"):
             raise UsageError(
                 "There is no apt-get here; the emulated Pi is made of Debian packages.", "Use Debian or Ubuntu."
             )
         self.archives = folder / "archives"
+        self._arch = arch
         self._config = folder / "apt.conf"
         for name in ("lists/partial", "archives/partial", "parts", "none"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         (folder / "status").touch()
         (folder / "sources.list").write_text(sources.one_line, encoding="utf-8")
         (folder / "parts" / "host.sources").write_text(sources.deb822, encoding="utf-8")
-        self._config.write_text(_configuration(folder), encoding="utf-8")
-        self._run(["apt-get", "update"], UPDATE_TIMEOUT_S, "The lists of arm64 packages could not be fetched")
+        self._config.write_text(_configuration(folder, arch), encoding="utf-8")
+        self.incomplete = self._update()
+
+    def _update(self) -> str:
+        """Fetch the lists. Those of one pocket (-updates, -security) may fail while a mirror is renewed: apt goes on
+        without them, and so do we. The answer is what failed; `UsageError` where nothing can be had."""
+        failure = f"The lists of {self._arch} packages could not be fetched"
+        try:
+            self._run(["apt-get", "update"], UPDATE_TIMEOUT_S, failure)
+        except UsageError as error:
+            if ESSENTIAL not in self.known():
+                raise
+            return error.message
+        return ""
 
     def known(self) -> set[str]:
         """Names of all packages that can be had."""
-        return set(self._run(["apt-cache", "pkgnames"], 60, "The lists of arm64 packages could not be read").split())
+        failure = f"The lists of {self._arch} packages could not be read"
+        return set(self._run(["apt-cache", "pkgnames"], 60, failure).split())
 
     def fetch(self, packages: Sequence[str]) -> list[Path]:
         """Download `packages` with all they need; the files of the whole closure."""
         before = set(self.archives.glob("*.deb"))
         command = ["apt-get", "install", "--download-only", "--yes", "--no-install-recommends", *packages]
-        self._run(command, FETCH_TIMEOUT_S, "The arm64 packages could not be fetched")
+        self._run(command, FETCH_TIMEOUT_S, f"The {self._arch} packages could not be fetched")
         return sorted(set(self.archives.glob("*.deb")) - before)
 
     def _run(self, command: list[str], timeout_s: float, failure: str) -> str:
@@ -105,12 +122,12 @@ class PrivateApt:
             raise UsageError(
                 f"{failure}: {(reasons or [done.stderr.strip() or 'apt says nothing'])[0]}",
                 "'apt-get update' by hand tells whether the network is there; EDGEQ_APT_SOURCES=FILE names other "
-                "sources (a sources.list of a Debian or Ubuntu archive with arm64).",
+                "sources (a sources.list of a Debian or Ubuntu archive with packages for Arm).",
             )
         return done.stdout
 
 
-def _configuration(folder: Path) -> str:
+def _configuration(folder: Path, arch: str) -> str:
     """Read after the host's configuration, so its hooks are cleared and its proxy settings stay."""
     quoted = str(folder)
     if '"' in quoted or "\n" in quoted:
@@ -133,8 +150,8 @@ def _configuration(folder: Path) -> str:
             ("Dir::Etc::sourceparts", folder / "parts"),
             ("Dir::Etc::preferences", folder / "none" / "preferences"),
             ("Dir::Etc::preferencesparts", folder / "none"),
-            ("APT::Architecture", "arm64"),
-            ("APT::Architectures::", "arm64"),
+            ("APT::Architecture", arch),
+            ("APT::Architectures::", arch),
             ("APT::Get::List-Cleanup", "false"),
             ("APT::Sandbox::User", "root"),
             ("APT::Keep-Downloaded-Packages", "true"),

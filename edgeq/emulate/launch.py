@@ -18,19 +18,20 @@ from edgeq.emulate.recipes import Choice
 from edgeq.emulate.rootfs import UID, USER, Progress
 from edgeq.emulate.sshd import MARKER, sshd_config
 from edgeq.emulate.state import HOST, Instance, Record, folder_of, read_record, write_record, write_whole
+from edgeq.emulate.userlands import Userland
 from edgeq.errors import UsageError
 
 STOP_GRACE_S = 20.0
 PORT_TRIES = 3
 
 
-def launch(name: str, folder: Path, root: Path, choice: Choice, progress: Progress) -> Instance:
+def launch(userland: Userland, folder: Path, root: Path, choice: Choice, progress: Progress) -> Instance:
     """Start by one recipe."""
 
     def start(port: int) -> Instance:
-        seat = Seat(folder, root, port, secrets.token_hex(8))
+        seat = Seat(userland, folder, root, port, secrets.token_hex(8))
         plan = _furnish(seat, choice, progress)
-        record = _spawn(name, seat, choice, plan)
+        record = _spawn(seat, choice, plan)
         _await_banner(record, plan.banner_timeout_s)
         return record.instance
 
@@ -62,7 +63,7 @@ def _furnish(seat: Seat, choice: Choice, progress: Progress) -> Plan:
     make_key(seat.folder / "identity", f"edgeq-{seat.folder.name}")
     make_key(etc / "ssh_host_ed25519_key", "edgeq-emulated")
     write_whole(etc / "authorized_keys", (seat.folder / "identity.pub").read_text(encoding="ascii"))
-    write_whole(etc / "sshd_config", sshd_config(seat.cookie))
+    write_whole(etc / "sshd_config", sshd_config(seat.cookie, seat.userland.qemu_user_cpu))
     write_whole(seat.folder / "known_hosts", known_hosts_line(etc / "ssh_host_ed25519_key.pub", HOST, seat.port))
     user_home = seat.folder / "home" / USER
     user_home.mkdir(parents=True, exist_ok=True)
@@ -104,11 +105,11 @@ def read_port(folder: Path) -> int:
         return 0
 
 
-def _spawn(name: str, seat: Seat, choice: Choice, plan: Plan) -> Record:
+def _spawn(seat: Seat, choice: Choice, plan: Plan) -> Record:
     """Start the plan and write the state file."""
     process = spawn(seat.folder, seat.cookie, plan)
     instance = Instance(
-        name=name,
+        name=seat.userland.name,
         recipe=choice.name,
         why=choice.why,
         address=f"ssh://{USER}@{HOST}:{seat.port}",

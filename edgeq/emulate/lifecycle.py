@@ -15,6 +15,7 @@ from edgeq.emulate.machine import machine
 from edgeq.emulate.recipes import choices, forced_recipe
 from edgeq.emulate.rootfs import Progress, rootfs
 from edgeq.emulate.state import Instance, all_running, check_key, check_name, folder_of, running
+from edgeq.emulate.userlands import Userland, userlands
 from edgeq.errors import EdgeqError, UsageError
 
 START_TIMEOUT_S = 1800.0
@@ -62,7 +63,7 @@ def start(
             if board and elf:
                 progress(f"Emulated {name}: {board.title}")
                 return launch_board(board, folder, elf)
-            return _start_best(name, folder, forced, progress)
+            return _start_best(userlands()[name], folder, forced, progress)
     except OSError as error:
         raise UsageError(
             f"The emulated device '{key}' could not be started: {error}.", "EDGEQ_HOME names the folder it lives in."
@@ -74,13 +75,14 @@ def fetch(name: str, *, recipe: str | None = None, progress: Callable[[str], Non
     check_name(name)
     if name in boards():
         return
-    root = rootfs(progress)
-    if _best_recipe(forced_recipe(recipe)) == "system":
+    userland = userlands()[name]
+    root = rootfs(userland, progress)
+    if _best_recipe(userland, forced_recipe(recipe)) == "system":
         machine(root, progress)
 
 
-def _best_recipe(forced: str | None) -> str:
-    for candidate in choices(forced):
+def _best_recipe(userland: Userland, forced: str | None) -> str:
+    for candidate in choices(userland, forced):
         choice = candidate("")
         if not isinstance(choice, str):
             return choice.name
@@ -133,18 +135,18 @@ def _forget_home(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def _start_best(name: str, folder: Path, forced: str | None, progress: Progress) -> Instance:
+def _start_best(userland: Userland, folder: Path, forced: str | None, progress: Progress) -> Instance:
     """Try the recipes in order; one that works in a dry run but not in earnest gives way to the next."""
     against: list[str] = []
-    for candidate in choices(forced):
+    for candidate in choices(userland, forced):
         choice = candidate("; not ".join(against))
         if isinstance(choice, str):
             against.append(choice)
             continue
-        progress(f"Emulated {name}: recipe {choice.name} ({choice.why})")
-        root = rootfs(progress)
+        progress(f"Emulated {userland.name}: recipe {choice.name} ({choice.why})")
+        root = rootfs(userland, progress)
         try:
-            return launch(name, folder, root, choice, progress)
+            return launch(userland, folder, root, choice, progress)
         except EdgeqError as error:
             if forced:
                 raise
@@ -155,6 +157,6 @@ def _start_best(name: str, folder: Path, forced: str | None, progress: Progress)
             "Without a forced recipe (EDGEQ_EMULATOR_RECIPE) the best that works is taken.",
         )
     raise UsageError(
-        f"No way of emulating a {name} works on this machine: {'; '.join(against)}.",
+        f"No way of emulating a {userland.name} works on this machine: {'; '.join(against)}.",
         "apt-get install -y qemu-user-static proot qemu-system-arm e2fsprogs",
     )

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeq.emulate.apt import host_sources
-from edgeq.emulate.board import HOSTNAME
 from edgeq.emulate.cpio import archive
 from edgeq.emulate.modules import modules_in_order
 from edgeq.emulate.rootfs import UID, USER, Progress, building, private_apt, unpack
@@ -71,7 +70,7 @@ mount -t tmpfs -o mode=1777 tmpfs /tmp
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /run/sshd /home/{USER}
 chown {UID}:{UID} /home/{USER}
-hostname {HOSTNAME}
+hostname "$(cat /etc/hostname)"
 (
     # The supervisor writes one line to the console when the device shall go down in order.
     while read -r line; do
@@ -106,7 +105,7 @@ def machine(rootfs: Path, progress: Progress) -> Machine:
     with building(folder, progress, "the emulated machine") as part:
         if part:
             progress("Fetching an arm64 kernel for the emulated machine (once, about 22 MB)")
-            with private_apt(sources) as apt:
+            with private_apt(sources, "arm64") as apt:
                 known = apt.known()
                 kernel = next((name for name in KERNELS if name in known), None)
                 if not kernel:

@@ -1,11 +1,13 @@
-"""Recipe A's machinery: run a command on an arm64 root file system in user, mount, pid, uts and ipc namespaces.
+"""Recipe A's machinery: run a command on a root file system of another architecture, in namespaces of its own.
 
 A script of its own (`python -I -S namespaces.py SPEC.json`); standard library only, imports nothing of edgeq.
 It needs no privilege beyond what the kernel gives everybody. The spec says:
 
     rootfs    folder that becomes /, read only
     binds     [[source, path in the root file system, writable], ...]: laid over it
-    emulator  qemu-aarch64-static, registered in a binfmt_misc of this user namespace; "" uses the host's registration
+    emulator  such as qemu-aarch64-static, registered in a binfmt_misc of this user namespace; "" uses the host's
+              registration
+    elf       [class, machine] in the ELF header of the programs that it runs
     all_ids   true maps the ids 0..65535 to themselves (needs root); false maps the caller's only, as uid 1000
     command, environment
 
@@ -49,7 +51,7 @@ PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "armv7l": 218, "riscv64": 41, "ppc64
 FAILED = 97
 GUEST_UID = 1000
 
-MAGIC = rb"\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00"
+MAGIC = rb"\x7fELF\x%02x\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x%02x\x00"
 MASK = rb"\xff\xff\xff\xff\xff\xff\xff\xfc\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff"
 NODES = ("null", "zero", "full", "random", "urandom", "tty")
 LINKS = {"ptmx": "pts/ptmx", "fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}
@@ -159,7 +161,7 @@ def _become(spec: dict[str, Any]) -> None:
     _mount("the root file system", root, root, None, MS_BIND | MS_REC)
     _mount("/proc", "proc", f"{root}/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     if spec["emulator"]:
-        _register(f"{root}/proc/sys/fs/binfmt_misc", spec["emulator"])
+        _register(f"{root}/proc/sys/fs/binfmt_misc", spec["emulator"], spec["elf"])
     _bind(f"{root}/usr/share/edgeq/cpuinfo", f"{root}/proc/cpuinfo", writable=False)
     _make_dev(f"{root}/dev", spec["all_ids"])
     _mount("/run", "tmpfs", f"{root}/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
@@ -178,16 +180,15 @@ def _become(spec: dict[str, Any]) -> None:
     try:
         os.execve(spec["command"][0], spec["command"], spec["environment"])  # noqa: S606 - a list, no shell
     except OSError as error:
-        raise StepFailed(f"run {spec['command'][0]} (an arm64 program): {error.strerror}") from error
+        raise StepFailed(f"run {spec['command'][0]}, a program of the guest: {error.strerror}") from error
 
 
-def _register(folder: str, emulator: str) -> None:
+def _register(folder: str, emulator: str, elf: list[int]) -> None:
     """A binfmt_misc of this user namespace (kernel 6.7 and later); F opens the emulator now."""
     _mount("a private binfmt_misc", "binfmt_misc", folder, "binfmt_misc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     try:
-        Path(folder, "register").write_bytes(
-            b":edgeq-aarch64:M::" + MAGIC + b":" + MASK + b":" + emulator.encode() + b":FPC"
-        )
+        magic = MAGIC % tuple(elf)
+        Path(folder, "register").write_bytes(b":edgeq:M::" + magic + b":" + MASK + b":" + emulator.encode() + b":FPC")
     except OSError as error:
         raise StepFailed(f"register {emulator} in binfmt_misc: {error.strerror}") from error
 

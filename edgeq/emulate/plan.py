@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgeq.emulate.userlands import Userland
+
 
 @dataclass(frozen=True)
 class Seat:
-    """Where one start happens: the instance's folder, rootfs, port on 127.0.0.1, and the marker of its processes."""
+    """Where one start happens: the device, the instance's folder, rootfs, port on 127.0.0.1, and the marker of its
+    processes."""
 
+    userland: Userland
     folder: Path
     rootfs: Path
     port: int

@@ -1,30 +1,24 @@
-"""Recipe A: the arm64 userland under qemu-user, in namespaces of its own. Starts in a fraction of a second."""
+"""Recipe A: the userland under qemu-user, in namespaces of its own. Starts in a fraction of a second."""
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgeq.emulate.board import HOSTNAME, write_board
 from edgeq.emulate.plan import Plan, Seat
 from edgeq.emulate.rootfs import GROUP_WITHOUT_TTY
-from edgeq.emulate.sshd import FOLDER, MARKER, PATH, QEMU_CPU, sshd_command
+from edgeq.emulate.sshd import FOLDER, MARKER, PATH, sshd_command
 from edgeq.emulate.tiny import STATUS, linux_program
+from edgeq.emulate.userlands import Userland
 
 SCRIPT = Path(__file__).with_name("namespaces.py")
 INSTALL_QEMU_USER = "apt-get install -y qemu-user-static"
 DRY_RUN_TIMEOUT_S = 20.0
-
-
-def qemu_user() -> str:
-    """The host's qemu-user for aarch64, '' if there is none; it has to be static to work among the guest's files."""
-    return shutil.which("qemu-aarch64-static") or shutil.which("qemu-aarch64") or ""
 
 
 def maps_all_ids() -> bool:
@@ -35,40 +29,41 @@ def maps_all_ids() -> bool:
     return any(int(first) == 0 and int(count) >= 65536 for first, _, count in lines)
 
 
-def try_namespaces() -> tuple[str, str]:
+def try_namespaces(userland: Userland) -> tuple[str, str]:
     """('own' or 'host', why): the binfmt_misc registration that works here; ('', why not): from dry runs."""
-    emulator = qemu_user()
+    emulator = userland.emulator()
     if not emulator:
-        return "", f"qemu-aarch64-static is not installed ({INSTALL_QEMU_USER})"
+        return "", f"{userland.qemu_user}-static is not installed ({INSTALL_QEMU_USER})"
     with tempfile.TemporaryDirectory(prefix="edgeq-dry-run-") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        root = _dry_root(folder)
-        reason = _dry_run(folder, root, emulator)
+        root = _dry_root(folder, userland)
+        reason = _dry_run(folder, root, userland, emulator)
         if not reason:
             return "own", "user, mount and pid namespaces with a binfmt_misc of their own work here"
-        if not _dry_run(folder, root, ""):
+        if not _dry_run(folder, root, userland, ""):
             return (
                 "host",
-                "user, mount and pid namespaces work here, and arm64 programs are registered in the host's binfmt_misc",
+                f"user, mount and pid namespaces work here, and {userland.arch} programs are registered in the host's "
+                "binfmt_misc",
             )
     return "", reason
 
 
-def _dry_root(folder: Path) -> Path:
+def _dry_root(folder: Path, userland: Userland) -> Path:
     root = folder / "root"
     for name in ("dev", "proc", "run", "tmp", "etc"):
         (root / name).mkdir(parents=True)
-    write_board(root)
+    userland.write(root)
     program = root / "program"
-    program.write_bytes(linux_program())
+    program.write_bytes(linux_program(userland.arch))
     program.chmod(0o755)
     return root
 
 
-def _dry_run(folder: Path, root: Path, emulator: str) -> str:
+def _dry_run(folder: Path, root: Path, userland: Userland, emulator: str) -> str:
     """'' when the tiny program ran in the namespaces, else what failed."""
-    spec = write_spec(folder / "spec.json", root, [], emulator, ["/program"], "")
+    spec = write_spec(folder / "spec.json", userland, root, [], emulator, ["/program"], "")
     command = [sys.executable, "-I", "-S", str(SCRIPT), str(spec)]
     try:
         done = subprocess.run(
@@ -83,17 +78,29 @@ def _dry_run(folder: Path, root: Path, emulator: str) -> str:
 
 
 def write_spec(
-    path: Path, root: Path, binds: Sequence[tuple[Path, str, bool]], emulator: str, command: Sequence[str], cookie: str
+    path: Path,
+    userland: Userland,
+    root: Path,
+    binds: Sequence[tuple[Path, str, bool]],
+    emulator: str,
+    command: Sequence[str],
+    cookie: str,
 ) -> Path:
     """Write the document that namespaces.py reads."""
     spec = {
         "rootfs": str(root),
         "binds": [[str(source), *rest] for source, *rest in binds],
         "emulator": emulator,
+        "elf": userland.elf,
         "all_ids": maps_all_ids(),
-        "hostname": HOSTNAME,
+        "hostname": userland.hostname,
         "command": list(command),
-        "environment": {"QEMU_CPU": QEMU_CPU, "PATH": f"/usr/sbin:/sbin:{PATH}", "HOME": "/root", MARKER: cookie},
+        "environment": {
+            "QEMU_CPU": userland.qemu_user_cpu,
+            "PATH": f"/usr/sbin:/sbin:{PATH}",
+            "HOME": "/root",
+            MARKER: cookie,
+        },
     }
     path.write_text(json.dumps(spec, indent=1), encoding="utf-8")
     return path
@@ -104,7 +111,8 @@ def plan_namespaces(seat: Seat, binfmt: str) -> Plan:
     binds = [(seat.folder / "etc", FOLDER, False), (seat.folder / "home", "/home", True)]
     if not maps_all_ids():
         binds.append((seat.rootfs / GROUP_WITHOUT_TTY, "/etc/group", False))
-    emulator = qemu_user() if binfmt == "own" else ""
-    spec = write_spec(seat.folder / "spec.json", seat.rootfs, binds, emulator, sshd_command(seat.port), seat.cookie)
+    emulator = seat.userland.emulator() if binfmt == "own" else ""
+    path, guest = seat.folder / "spec.json", sshd_command(seat.port)
+    spec = write_spec(path, seat.userland, seat.rootfs, binds, emulator, guest, seat.cookie)
     command = (sys.executable, "-I", "-S", str(SCRIPT), str(spec))
     return Plan(command, "qemu-user namespaces", banner_timeout_s=30.0)

@@ -1,4 +1,4 @@
-"""Recipe A': the arm64 userland under qemu-user and proot, which needs neither namespaces nor binfmt_misc.
+"""Recipe A': the userland under qemu-user and proot, which needs neither namespaces nor binfmt_misc.
 
 proot is no sandbox: what runs in the guest runs as the user who started it, and can reach the host's files.
 """
@@ -12,25 +12,25 @@ import tempfile
 from pathlib import Path
 
 from edgeq.emulate.plan import Plan, Seat
-from edgeq.emulate.recipe_namespaces import DRY_RUN_TIMEOUT_S, qemu_user
+from edgeq.emulate.recipe_namespaces import DRY_RUN_TIMEOUT_S
 from edgeq.emulate.rootfs import GROUP_WITHOUT_TTY, UID
-from edgeq.emulate.sshd import FOLDER, MARKER, PATH, QEMU_CPU, sshd_command
+from edgeq.emulate.sshd import FOLDER, MARKER, PATH, sshd_command
 from edgeq.emulate.tiny import STATUS, linux_program
+from edgeq.emulate.userlands import Userland
 from edgeq.errors import UsageError
 
 
-def try_proot() -> tuple[bool, str]:
+def try_proot(userland: Userland) -> tuple[bool, str]:
     """Whether proot works here, from a dry run, and why."""
-    missing = [
-        package for package, found in (("proot", shutil.which("proot")), ("qemu-user-static", qemu_user())) if not found
-    ]
+    needed = (("proot", shutil.which("proot")), ("qemu-user-static", userland.emulator()))
+    missing = [package for package, found in needed if not found]
     if missing:
         return False, f"{' and '.join(missing)} not installed (apt-get install -y {' '.join(missing)})"
     with tempfile.TemporaryDirectory(prefix="edgeq-dry-run-") as name:
         program = Path(name) / "program"
-        program.write_bytes(linux_program())
+        program.write_bytes(linux_program(userland.arch))
         program.chmod(0o755)
-        command = [*_proot(Path(name)), "/program"]
+        command = [*_proot(userland, Path(name)), "/program"]
         try:
             done = subprocess.run(
                 command, capture_output=True, text=True, timeout=DRY_RUN_TIMEOUT_S, stdin=subprocess.DEVNULL
@@ -43,8 +43,8 @@ def try_proot() -> tuple[bool, str]:
     return True, "proot works here"
 
 
-def _proot(root: Path) -> list[str]:
-    emulator = f"{qemu_user()} -cpu {QEMU_CPU}"
+def _proot(userland: Userland, root: Path) -> list[str]:
+    emulator = f"{userland.emulator()} -cpu {userland.qemu_user_cpu}"
     filtered = [sys.executable, "-I", "-S", str(Path(__file__).with_name("proot_filter.py"))]
     return [*filtered, "proot", "-q", emulator, "-r", str(root), "-i", f"{UID}:{UID}", "-w", "/"]
 
@@ -84,11 +84,16 @@ def plan_proot(seat: Seat) -> Plan:
         )
     options = [word for source, target in binds for word in ("-b", f"{source}:{target}")]
     environment = (
-        ("QEMU_CPU", QEMU_CPU),
+        ("QEMU_CPU", seat.userland.qemu_user_cpu),
         ("PATH", f"/usr/sbin:/sbin:{PATH}"),
         ("HOME", "/home/pi"),
         (MARKER, seat.cookie),
     )
     cleared = ["env", "-i", "TMPDIR=/tmp", "LC_ALL=C.UTF-8", f"PROOT_TMP_DIR={scratch}"]
-    command = [*cleared, *(f"{name}={value}" for name, value in environment), *_proot(seat.rootfs), *options]
+    command = [
+        *cleared,
+        *(f"{name}={value}" for name, value in environment),
+        *_proot(seat.userland, seat.rootfs),
+        *options,
+    ]
     return Plan((*command, *sshd_command(seat.port)), "qemu-user proot", banner_timeout_s=60.0)

@@ -14,6 +14,7 @@ from edgeq.emulate.recipe_proot import plan_proot, try_proot
 from edgeq.emulate.recipe_system import plan_system, try_system
 from edgeq.emulate.rootfs import Progress
 from edgeq.emulate.state import RECIPES, check_name
+from edgeq.emulate.userlands import Userland, userlands
 from edgeq.errors import UsageError
 
 Planner = Callable[[Seat, Progress], Plan]
@@ -43,17 +44,17 @@ def probe(name: str) -> list[Recipe]:
     if board := boards().get(name):
         why = board.title if board.installed else f"{board.program} is not installed ({board.install})"
         return [Recipe(board.program, board.installed, why)]
-    return [recipe for recipe, _ in map(_try, RECIPES)]
+    return [recipe for recipe, _ in (_try(userlands()[name], recipe) for recipe in RECIPES)]
 
 
-def _try(name: str) -> tuple[Recipe, Planner]:
+def _try(userland: Userland, name: str) -> tuple[Recipe, Planner]:
     if name == "namespaces":
-        binfmt, why = try_namespaces()
+        binfmt, why = try_namespaces(userland)
         return Recipe(name, bool(binfmt), why), lambda seat, _progress: plan_namespaces(seat, binfmt)
     if name == "proot":
-        ok, why = try_proot()
+        ok, why = try_proot(userland)
         return Recipe(name, ok, why), lambda seat, _progress: plan_proot(seat)
-    ok, why = try_system()
+    ok, why = try_system(userland)
     return Recipe(name, ok, why), plan_system
 
 
@@ -65,14 +66,14 @@ def forced_recipe(recipe: str | None) -> str | None:
     return wanted
 
 
-def choices(forced: str | None) -> list[Callable[[str], Choice | str]]:
+def choices(userland: Userland, forced: str | None) -> list[Callable[[str], Choice | str]]:
     """Candidates in order; each is tried only when called with the reasons against those before it, and answers its
     choice or its own reason."""
-    return [partial(_candidate, name, forced is not None) for name in ([forced] if forced else RECIPES)]
+    return [partial(_candidate, userland, name, forced is not None) for name in ([forced] if forced else RECIPES)]
 
 
-def _candidate(name: str, is_forced: bool, against: str) -> Choice | str:
-    recipe, plan = _try(name)
+def _candidate(userland: Userland, name: str, is_forced: bool, against: str) -> Choice | str:
+    recipe, plan = _try(userland, name)
     if not recipe.ok:
         return f"{name}: {recipe.why}"
     why = (

@@ -1,4 +1,4 @@
-"""An arm64 Debian or Ubuntu userland as a folder, made without root, chroot or maintainer scripts, and cached.
+"""A Debian or Ubuntu userland as a folder, made without root, chroot or maintainer scripts, and cached.
 
 The folder is shared by all instances and meant to be read only: what an instance writes lies in folders of its own
 that are laid over /home, /tmp, /run and /etc/edgeq (its sshd_config, keys and `emulated` note).
@@ -7,7 +7,6 @@ that are laid over /home, /tmp, /run and /etc/edgeq (its sshd_config, keys and `
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import stat
 import subprocess
@@ -18,10 +17,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edgeq.emulate.apt import AptSources, PrivateApt, host_sources
-from edgeq.emulate.board import CPUINFO, MODEL, sys_files, write_board
 from edgeq.emulate.lock import locked
+from edgeq.emulate.userlands import Userland
 from edgeq.errors import UsageError
-from edgeq.paths import home
+from edgeq.paths import home, offline
 
 FORMAT = 6
 """Raise it when the way of building changes: old caches are then left alone and a new one is made."""
@@ -50,6 +49,7 @@ GROUP_WITHOUT_TTY = "usr/share/edgeq/group-without-tty"
 """Laid over /etc/group where the guest has one id only: sshd would give terminals to tty, and could not."""
 
 _ALTERNATIVES = {"awk": "mawk", "which": "which.debianutils"}
+_LIBRARY_CHOICES = ("blas", "lapack")
 _UNWANTED = ("doc", "man", "locale", "info", "lintian", "bug")
 _USERS = f"""sshd:x:102:65534::/run/sshd:/usr/sbin/nologin
 {USER}:x:{UID}:{UID}:Emulated Raspberry Pi,,,:/home/{USER}:/bin/bash
@@ -57,26 +57,29 @@ _USERS = f"""sshd:x:102:65534::/run/sshd:/usr/sbin/nologin
 Progress = Callable[[str], None]
 
 
-def rootfs(progress: Progress) -> Path:
+def rootfs(userland: Userland, progress: Progress) -> Path:
     """The cached root file system, built first if need be (about 10 s and 55 MB of packages)."""
     sources = host_sources()
-    folder = home() / "cache" / "rootfs" / _key(sources)
-    with building(folder, progress, "the arm64 userland") as part:
+    folder = home() / "cache" / "rootfs" / _key(userland, sources)
+    with building(folder, progress, f"the {userland.arch} userland") as part:
         if part:
-            progress("Fetching the arm64 packages of the emulated Pi (once, about 36 MB)")
-            with private_apt(sources) as apt:
+            progress(f"Fetching the {userland.arch} packages of the emulated Pi (once, about 36 MB)")
+            with private_apt(sources, userland.arch) as apt:
+                if apt.incomplete:
+                    progress(f"Going on without some packages: {apt.incomplete}")
                 optional = sorted(set(OPTIONAL) & apt.known())
-                debs = apt.fetch([*PACKAGES, *optional])
+                debs = apt.fetch([*PACKAGES, *userland.packages, *optional])
                 progress(f"Unpacking {len(debs)} packages")
                 _unpack_all(debs, part)
-            _settle(part)
+            _settle(userland, part)
     return folder
 
 
-def _key(sources: AptSources) -> str:
-    board = CPUINFO + MODEL + repr(sorted(sys_files().items()))
-    text = repr((FORMAT, PACKAGES, OPTIONAL, _USERS, sources.text, board))
-    return "arm64-" + hashlib.sha256(text.encode()).hexdigest()[:16]
+def _key(userland: Userland, sources: AptSources) -> str:
+    board = userland.cpuinfo + userland.model + repr(sorted(userland.sys_files().items()))
+    packages = (*PACKAGES, *userland.packages)
+    text = repr((FORMAT, packages, OPTIONAL, _USERS, sources.text, board))
+    return f"{userland.arch}-" + hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @contextmanager
@@ -102,15 +105,15 @@ def building(folder: Path, progress: Progress, what: str) -> Iterator[Path | Non
 
 
 @contextmanager
-def private_apt(sources: AptSources) -> Iterator[PrivateApt]:
+def private_apt(sources: AptSources, arch: str) -> Iterator[PrivateApt]:
     """apt in a folder that is thrown away afterwards; `UsageError` where EDGEQ_OFFLINE forbids it."""
-    if os.environ.get("EDGEQ_OFFLINE"):
+    if offline():
         raise UsageError(
-            "The emulated Pi needs arm64 packages that are not in the cache yet, and EDGEQ_OFFLINE is set.",
-            "Unset EDGEQ_OFFLINE for the first start.",
+            f"The emulated device needs {arch} packages that are not in the cache yet, and EDGEQ_OFFLINE is set.",
+            "Run 'edgeq fetch --target NAME --emulator' once without EDGEQ_OFFLINE.",
         )
     with tempfile.TemporaryDirectory(prefix=".apt-", dir=home() / "cache") as folder:
-        yield PrivateApt(Path(folder), sources)
+        yield PrivateApt(Path(folder), sources, arch)
 
 
 def _unpack_all(debs: Sequence[Path], root: Path) -> None:
@@ -125,7 +128,9 @@ def _unpack_all(debs: Sequence[Path], root: Path) -> None:
 def unpack(deb: Path, root: Path) -> None:
     """The files of one package into `root`; symbolic links to folders (/bin, /lib) are kept."""
     if not shutil.which("dpkg-deb"):
-        raise UsageError("There is no dpkg-deb here to unpack arm64 packages.", "apt-get install -y dpkg")
+        raise UsageError(
+            "There is no dpkg-deb here to unpack the packages of the emulated device.", "apt-get install -y dpkg"
+        )
     excluded = [f"--exclude=./usr/share/{name}" for name in _UNWANTED]
     command = ["tar", "-x", "-p", "-C", str(root), "--numeric-owner", "--keep-directory-symlink", *excluded]
     with subprocess.Popen(
@@ -139,10 +144,10 @@ def unpack(deb: Path, root: Path) -> None:
         raise UsageError(f"The package {deb.name} could not be unpacked: {reason[0]}.", "Is the disk full?")
 
 
-def _settle(root: Path) -> None:
-    """What maintainer scripts would do, as far as the device needs it: users, board, awk, compiled Python."""
+def _settle(userland: Userland, root: Path) -> None:
+    """What maintainer scripts would do, as far as the device needs it: users, board, alternatives, compiled Python."""
     masters = root / "usr/share/base-passwd"
-    write_board(root)
+    userland.write(root)
     passwd = (masters / "passwd.master").read_text(encoding="ascii").replace(":*:", ":x:")
     (root / "etc/passwd").write_text(passwd + _USERS, encoding="ascii")
     group = (masters / "group.master").read_text(encoding="ascii")
@@ -165,6 +170,11 @@ def _settle(root: Path) -> None:
         link = root / "usr/bin" / name
         if not link.exists() and (root / "usr/bin" / program).exists():
             link.symlink_to(program)
+    for library in root.glob("usr/lib/*/*/lib*.so.3"):
+        # Debian's blas and lapack, which numpy needs: update-alternatives would choose them.
+        link = library.parents[1] / library.name
+        if library.parent.name in _LIBRARY_CHOICES and not link.exists():
+            link.symlink_to(f"{library.parent.name}/{library.name}")
     _take_setuid(root)
     _compile_python(root)
 
@@ -185,7 +195,8 @@ def _compile_python(root: Path) -> None:
     for library in sorted((root / "usr/lib").glob("python3.[0-9]*")):
         for python in (f"/usr/bin/{library.name}", shutil.which(library.name) or "", sys.executable):
             if python and _version(python) == library.name:
-                command = [python, "-I", "-m", "compileall", "-q", "-s", str(root), "-p", "/", str(library)]
+                packages = [str(path) for path in (root / "usr/lib/python3/dist-packages",) if path.is_dir()]
+                command = [python, "-I", "-m", "compileall", "-q", "-s", str(root), "-p", "/", str(library), *packages]
                 subprocess.run(command, capture_output=True, timeout=300)
                 break
 

@@ -1,6 +1,6 @@
-"""Where arm64 packages come from: the host's own apt sources, rewritten for arm64. Pure functions over text.
+"""Where packages for Arm come from: the host's own apt sources, rewritten. Pure functions over text.
 
-Debian keeps every architecture on one archive. Ubuntu keeps arm64 on its ports archive, whose address follows
+Debian keeps every architecture on one archive. Ubuntu keeps arm64 and armhf on its ports archive, whose address follows
 from that of the main archive. No archive is named here; all come from the host's files or from `EDGEQ_APT_SOURCES`.
 """
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 from edgeq.emulate.rootfs import USER
 
 FOLDER = "/etc/edgeq"
-QEMU_CPU = "cortex-a72"
-"""The emulator's default model `max` has SVE and SME, with which XNNPACK's int8 kernels go wrong under QEMU."""
-
 MARKER = "EDGEQ_EMULATOR"
 PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"
 
 
-def sshd_config(cookie: str) -> str:
+def sshd_config(cookie: str, qemu_cpu: str) -> str:
     """The sshd_config of one start; `cookie` shows in the banner and in the environment of every login.
 
-    A password is asked for, as on a real Pi, but no account has one: only the instance's key logs in.
+    `qemu_cpu` is what qemu-user shall be: its default model `max` has SVE and SME, with which XNNPACK's int8 kernels go
+    wrong. A password is asked for, as on a real Pi, but no account has one: only the instance's key logs in.
     """
     return f"""# Written by edgeq at every start of this emulated device.
 HostKey {FOLDER}/ssh_host_ed25519_key
@@ -33,7 +31,7 @@ PrintLastLog no
 MaxStartups 100
 MaxSessions 100
 VersionAddendum edgeq-{cookie}
-SetEnv QEMU_CPU={QEMU_CPU} {MARKER}={cookie} PATH={PATH}
+SetEnv QEMU_CPU={qemu_cpu} {MARKER}={cookie} PATH={PATH}
 Subsystem sftp /usr/lib/openssh/sftp-server
 """
 

@@ -25,10 +25,10 @@ from pathlib import Path
 
 from edgeq.emulate.boards import boards
 from edgeq.emulate.process import ProcessId, alive
+from edgeq.emulate.userlands import userlands
 from edgeq.errors import UsageError
 from edgeq.paths import home
 
-PI = "rpi4"
 RECIPES = ("namespaces", "proot", "system")
 HOST = "127.0.0.1"
 
@@ -61,7 +61,7 @@ class Record:
 
 def check_name(name: str) -> None:
     """`UsageError` with near names unless an emulated device is called `name`."""
-    names = (PI, *boards())
+    names = (*userlands(), *boards())
     if name not in names:
         near = difflib.get_close_matches(name.lower(), names, 1, 0.4)
         hint = f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(names)}."

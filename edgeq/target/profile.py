@@ -20,7 +20,7 @@ FEATURES = (
 )
 LIBCS = ("glibc", "musl", "bionic")
 RUNTIMES = ("ai-edge-litert", "tflite-runtime", "litert", "edgeq-micro", "system")
-KERNELS = ("xnnpack", "reference", "edgeq-micro")
+KERNELS = ("xnnpack", "builtin", "reference", "edgeq-micro")
 ACCELERATORS = ("gpu", "npu", "tpu", "dsp", "mve")
 DELEGATES = ("gpu", "nnapi", "qnn", "edgetpu", "xnnpack", "ethos-u", "none")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from edgeq.emulate.boards import boards
-from edgeq.emulate.state import PI
+from edgeq.emulate.userlands import userlands
 from edgeq.paths import shipped
 from edgeq.runtimes import pick, wheels_for
 from edgeq.target import Accelerator, Cpu, Energy, FlashRegion, Memory, Os, Power, Runtime, TargetProfile, read_target
@@ -77,7 +77,7 @@ def test_a_microcontroller_has_a_flash_map_or_says_why_not(profile: TargetProfil
 @each
 def test_what_is_emulated_has_its_emulator_and_its_port(profile: TargetProfile) -> None:
     if profile.emulator:
-        assert profile.emulator in (PI, *boards())
+        assert profile.emulator in (*userlands(), *boards())
     if profile.port:
         board = (shipped("firmware_stubs") / "ports" / profile.port / "board.mk").read_text(encoding="utf-8")
         assert f"TARGET ?= {profile.name}\n" in board
