@@ -6,36 +6,31 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from edgeq.device.address import check_address, local_store
 from edgeq.device.agentfile import agent_bytes, agent_path, agent_sha
 from edgeq.device.device import Device, Progress, silent
-from edgeq.errors import DeviceError, UsageError
+from edgeq.errors import DeviceError
 from edgeq.link.base import Link
 from edgeq.link.program import ProgramLink
-from edgeq.paths import home
 from edgeq.protocol.status import Status
 
 AskPassword = Callable[[str], str]
 
 
 def open_device(address: str, progress: Progress = silent, ask_password: AskPassword | None = None) -> Device:
-    """Open `local:`, `ssh://[user@]host[:port]`, `serial:PORT`, `tcp://host:port` or `qemu:NAME[#INSTANCE]`.
+    """Open `local:[NAME]`, `ssh://[user@]host[:port]`, `serial:PORT`, `tcp://host:port` or `qemu:NAME[#INSTANCE]`.
 
     On Linux the agent is brought up, and renewed if another one is at work there; firmware answers by itself.
     """
     scheme, _, rest = address.partition(":")
     openers: dict[str, Callable[[], Link]] = {
-        "local": _local,
+        "local": lambda: _local(address),
         "ssh": lambda: ssh_link(address, progress, ask_password=ask_password),
         "serial": lambda: serial_link(address),
         "tcp": lambda: tcp_link(address),
         "qemu": lambda: _qemu(rest, progress),
     }
-    if scheme not in openers or (scheme == "local" and rest):
-        raise UsageError(
-            f"'{address}' is not a device address that this edgeq knows.",
-            "Give local:, ssh://user@host, serial:/dev/ttyACM0, tcp://host:port, qemu:rpi4 or qemu:mps2-an386, "
-            "or a name from [devices] in edgeq.toml.",
-        )
+    check_address(address)
     device = Device(openers[scheme](), address)
     try:
         facts = device.describe()
@@ -61,9 +56,8 @@ def _renew(device: Device) -> None:
         ) from error
 
 
-def _local() -> Link:
-    store = home() / "local"
-    return ProgramLink([sys.executable, str(agent_path()), "attach", str(store)], "local:")
+def _local(address: str) -> Link:
+    return ProgramLink([sys.executable, str(agent_path()), "attach", str(local_store(address))], address)
 
 
 def ssh_link(
