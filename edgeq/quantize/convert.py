@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from edgeq.errors import UsageError
+from edgeq.model.constants import check_finite
 from edgeq.model.front_end import TFLITE, front_end
 from edgeq.model.tflite import read_model
 from edgeq.quantize.detect import Detected, detect_mode
@@ -38,13 +39,20 @@ class Variants:
 
 
 def given_mode(model: Path) -> tuple[bytes, Detected | None] | None:
-    """The bytes of a `.tflite` file that is quantized already, in whatever way, with its mode; None for a float model
-    and for anything that is no `.tflite`. `ArtifactError` for a damaged file."""
+    """The bytes of a `.tflite` file that is quantized already, in whatever way, with its mode (None: several in one);
+    None for a float model and for anything that is no `.tflite`.
+
+    `ArtifactError` for a damaged file, `ConvertError` for one whose weights are no numbers.
+    """
     if model.suffix.lower() != ".tflite" or not model.is_file() or front_end(model) != TFLITE:
         return None
     data = model.read_bytes()
-    found = detect_mode(read_model(data))
-    return None if found is not None and found.mode == "float32" else (data, found)
+    info = read_model(data)
+    found = detect_mode(info)
+    if found is not None and found.mode == "float32":
+        return None
+    check_finite(data, info)
+    return data, found
 
 
 def quantized_already(model: Path) -> bytes | None:

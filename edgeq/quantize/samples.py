@@ -148,16 +148,20 @@ def _check(value: Array, file: Array, samples: Samples, index: int) -> None:
     _numbers(value, title)
     if value.shape != file.shape[1:]:
         raise UsageError(
-            f"{title.capitalize()} has shape {list(value.shape)}; the first has {list(file.shape[1:])}.",
+            f"{_first_upper(title)} has shape {list(value.shape)}; the first has {list(file.shape[1:])}.",
             "Give samples of one shape.",
         )
     if value.dtype.kind == "f" and not np.isfinite(value).all():
         raise UsageError(
-            f"{title.capitalize()} has values that are not finite (NaN or infinity).",
+            f"{_first_upper(title)} has values that are not finite (NaN or infinity).",
             "Clean the data first: one such value spoils the whole calibration.",
         )
 
 
 def _numbers(value: Array, title: str) -> None:
     if value.dtype.kind not in "fiub":
-        raise UsageError(f"{title.capitalize()} is of type {value.dtype}, not numbers.", "Save real or whole numbers.")
+        raise UsageError(f"{_first_upper(title)} is of type {value.dtype}, not numbers.", "Save real or whole numbers.")
+
+
+def _first_upper(title: str) -> str:
+    return title[:1].upper() + title[1:]

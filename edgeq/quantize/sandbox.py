@@ -93,9 +93,16 @@ class Sandbox:
             code = self._child.wait()
         if self._late:
             return ConvertError(f"The model did not end within {self._timeout_s:g} s of {doing} here.", _HINT)
-        known = -code in set(signal.Signals)
-        how = f"crashed ({signal.Signals(-code).name if known else f'exit code {code}'})"
-        return ConvertError(f"The runtime {how} while {doing}: the model is damaged or not fit to run.", _HINT)
+        if -code in set(signal.Signals):
+            how, why = signal.Signals(-code).name, "the model is damaged or not fit to run"
+        else:
+            how, why = f"exit code {code}", self._last_words() or "it left no message"
+        return ConvertError(f"The runtime crashed ({how}) while {doing}: {why}.", _HINT)
+
+    def _last_words(self) -> str:
+        self._log.seek(max(0, self._log.seek(0, 2) - 2000))
+        lines = self._log.read().decode("utf-8", "replace").split("\n")
+        return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "")
 
     def _watch(self) -> None:
         """End the process when an answer is overdue."""

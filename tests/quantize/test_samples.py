@@ -81,16 +81,16 @@ def test_samples_are_read_one_by_one_and_mapped_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("bad", "words"),
     [
-        (np.array([1.0, np.nan]), "Clip 1 has values that are not finite"),
-        (np.array([1.0, np.inf]), "Clip 1 has values that are not finite"),
-        (np.array([1.0, 2.0, 3.0]), r"Clip 1 has shape \[3\]; the first has \[2\]"),
-        (np.array(["a", "b"]), "Clip 1 is of type <U1, not numbers"),
+        (np.array([1.0, np.nan]), "Clip-A 1 has values that are not finite"),
+        (np.array([1.0, np.inf]), "Clip-A 1 has values that are not finite"),
+        (np.array([1.0, 2.0, 3.0]), r"Clip-A 1 has shape \[3\]; the first has \[2\]"),
+        (np.array(["a", "b"]), "Clip-A 1 is of type <U1, not numbers"),
     ],
 )
 def test_a_sample_that_is_not_usable_is_named(tmp_path: Path, bad: np.ndarray, words: str) -> None:  # type: ignore[type-arg]
     values = [np.array([1.0, 2.0]), bad]
     with pytest.raises(UsageError, match=words):
-        store(Samples((), 2, lambda index: [values[index]], lambda index: f"clip {index}"), tmp_path)
+        store(Samples((), 2, lambda index: [values[index]], lambda index: f"clip-A {index}"), tmp_path)
 
 
 def test_chosen_samples_keep_their_names() -> None:

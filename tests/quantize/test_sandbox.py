@@ -47,6 +47,11 @@ def test_a_crash_is_a_sentence_and_leaves_nothing_behind() -> None:
         os.kill(pid, 0)
 
 
+def test_a_process_that_fails_otherwise_leaves_its_last_words() -> None:
+    with pytest.raises(ConvertError, match=r"crashed \(exit code 1\) while loading it: .*Error"):
+        Sandbox(tinymodel.converted().model, "xnnpack", memory_bytes=1 << 20)
+
+
 def test_a_model_that_hangs_is_ended() -> None:
     with Sandbox(tinymodel.converted().model, "xnnpack", timeout_s=30) as sandbox:
         sandbox.invoke(_inputs()[0])
