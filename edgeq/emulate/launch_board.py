@@ -48,11 +48,7 @@ def _furnish(board: Board, folder: Path, elf: Path) -> None:
     part = folder / f".{ELF}.part"
     part.write_bytes(elf.read_bytes())
     part.replace(folder / ELF)
-    flash = folder / FLASH
-    if not flash.is_file() or flash.stat().st_size != board.flash_bytes:
-        part = folder / f".{FLASH}.part"
-        part.write_bytes(b"\xff" * board.flash_bytes)
-        part.replace(flash)
+    board.make_flash(folder / FLASH)
 
 
 def _spawn(board: Board, folder: Path, port: int) -> Record:

@@ -40,7 +40,8 @@ def make(port: str, folder: Path, *variables: str) -> Path:
     """A port linked to firmware."""
     if shutil.which("make") is None:
         pytest.skip("make is not installed")
-    command = ["make", "-s", "-C", str(FIRMWARE), "-f", "firmware.mk", f"PORT={port}", f"BUILD={folder}"]
+    command = ["make", "-s", f"-j{os.cpu_count()}", "-C", str(FIRMWARE), "-f", "firmware.mk"]
+    command += [f"PORT={port}", f"BUILD={folder}"]
     facts = subprocess.run([*command, "facts"], capture_output=True, text=True, check=True).stdout
     compiler = dict(line.split("=", 1) for line in facts.splitlines())["compiler"]
     if shutil.which(compiler) is None:
