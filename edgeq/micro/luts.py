@@ -23,8 +23,17 @@ def table(function: Callable[[int], int], low: int = INT8[0], high: int = INT8[1
 
 
 def rescaled(source: Tensor, out: Tensor, activation: str = "NONE") -> Table:
-    """The same value in another scale: QUANTIZE, RELU, RELU6. Where a side is uint8, in the order of its bits."""
-    scale = scale_of(source.scale / out.scale)
+    """The same value in another scale: QUANTIZE, RELU. Where a side is uint8, in the order of its bits."""
+    return _rescaled(source, out, activation, source.scale / out.scale)
+
+
+def clipped(source: Tensor, out: Tensor, activation: str) -> Table:
+    """RELU6 and its kin, as LiteRT has them: their factor is computed in float32."""
+    return _rescaled(source, out, activation, float(np.float32(source.scale) / np.float32(out.scale)))
+
+
+def _rescaled(source: Tensor, out: Tensor, activation: str, ratio: float) -> Table:
+    scale = scale_of(ratio)
     limits = UINT8 if out.dtype == "uint8" else INT8
     low, high = activation_range(activation, out.scale, out.zero_point, limits)
 

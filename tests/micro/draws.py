@@ -93,13 +93,9 @@ def f32(value: float) -> float:
 
 @st.composite
 def power(draw: Draw, low: float, high: float) -> float:
-    """A float32 scale of 2^low .. 2^high; sometimes exactly a power of two, or a decimal: ratios of such scales lie on
-    ties."""
+    """A float32 scale of 2^low .. 2^high; sometimes exactly a power of two."""
     if draw(st.booleans()):
         return f32(2.0 ** draw(st.integers(math.ceil(low), math.floor(high))))
-    if draw(st.integers(0, 2)) == 0:
-        decimal = f32(draw(st.integers(1, 99)) / 10 ** draw(st.integers(0, 4)))
-        return min(max(decimal, f32(2.0**low)), f32(2.0**high))
     return f32(2.0 ** draw(st.floats(low, high)))
 
 

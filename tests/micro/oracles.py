@@ -142,7 +142,7 @@ ORACLES = {
     "ADD": Oracle(tflm, 0, 0.5, "output scale over 2^-19 of the larger input scale, else TFLM aborts"),
     "SUB": Oracle(tflm, 0, 0.5, "as ADD"),
     "MUL": Oracle(tflm, 1, 0.75, why="LiteRT computes the multiplier in float32"),
-    "RELU": Oracle(tflm, 0, 0.75),
+    "RELU": Oracle(tflm, 1, 0.75, why="LiteRT computes the multiplier in float32"),
     "RELU6": Oracle(litert, 255, 0.75, why="TFLM clamps without rescaling: wrong where the scales differ"),
     "LOGISTIC": Oracle(
         tflm, 1, 0.75, "input scale below 4, above it TFLM is off by up to 5", "LiteRT uses exact tables"
@@ -179,7 +179,9 @@ ORACLES = {
     "MINIMUM": Oracle(tflm, 0, 0, _SAME),
     "TILE": Oracle(litert, 0, 0, _SAME, _LACKS),
     "BROADCAST_TO": Oracle(tflm, 0, 0, _SAME, "LiteRT lacks it for int8"),
-    "SUM": Oracle(tflm, 1, 1, "sums that fit the output: TFLM's wrap, LiteRT's are clamped"),
+    "SUM": Oracle(
+        tflm, 255, 1, "sums that fit the output: beyond it TFLM wraps", "LiteRT is wrong where the scales differ"
+    ),
     "ABS": Oracle(tflm, 0, 0.75),
     "RELU_N1_TO_1": Oracle(litert, 0, 0.75, why=_LACKS),
     "RELU_0_TO_1": Oracle(litert, 0, 0.75, why=_LACKS),

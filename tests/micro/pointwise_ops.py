@@ -155,11 +155,15 @@ def pointwise(
 
 
 def any_output(low: float, high: float) -> Callable[[Draw, Tensor], tuple[float, int]]:
-    """The input's quantization, or another whose scale is the input's times 2^low .. 2^high."""
+    """The input's quantization, or another whose scale is the input's times 2^low .. 2^high; sometimes a decimal, for
+    its ratio to a power of two puts results on ties."""
 
     def fixed(draw: Draw, source: Tensor) -> tuple[float, int]:
         if draw(st.booleans()):
             return source.scale, source.zero_point
+        decimal = f32(draw(st.integers(1, 99)) / 10 ** draw(st.integers(0, 4)))
+        if source.scale * 2.0**low < decimal < source.scale * 2.0**high:
+            return decimal, draw(zero_points)
         return f32(source.scale * draw(ratios(low, high))), draw(zero_points)
 
     return fixed

@@ -117,9 +117,9 @@ def _lut(table_of: Callable[[Tensor, Tensor], luts.Table]) -> Callable[[Lowering
 
 
 relu = _lut(lambda source, out: luts.rescaled(source, out, "RELU"))
-relu6 = _lut(lambda source, out: luts.rescaled(source, out, "RELU6"))
-relu_n1_to_1 = _lut(lambda source, out: luts.rescaled(source, out, "RELU_N1_TO_1"))
-relu_0_to_1 = _lut(lambda source, out: luts.rescaled(source, out, "RELU_0_TO_1"))
+relu6 = _lut(lambda source, out: luts.clipped(source, out, "RELU6"))
+relu_n1_to_1 = _lut(lambda source, out: luts.clipped(source, out, "RELU_N1_TO_1"))
+relu_0_to_1 = _lut(lambda source, out: luts.clipped(source, out, "RELU_0_TO_1"))
 hard_swish = _lut(luts.hard_swish)
 absolute = _lut(luts.absolute)
 elu = _lut(luts.elu)
