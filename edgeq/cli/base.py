@@ -6,6 +6,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Annotated, Any
 
 import typer
@@ -58,10 +59,20 @@ DeviceArgument = Annotated[
         show_default=False,
     ),
 ]
+ManyArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[DEVICE]",
+        help="A device, or several as group:NAME or tag:NAME of edgeq.toml.",
+        show_default=False,
+    ),
+]
+Jobs = Annotated[int, typer.Option("--jobs", help="Of several devices so many at once.", min=1, max=256)]
 
 
-def open_address(address: str) -> Any:
-    """The device behind an address; a password is asked for where somebody is there to give it."""
+def open_address(address: str) -> AbstractContextManager[Any]:
+    """The device behind an address, remembered as seen; a password is asked for where somebody is there to give it."""
+    from edgeq.device.contact import contact
     from edgeq.device.open import open_device
 
     ask = None
@@ -69,4 +80,4 @@ def open_address(address: str) -> Any:
         import getpass
 
         ask = getpass.getpass
-    return open_device(address, console.progress, ask)
+    return contact(address, console.progress, lambda place, progress: open_device(place, progress, ask))

@@ -8,18 +8,23 @@ from typing import Annotated
 
 import typer
 
-from edgeq.cli.base import DeviceArgument, app, command, console, open_address
+from edgeq.cli.base import DeviceArgument, Jobs, ManyArgument, app, command, console, open_address
+from edgeq.cli.fleets import bench_many, deploy_many, releases_many, rollback_many, trust_list
 from edgeq.errors import UsageError
 
 
 @command(app)
 def deploy(
     bundle: Annotated[Path | None, typer.Argument(help="A bundle folder.", show_default=False)] = None,
-    to: Annotated[str | None, typer.Option("--to", help="The device: a name or an address.")] = None,
+    to: Annotated[
+        list[str] | None,
+        typer.Option("--to", help="A device, group:NAME or tag:NAME; may be given several times.", show_default=False),
+    ] = None,
+    jobs: Jobs = 8,
 ) -> None:
-    """Send a bundle to a device, verify it there, test it on its golden vectors, then let it serve.
+    """Send a bundle to a device or to many, verify it there, test it on its golden vectors, then let it serve.
 
-    Example: edgeq deploy build/digits-rpi4 --to ssh://pi@raspberrypi
+    Example: edgeq deploy build/digits-rpi4 --to ssh://pi@raspberrypi, edgeq deploy --to group:lab
     """
     from edgeq.bundle import read_bundle
     from edgeq.deploy import deploy as deploy_bundle
@@ -27,7 +32,10 @@ def deploy(
     from edgeq.telling import tell_deployed
 
     project = load_project()
-    entry = project.resolve(to)
+    if project.is_many(to or ()):
+        deploy_many(project, to or (), bundle, jobs)
+        return
+    entry = project.resolve(to[0] if to else None)
     content = read_bundle(bundle or project.bundle(entry))
     with open_address(entry.address) as device:
         console.result(*tell_deployed(deploy_bundle(content, device, console.progress), content.name, entry.address))
@@ -58,7 +66,7 @@ def run(
 
 
 @command(app)
-def releases(device: DeviceArgument = None) -> None:
+def releases(device: ManyArgument = None, jobs: Jobs = 8) -> None:
     """List the releases on a device, and which one serves.
 
     Example: edgeq releases ssh://pi@raspberrypi
@@ -67,7 +75,11 @@ def releases(device: DeviceArgument = None) -> None:
 
     from edgeq.project import load_project
 
-    with open_address(load_project().resolve(device).address) as opened:
+    project = load_project()
+    if project.is_many(wanted := [device] if device else []):
+        releases_many(project, wanted, jobs)
+        return
+    with open_address(project.resolve(device).address) as opened:
         found = opened.releases()
     rows = [(item.n, item.name, item.digest[:12], item.state, _mark(item.serving, item.previous)) for item in found]
     document = {"releases": [asdict(item) for item in found]}
@@ -75,14 +87,18 @@ def releases(device: DeviceArgument = None) -> None:
 
 
 @command(app)
-def rollback(device: DeviceArgument = None) -> None:
+def rollback(device: ManyArgument = None, jobs: Jobs = 8) -> None:
     """Let the previous release serve again.
 
     Example: edgeq rollback ssh://pi@raspberrypi
     """
     from edgeq.project import load_project
 
-    with open_address(load_project().resolve(device).address) as opened:
+    project = load_project()
+    if project.is_many(wanted := [device] if device else []):
+        rollback_many(project, wanted, jobs)
+        return
+    with open_address(project.resolve(device).address) as opened:
         n = opened.rollback(console.progress)
         serving = next(item for item in opened.releases() if item.n == n)
     document = {"n": n, "name": serving.name, "digest": serving.digest}
@@ -91,12 +107,13 @@ def rollback(device: DeviceArgument = None) -> None:
 
 @command(app)
 def bench(
-    device: DeviceArgument = None,
+    device: ManyArgument = None,
     runs: Annotated[int, typer.Option(help="Steady-state inferences.", min=1, max=1_000_000)] = 200,
     warmup: Annotated[int, typer.Option(help="Inferences before them.", min=0, max=1_000_000)] = 20,
     threads: Annotated[int, typer.Option(help="0: what the bundle says.", min=0, max=1024)] = 0,
     probe: Annotated[list[str] | None, typer.Option(help="t0: or replay:FILE.csv; may be given several times.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Where the run goes (run.json).")] = None,
+    jobs: Jobs = 1,
 ) -> None:
     """Measure the serving release: the device times itself, every sample is kept.
 
@@ -107,6 +124,9 @@ def bench(
     from edgeq.telling import tell_run
 
     project = load_project()
+    if project.is_many(wanted := [device] if device else []):
+        bench_many(project, wanted, output, jobs, runs=runs, warmup=warmup, threads=threads, probes=probe)
+        return
     entry = project.resolve(device)
     with open_address(entry.address) as opened:
         measured = bench_device(
@@ -135,14 +155,27 @@ def profile(device: DeviceArgument = None) -> None:
 
 @command(app)
 def trust(
-    host: Annotated[str, typer.Argument(help="ssh://[user@]host[:port], or just the host.")],
+    host: Annotated[
+        str | None, typer.Argument(help="ssh://[user@]host[:port], or just the host.", show_default=False)
+    ] = None,
     fingerprint: Annotated[str | None, typer.Option(help="Accept exactly this one (SHA256:...), unasked.")] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Replace a key that was trusted before.")] = False,
+    listed: Annotated[
+        Path | None,
+        typer.Option("--from", help="Trust the hosts of a list that show the keys it says.", show_default=False),
+    ] = None,
 ) -> None:
-    """Show a host's key and, once you have compared it, trust it.
+    """Show a host's key and, once you have compared it, trust it; or compare many with a list.
 
-    Example: edgeq trust pi@raspberrypi
+    Example: edgeq trust pi@raspberrypi, edgeq trust --from lab-keys.txt
     """
+    if listed:
+        if host or fingerprint:
+            raise UsageError("A list and a host were given.", "Give --from FILE, or one host.")
+        trust_list(listed, replace)
+        return
+    if host is None:
+        raise UsageError("No host was given.", "Name one, such as pi@raspberrypi, or give a list with --from FILE.")
     from edgeq.link.known_hosts import remember
     from edgeq.link.ssh import fetch_host_key
 
