@@ -7,6 +7,7 @@ import json
 import os
 import re
 import stat
+import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ REQUIRED = ("model.tflite", "interface.json", "golden.cbor")
 MOST_MANIFEST_BYTES = 4 << 20
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 _HINT = "Build the bundle again, or copy it again."
+_PLAIN = 0 if sys.platform == "win32" else os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 @dataclass(frozen=True)
@@ -169,15 +171,16 @@ def _entry(name: str, entry: Any) -> bool:
 def _read(folder: Path, name: str, most: int) -> bytes:
     """At most `most` + 1 bytes of a member; links and devices are not followed."""
     path = folder / name
+    if path.is_symlink():
+        raise ArtifactError(f"'{name}' of the bundle '{folder}' is a symbolic link.", _HINT)
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = os.open(path, os.O_RDONLY | _PLAIN)
         with os.fdopen(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise ArtifactError(f"'{name}' of the bundle '{folder}' is not a plain file.", _HINT)
             data = file.read(most + 1)
     except OSError as error:
-        why = "is missing" if not path.is_symlink() and not path.exists() else f"cannot be read: {error.strerror}"
-        why = "is a symbolic link" if path.is_symlink() else why
+        why = f"cannot be read: {error.strerror}" if path.exists() else "is missing"
         raise ArtifactError(f"'{name}' of the bundle '{folder}' {why}.", _HINT) from error
     if len(data) > most:
         raise ArtifactError(f"'{name}' of the bundle '{folder}' is larger than its manifest says.", _HINT)

@@ -21,7 +21,10 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # A module imports from its own row and the rows above it, never from one below.
 LAYERS = (
-    ("edgeq", "edgeq.errors", "edgeq.units", "edgeq.paths", "edgeq.console", "edgeq.parallel"),
+    (
+        *("edgeq", "edgeq.errors", "edgeq.units", "edgeq.paths", "edgeq.console", "edgeq.parallel"),
+        *("edgeq.hosts", "edgeq.lock"),
+    ),
     (
         *("edgeq.target", "edgeq.dataset", "edgeq.interface", "edgeq.preprocess", "edgeq.model", "edgeq.run"),
         *("edgeq.runtime", "edgeq.runtimes", "edgeq.protocol", "edgeq.inventory", "edgeq.project"),

@@ -10,6 +10,7 @@ from edgeq.device.address import check_address, local_store
 from edgeq.device.agentfile import agent_bytes, agent_path, agent_sha
 from edgeq.device.device import Device, Progress, silent
 from edgeq.errors import DeviceError
+from edgeq.hosts import need_linux
 from edgeq.link.base import Link
 from edgeq.link.program import ProgramLink
 from edgeq.protocol.status import Status
@@ -57,6 +58,7 @@ def _renew(device: Device) -> None:
 
 
 def _local(address: str) -> Link:
+    need_linux(address)
     return ProgramLink([sys.executable, str(agent_path()), "attach", str(local_store(address))], address)
 
 

@@ -1,4 +1,7 @@
-"""A program on this machine whose standard input and output are the link: the agent of `local:`, or `ssh`."""
+"""A program on this machine whose standard input and output are the link: the agent of `local:`, or `ssh`.
+
+POSIX only, since pipes cannot be waited for elsewhere: on Windows `local:` is refused and paramiko carries `ssh://`.
+"""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import termios
+import sys
 import time
 import warnings
 from collections.abc import Iterator
@@ -17,6 +17,9 @@ from typing import Any
 
 from edgeq.errors import LinkError, LinkTimeout, UsageError
 from edgeq.link.line_address import SerialAddress, parse_serial
+
+if sys.platform != "win32":
+    import termios
 
 TICK_S = 0.05
 WRITE_S = 5.0
@@ -100,10 +103,11 @@ def _tune(port: Any) -> None:
     # A USB adapter otherwise waits 16 ms for more bytes; many a driver cannot be asked.
     with contextlib.suppress(AttributeError, OSError, ValueError):
         port.set_low_latency_mode(True)
-    with contextlib.suppress(AttributeError, OSError, termios.error):
-        settings = termios.tcgetattr(port.fileno())
-        settings[2] &= ~termios.HUPCL
-        termios.tcsetattr(port.fileno(), termios.TCSANOW, settings)
+    if sys.platform != "win32":
+        with contextlib.suppress(AttributeError, OSError, termios.error):
+            settings = termios.tcgetattr(port.fileno())
+            settings[2] &= ~termios.HUPCL
+            termios.tcsetattr(port.fileno(), termios.TCSANOW, settings)
 
 
 def _pulse(port: Any, line: str) -> None:
@@ -129,10 +133,15 @@ def _translated(name: str) -> Iterator[None]:
         raise LinkTimeout(f"{name} took no bytes for {WRITE_S:g} s.", HINT) from error
     except serial.PortNotOpenError as error:
         raise LinkError(f"The link to {name} is closed.", "Open it again.") from error
-    except (OSError, termios.error) as error:
+    except _failures() as error:
         raise _link_error(name, error) from error
     except (ValueError, NotImplementedError) as error:
         raise UsageError(f"{name} cannot be used so: {error}.", "Check the port and its options.") from error
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """What a port raises: termios.error is no OSError, and Windows has none."""
+    return (OSError,) if sys.platform == "win32" else (OSError, termios.error)
 
 
 def _link_error(name: str, error: Exception) -> LinkError:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -57,7 +58,9 @@ class OpensshLink(ProgramLink):
 
 
 def openssh(target: SshTarget) -> Openssh | None:
-    """The quick way to `target`, or None: no `ssh` here, a way over other hosts, or a password to be given."""
+    """The quick way to `target`, or None: no `ssh` here, a way over other hosts, a password to be given, or Windows."""
+    if sys.platform == "win32":
+        return None
     program = shutil.which(os.environ.get(PROGRAM_VARIABLE, "ssh"))
     by_password = PASSWORD_VARIABLE in os.environ
     if not program or by_password or target.proxy_command or target.proxy_jump or not _quotable(target):

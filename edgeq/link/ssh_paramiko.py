@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import socket
 import struct
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -134,8 +135,11 @@ def transport(wire: Any, known_types: list[str], timeout_s: float) -> Any:
 def agent(path: str) -> Any:
     """The key agent at a socket, or None; one that is absent, hangs or answers nonsense is passed over.
 
-    paramiko's own constructor waits for ever and leaves its socket open when it fails.
+    paramiko's own constructor waits for ever and leaves its socket open when it fails. On Windows agents have no
+    sockets, and none is asked.
     """
+    if sys.platform == "win32":
+        return None
     paramiko = library()
     made: Any = paramiko.Agent.__new__(paramiko.Agent)
     paramiko.agent.AgentSSH.__init__(made)

@@ -8,13 +8,14 @@ from __future__ import annotations
 import contextlib
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from edgeq.errors import LinkError, LinkTimeout
+from edgeq.errors import LinkError, LinkTimeout, UsageError
 
 READ_AHEAD_BYTES = 1 << 18
 OPENING_READS = 32
@@ -164,6 +165,10 @@ class ProxyProcess:
 
     def __init__(self, command: str, shown: str) -> None:
         self.shown = shown
+        if sys.platform == "win32":
+            raise UsageError(
+                f"{shown}: a ProxyCommand cannot be used on Windows.", "Use ProxyJump in ~/.ssh/config instead."
+            )
         self.sock, theirs = socket.socketpair()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
         try:

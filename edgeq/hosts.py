@@ -1,0 +1,18 @@
+"""What kind of machine this is, and what edgeq cannot do on it. Linux does everything."""
+
+from __future__ import annotations
+
+import sys
+
+from edgeq.errors import UsageError
+
+_NAMES = {"win32": "Windows", "darwin": "macOS"}
+
+
+def need_linux(what: str) -> None:
+    """`UsageError` on any other system; `what` begins the sentence ("local:", "An emulated board")."""
+    if not sys.platform.startswith("linux"):
+        raise UsageError(
+            f"{what} needs Linux; this is {_NAMES.get(sys.platform, sys.platform)}.",
+            "Use a device over ssh://, serial: or tcp://, or run edgeq in a Linux virtual machine (WSL on Windows).",
+        )
