@@ -188,10 +188,16 @@ def tell_outputs(outputs: Sequence[Array], interface: Interface, path: Path | No
     for index, row in enumerate(scores[:10]):
         order = row.argsort()[::-1][:TOP]
         named = ", ".join(f"{labels[i] if i < len(labels) else i} {row[i]:.4g}" for i in order)
-        lines.append(f"  sample {index}: {named}")
+        lines.append(f"  sample {index}: {named}{_below(row.max(), interface)}")
     more = f"\n  ... and {len(scores) - 10} more" if len(scores) > 10 else ""
     where = f"{len(scores)} samples" + (f", written to {path}" if path else "")
     return document, "\n".join([f"{where}; highest outputs:", *lines]) + more
+
+
+def _below(score: float, interface: Interface) -> str:
+    if interface.threshold is None or score >= interface.threshold:
+        return ""
+    return f"  (below the threshold {interface.threshold:g}: no decision)"
 
 
 def _named(outputs: Sequence[Array], interface: Interface) -> list[tuple[Any, Array]]:

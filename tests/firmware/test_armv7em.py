@@ -26,7 +26,7 @@ from networks import Network  # noqa: E402
 
 MISSING = board.missing_tools()
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
-SINGLE = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+SINGLE = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
 EXAMPLES, NETWORKS, WIDE, DENSE = 100, 30, 12, 32
 
 Steps = list[list[np.ndarray]]  # type: ignore[type-arg]
