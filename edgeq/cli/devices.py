@@ -12,6 +12,8 @@ from edgeq.cli.base import DeviceArgument, Jobs, ManyArgument, app, command, con
 from edgeq.cli.fleets import bench_many, deploy_many, releases_many, rollback_many, trust_list
 from edgeq.errors import UsageError
 
+INPUT_HELP = "x.npy, x.npz, clip.wav, photo.png, a folder of them, a table; once per input of the model."
+
 
 @command(app)
 def deploy(
@@ -20,6 +22,10 @@ def deploy(
         list[str] | None,
         typer.Option("--to", help="A device, group:NAME or tag:NAME; may be given several times.", show_default=False),
     ] = None,
+    allow: Annotated[
+        bool,
+        typer.Option("--allow-interface-change", help="Applications may meet other shapes, labels or preprocessing."),
+    ] = False,
     jobs: Jobs = 8,
 ) -> None:
     """Send a bundle to a device or to many, verify it there, test it on its golden vectors, then let it serve.
@@ -33,24 +39,25 @@ def deploy(
 
     project = load_project()
     if project.is_many(to or ()):
-        deploy_many(project, to or (), bundle, jobs)
+        deploy_many(project, to or (), bundle, jobs, allow)
         return
     entry = project.resolve(to[0] if to else None)
     content = read_bundle(bundle or project.bundle(entry))
     with open_address(entry.address) as device:
-        console.result(*tell_deployed(deploy_bundle(content, device, console.progress), content.name, entry.address))
+        done = deploy_bundle(content, device, console.progress, allow_interface_change=allow)
+    console.result(*tell_deployed(done, content.name, entry.address))
 
 
 @command(app)
 def run(
     device: DeviceArgument = None,
-    inputs: Annotated[list[Path], typer.Option("--input", "-i", help="Samples, .npy or .npz; once per input.")] = [],  # noqa: B006
+    inputs: Annotated[list[Path], typer.Option("--input", "-i", help=INPUT_HELP)] = [],  # noqa: B006
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Where outputs go, .npy or .npz.")] = None,
     raw: Annotated[bool, typer.Option("--raw", help="The model's own integers in and out.")] = False,
 ) -> None:
-    """One inference per sample on the device, real values in and out.
+    """One inference per sample on the device: real values or raw input in, real values out.
 
-    Example: edgeq run ssh://pi@raspberrypi --input x.npy -o y.npy
+    Example: edgeq run ssh://pi@raspberrypi --input x.npy -o y.npy, edgeq run board --input clip.wav
     """
     from edgeq.infer import infer, read_inputs, write_outputs
     from edgeq.project import load_project
