@@ -24,7 +24,10 @@ REQUIRED = ("model.tflite", "interface.json", "golden.cbor")
 MOST_MANIFEST_BYTES = 4 << 20
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 _HINT = "Build the bundle again, or copy it again."
-_PLAIN = 0 if sys.platform == "win32" else os.O_NOFOLLOW | os.O_NONBLOCK
+if sys.platform == "win32":
+    _PLAIN = 0
+else:
+    _PLAIN = os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 @dataclass(frozen=True)

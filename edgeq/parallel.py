@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -175,7 +176,7 @@ def _unexpected(cause: BaseException) -> EdgeqError:
 def _shield() -> None:
     """A terminal's Ctrl-C reaches every process in the foreground: the programs that this thread starts inherit that
     they do not see it, so that an `ssh` does not end in the middle of what is to be finished."""
-    if hasattr(signal, "pthread_sigmask"):
+    if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 

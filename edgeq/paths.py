@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 from edgeq.errors import UsageError
 
 
 def home() -> Path:
-    """`EDGEQ_HOME`, else `~/.local/share/edgeq`: caches, emulators, the store behind `local:`."""
-    return Path(os.environ.get("EDGEQ_HOME") or Path.home() / ".local" / "share" / "edgeq")
+    """`EDGEQ_HOME`, else `edgeq` in the user's data folder (`~/.local/share` on Linux): caches, emulators, the store of
+    `local:`."""
+    return Path(os.environ.get("EDGEQ_HOME") or _data_folder() / "edgeq")
+
+
+def _data_folder() -> Path:
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support"
+    return Path.home() / ".local" / "share"
 
 
 def offline() -> bool:

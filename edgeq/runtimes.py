@@ -6,19 +6,18 @@ edgeq pushes. A manifest has those of its architecture; `pick` chooses by what t
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from edgeq.errors import ArtifactError, DeviceError, UsageError
+from edgeq.lock import locked as file_locked
 from edgeq.paths import home, offline
 from edgeq.protocol.status import Status
 from edgeq.units import format_bytes
@@ -32,6 +31,8 @@ LOCK = Path(__file__).with_name("runtimes.toml")
 WHEELED = ("ai-edge-litert", "tflite-runtime")
 """The runtimes that come as wheels."""
 PIP_DEADLINE_S = 900.0
+WAIT_S = 2 * PIP_DEADLINE_S
+"""The longest wait for another process that fetches the same wheel."""
 _MANYLINUX = re.compile(r"manylinux_(?P<major>\d+)_(?P<minor>\d+)_(?P<arch>\w+)")
 _LEGACY = {"manylinux1": "manylinux_2_5", "manylinux2010": "manylinux_2_12", "manylinux2014": "manylinux_2_17"}
 _FILE = re.compile(
@@ -170,7 +171,10 @@ def fetch(wheel: Wheel, *, progress: Callable[[str], None] = lambda _: None) -> 
             f"The wheel {wheel.file} is not in {folder}, and EDGEQ_OFFLINE is set.", "Run once without EDGEQ_OFFLINE."
         )
     folder.mkdir(parents=True, exist_ok=True)
-    with _lock(folder / f".{wheel.file}.lock"), tempfile.TemporaryDirectory(prefix=".part-", dir=folder) as part:
+    with (
+        file_locked(folder / f".{wheel.file}.lock", WAIT_S),
+        tempfile.TemporaryDirectory(prefix=".part-", dir=folder) as part,
+    ):
         if not _is(path, wheel):
             progress(f"Fetching {wheel.file} ({format_bytes(wheel.size)})")
             _download(wheel, Path(part))
@@ -244,14 +248,6 @@ def _is(path: Path, wheel: Wheel) -> bool:
     except FileNotFoundError:
         return False
     return digest.hexdigest() == wheel.sha256
-
-
-@contextlib.contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """One process or thread at a time. The kernel frees it when its holder dies, and pip's deadline bounds the wait."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _device_version(what: str, said: str) -> tuple[int, int]:

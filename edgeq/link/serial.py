@@ -18,8 +18,13 @@ from typing import Any
 from edgeq.errors import LinkError, LinkTimeout, UsageError
 from edgeq.link.line_address import SerialAddress, parse_serial
 
-if sys.platform != "win32":
+if sys.platform == "win32":
+    FAILURES: tuple[type[Exception], ...] = (OSError,)
+else:
     import termios
+
+    FAILURES = (OSError, termios.error)
+"""What a port raises; termios.error is no OSError."""
 
 TICK_S = 0.05
 WRITE_S = 5.0
@@ -133,15 +138,10 @@ def _translated(name: str) -> Iterator[None]:
         raise LinkTimeout(f"{name} took no bytes for {WRITE_S:g} s.", HINT) from error
     except serial.PortNotOpenError as error:
         raise LinkError(f"The link to {name} is closed.", "Open it again.") from error
-    except _failures() as error:
+    except FAILURES as error:
         raise _link_error(name, error) from error
     except (ValueError, NotImplementedError) as error:
         raise UsageError(f"{name} cannot be used so: {error}.", "Check the port and its options.") from error
-
-
-def _failures() -> tuple[type[Exception], ...]:
-    """What a port raises: termios.error is no OSError, and Windows has none."""
-    return (OSError,) if sys.platform == "win32" else (OSError, termios.error)
 
 
 def _link_error(name: str, error: Exception) -> LinkError:

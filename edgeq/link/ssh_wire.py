@@ -160,15 +160,19 @@ def _set_options(sock: socket.socket) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
+def _need_shell(shown: str) -> None:
+    if sys.platform == "win32":
+        raise UsageError(
+            f"{shown}: a ProxyCommand cannot be used on Windows.", "Use ProxyJump in ~/.ssh/config instead."
+        )
+
+
 class ProxyProcess:
     """A ProxyCommand: a shell line of the user's own configuration whose stdin and stdout are the connection."""
 
     def __init__(self, command: str, shown: str) -> None:
+        _need_shell(shown)
         self.shown = shown
-        if sys.platform == "win32":
-            raise UsageError(
-                f"{shown}: a ProxyCommand cannot be used on Windows.", "Use ProxyJump in ~/.ssh/config instead."
-            )
         self.sock, theirs = socket.socketpair()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
         try:

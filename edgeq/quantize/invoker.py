@@ -54,10 +54,10 @@ def _words(error: Exception) -> bytes:
 
 def limit_memory(count: int) -> None:
     """No more than `count` bytes of addresses, and no core files. Nothing where the system has no such limits."""
-    try:
-        import resource
-    except ImportError:
+    if sys.platform == "win32":
         return
+    import resource
+
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         hard = resource.getrlimit(resource.RLIMIT_AS)[1]
@@ -66,10 +66,10 @@ def limit_memory(count: int) -> None:
 
 def limit_cpu(seconds: float) -> None:
     """No more than `seconds` of processor time from now on: for a process that nobody watches any more."""
-    try:
-        import resource
-    except ImportError:
+    if sys.platform == "win32":
         return
+    import resource
+
     with contextlib.suppress(ValueError, OSError):
         used = resource.getrusage(resource.RUSAGE_SELF)
         hard = resource.getrlimit(resource.RLIMIT_CPU)[1]

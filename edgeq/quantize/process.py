@@ -123,7 +123,7 @@ def _pump(process: subprocess.Popen[bytes], pieces: queue.SimpleQueue[bytes]) ->
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
-        if os.name == "posix":
+        if sys.platform != "win32":
             os.killpg(process.pid, signal.SIGKILL)
         else:
             process.kill()
