@@ -17,6 +17,7 @@ from edgeq.emulate.rootfs import Progress, rootfs
 from edgeq.emulate.state import Instance, all_running, check_key, check_name, folder_of, running
 from edgeq.emulate.userlands import Userland, userlands
 from edgeq.errors import EdgeqError, UsageError
+from edgeq.hosts import need_linux
 
 START_TIMEOUT_S = 1800.0
 """Of the lock: the first start fetches and unpacks the userland."""
@@ -45,6 +46,7 @@ def start(
     """
     name, key = _name_and_key(name, instance)
     check_name(name)
+    need_linux("An emulated board")
     folder = folder_of(key)
     board = boards().get(name)
     forced = _forced_for(board, recipe) if board else forced_recipe(recipe)
