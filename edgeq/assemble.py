@@ -85,6 +85,7 @@ def _manifest(made: Ingredients, target: TargetProfile, planned: Compiled | None
             "version": runtime.version,
             "threads": runtime.threads,
             "wheels": runtime_wheels(target),
+            **({"path": runtime.path} if runtime.path else {}),
         },
         "evaluation": made.evaluation,
         "calibration": made.calibration,

@@ -10,10 +10,11 @@ from typing import Any
 
 from edgeq.bundle import Bundle
 from edgeq.device.device import Device, Progress, silent
-from edgeq.errors import ArtifactError, DeviceError, ProtocolError
+from edgeq.errors import ArtifactError, DeviceError, ProtocolError, UsageError
 from edgeq.interface import differences
 from edgeq.protocol.status import Status
-from edgeq.runtimes import Wheel, fetch, pick
+from edgeq.resolve import SYSTEM, judge, of_facts, place_of
+from edgeq.runtimes import Wheel, fetch
 from edgeq.units import format_bytes
 
 SPACE_MARGIN = 2
@@ -34,22 +35,33 @@ class Deployed:
 
 
 def deploy(
-    bundle: Bundle, device: Device, progress: Progress = silent, *, allow_interface_change: bool = False
+    bundle: Bundle,
+    device: Device,
+    progress: Progress = silent,
+    *,
+    allow_interface_change: bool = False,
+    runtime: str = "",
 ) -> Deployed:
     """Preflight, send what is missing, stage, self-test, activate; at any failure the previous release still serves.
 
     `DeviceError` with status INTERFACE where applications would meet another interface than that of the release that
-    serves, unless that is allowed.
+    serves, unless that is allowed. `runtime` is `system:/path` where the device's own shall be used, in a folder of
+    Python packages there, or `system` for that of its Python; what the manifest says where it is empty.
     """
     serving = next((release for release in device.releases() if release.serving), None)
-    if serving and serving.digest == bundle.digest and _is_sound(device, progress):
+    same = serving is not None and serving.digest == bundle.digest
+    if serving and same and not runtime and _is_sound(device, progress):
         return Deployed(serving.n, bundle.digest, None, False, device.client.sent_bytes, {})
-    wheels = preflight(bundle, device)
+    system = _system(bundle, runtime)
+    wheels = preflight(bundle, device, system)
     if serving:
         _check_interface(bundle, device, progress, allow_interface_change)
     push(bundle, wheels, device, progress)
-    n = device.stage(bundle.digest, [wheel.sha256 for wheel in wheels], lambda note: progress(f"staging: {note}"))
+    digests = [wheel.sha256 for wheel in wheels]
+    n = device.stage(bundle.digest, digests, lambda note: progress(f"staging: {note}"), system)
     device.selftest(n, lambda note: progress(f"self-test: {note}"))
+    if serving and same and n == serving.n:
+        return Deployed(n, bundle.digest, None, False, device.client.sent_bytes, {})
     golden = device.activate(n, lambda note: progress(f"activating: {note}"))
     return Deployed(n, bundle.digest, serving.n if serving else None, True, device.client.sent_bytes, golden)
 
@@ -84,25 +96,43 @@ def _check_interface(bundle: Bundle, device: Device, progress: Progress, allowed
         progress(f"interface: {change}")
 
 
-def preflight(bundle: Bundle, device: Device) -> list[Wheel]:
-    """Refuse early what cannot work; the answer is the runtime wheels that this device needs (none if it has them)."""
+def _system(bundle: Bundle, runtime: str) -> str | None:
+    """The folder that the runtime lies in on the device; None where wheels or what the manifest names are meant."""
+    if runtime and place_of(runtime) is None:
+        raise UsageError(
+            f"The runtime '{runtime}' of a device is not one that edgeq knows.",
+            "Write runtime = 'system:/path' (a folder of Python packages on the device), or leave it out.",
+        )
+    if runtime:
+        return place_of(runtime)
+    said = bundle.manifest["runtime"]
+    return str(said.get("path", "")) if said["name"] == SYSTEM else None
+
+
+def preflight(bundle: Bundle, device: Device, system: str | None = None) -> list[Wheel]:
+    """Refuse early what cannot work; the answer is the runtime wheels that this device needs (none if it has them).
+
+    With `system` the device itself looks for the runtime, before anything switches.
+    """
     facts, runtime = device.describe(), bundle.manifest["runtime"]
-    if facts.get("arch") != bundle.manifest["arch"]:
+    situation = of_facts(facts)
+    if situation.arch != bundle.manifest["arch"]:
+        differs = situation.kernel_arch and situation.kernel_arch != situation.arch
+        kernel = f" (its kernel says {situation.kernel_arch})" if differs else ""
         raise DeviceError(
-            f"The bundle '{bundle.name}' is for {bundle.manifest['arch']}; {device.address} is {facts.get('arch')}.",
+            f"The bundle '{bundle.name}' is for {bundle.manifest['arch']}; "
+            f"{device.address} is {situation.arch}{kernel}.",
             "Build for this device: 'edgeq targets' lists the profiles.",
             Status.MISMATCH,
         )
-    if facts.get("runtime") == {"name": runtime["name"], "version": runtime["version"]}:
+    if system is not None:
         return []
-    libc, _, glibc = str(facts.get("libc")).partition(" ")
-    if libc != "glibc":
+    verdict = judge(runtime["name"], runtime["version"], situation, runtime["wheels"])
+    if not verdict.works:
         raise DeviceError(
-            f"{device.address} has the C library '{facts.get('libc')}'; {runtime['name']} needs glibc.",
-            f"Install {runtime['name']} {runtime['version']} on the device yourself.",
-            Status.MISMATCH,
+            f"{verdict.runtime} cannot run on {device.address}: {verdict.reason}.", verdict.hint, Status.MISMATCH
         )
-    return pick(runtime["wheels"], python=str(facts.get("python")), glibc=glibc)
+    return list(verdict.wheels)
 
 
 def push(bundle: Bundle, wheels: list[Wheel], device: Device, progress: Progress) -> None:

@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 KERNELS = ("xnnpack", "builtin", "reference")
 _RESOLVERS = {"builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "reference": "BUILTIN_REF"}
 _MODULES = (("ai-edge-litert", "ai_edge_litert"), ("tflite-runtime", "tflite_runtime"))
+MODULES = tuple(module for _, module in _MODULES)
+"""The Python packages that hold a runtime."""
 
 
 class RuntimeUnavailable(Exception):

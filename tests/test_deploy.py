@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,14 @@ from edgeq.agent.connection import Connection
 from edgeq.agent.service import Service
 from edgeq.deploy import deploy, preflight
 from edgeq.device.device import Device
-from edgeq.errors import DeviceError
+from edgeq.errors import DeviceError, UsageError
 from edgeq.link.memory import MemoryLink
 from edgeq.protocol.status import Status
+from edgeq.runtime import MODULES
 from edgeq.runtimes import wheels_for
+
+OTHER = {"name": "tflite-runtime", "version": "0.1", "threads": 1, "wheels": []}
+"""A runtime that no device here has."""
 
 
 @pytest.fixture
@@ -121,3 +126,55 @@ def test_an_agent_that_starts_in_the_middle_of_a_trial_goes_back(service: Servic
             ("a", "confirmed", True),
             ("b", "bad", False),
         ]
+
+
+def place_of_the_runtime() -> str:
+    """The folder that this Python has its runtime from."""
+    for module in MODULES:
+        found = importlib.util.find_spec(module)
+        if found and found.origin:
+            return str(Path(found.origin).parents[1])
+    pytest.skip("no runtime for .tflite models is installed here")
+
+
+def test_a_device_s_own_runtime_is_used_where_it_is_said(service: Service, tmp_path: Path) -> None:
+    bundle, place = make_bundle(tmp_path / "b", runtime=OTHER), place_of_the_runtime()
+    with connect(service) as device:
+        with pytest.raises(DeviceError, match="cannot run on memory:"):
+            deploy(bundle, device)
+        first = deploy(bundle, device, runtime=f"system:{place}")
+        assert (first.changed, first.golden["vectors"]) == (True, 4)
+        assert str((service.store.root / "runtime").readlink()) == place
+        assert deploy(bundle, device, runtime=f"system:{place}").changed is False
+        moved = deploy(bundle, device, runtime="system")
+        assert (moved.changed, moved.n) == (True, first.n + 1)
+
+
+def test_a_profile_may_say_that_the_system_s_runtime_is_meant(service: Service, tmp_path: Path) -> None:
+    own = {"name": "system", "version": "any", "threads": 1, "wheels": [], "path": place_of_the_runtime()}
+    with connect(service) as device:
+        assert deploy(make_bundle(tmp_path / "b", runtime=own), device).changed
+
+
+@pytest.mark.parametrize(
+    ("runtime", "message"),
+    [
+        ("system:/nowhere/at/all", "there is no folder /nowhere/at/all"),
+        ("system:relative", "there is no folder relative"),
+        ("system:/usr", "/usr holds neither ai_edge_litert nor tflite_runtime"),
+    ],
+)
+def test_a_runtime_that_is_not_there_is_told_before_anything_switches(
+    service: Service, tmp_path: Path, runtime: str, message: str
+) -> None:
+    with connect(service) as device:
+        before = deploy(make_bundle(tmp_path / "a"), device)
+        with pytest.raises(DeviceError, match=message) as no:
+            deploy(make_bundle(tmp_path / "b", runtime=OTHER), device, runtime=runtime)
+        assert no.value.status == Status.MISMATCH
+        assert [release.n for release in device.releases() if release.serving] == [before.n]
+
+
+def test_an_unknown_word_for_a_runtime_is_refused(service: Service, tmp_path: Path) -> None:
+    with connect(service) as device, pytest.raises(UsageError, match="'litert' of a device"):
+        deploy(make_bundle(tmp_path / "b"), device, runtime="litert")

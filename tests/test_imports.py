@@ -27,7 +27,7 @@ LAYERS = (
     ),
     (
         *("edgeq.target", "edgeq.dataset", "edgeq.interface", "edgeq.preprocess", "edgeq.model", "edgeq.run"),
-        *("edgeq.runtime", "edgeq.runtimes", "edgeq.protocol", "edgeq.inventory", "edgeq.project"),
+        *("edgeq.runtime", "edgeq.runtimes", "edgeq.resolve", "edgeq.protocol", "edgeq.inventory", "edgeq.project"),
     ),
     ("edgeq.fit", "edgeq.quantize", "edgeq.micro", "edgeq.bundle", "edgeq.stats", "edgeq.estimate"),
     ("edgeq.link",),

@@ -103,7 +103,7 @@ class Connection:
         return self._service.put(body["sha"], _count(body["off"]), _count(body["len"]), body["data"])
 
     def stage(self, body: dict[str, Any]) -> dict[str, Any]:
-        return self._service.stage(body["sha"], body["wheels"])
+        return self._service.stage(body["sha"], body["wheels"], body.get("system"))
 
     def selftest(self, body: dict[str, Any]) -> dict[str, Any]:
         return self._service.selftest(body.get("n"))

@@ -100,9 +100,9 @@ class Service:
     def start(self, work: Callable[[Job], dict[str, Any]]) -> dict[str, Any]:
         return {"job": self.jobs.start(work).number}
 
-    def stage(self, sha: bytes, wheels: list[bytes]) -> dict[str, Any]:
+    def stage(self, sha: bytes, wheels: list[bytes], system: str | None = None) -> dict[str, Any]:
         shas = [wheel.hex() for wheel in wheels]
-        return self.start(lambda job: self._locked(transaction.stage, self.store, sha.hex(), shas, job.note))
+        return self.start(lambda job: self._locked(transaction.stage, self.store, sha.hex(), shas, job.note, system))
 
     def selftest(self, n: int | None) -> dict[str, Any]:
         number = self.number(n)

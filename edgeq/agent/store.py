@@ -84,9 +84,10 @@ class Store:
         """Make the present state the durable one, and derive `current` and `runtime` from it."""
         replace_json(self.root / "state", self.state.to_json())
         serving = self.state.serving
-        wheels = [] if serving is None else self.facts(serving)["wheels"]
+        facts = {"wheels": []} if serving is None else self.facts(serving)
         self._link("current", "" if serving is None else f"releases/{serving}")
-        self._link("runtime", f"runtimes/{runtime_key(wheels)}" if wheels else "")
+        pushed = f"runtimes/{runtime_key(facts['wheels'])}" if facts["wheels"] else ""
+        self._link("runtime", pushed or facts.get("system") or "")
 
     def _link(self, name: str, to: str) -> None:
         """A stable path for applications; none where `to` is empty."""
@@ -200,7 +201,8 @@ class Store:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def facts(self, n: int) -> dict[str, Any]:
-        """What was decided when release `n` was laid out: `wheels`, the digests of its runtime's."""
+        """What was decided when release `n` was laid out: `wheels`, the digests of its runtime's; `system`, the folder
+        on this device that holds it, "" for Python's own packages, None or absent where neither is meant."""
         facts: dict[str, Any] = json.loads((self.release(n) / "release.json").read_text(encoding="utf-8"))
         return facts
 

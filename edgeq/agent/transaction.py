@@ -19,7 +19,7 @@ from edgeq.agent.store import Store
 from edgeq.agent.wheels import runtime_folder, unpack
 from edgeq.protocol import cbor
 from edgeq.protocol.status import Status
-from edgeq.runtime import available
+from edgeq.runtime import MODULES, available
 
 Note = Callable[[str], None]
 Swap = Callable[[], None]
@@ -28,19 +28,33 @@ VECTOR_TIMEOUT_S = 60.0
 _FORMATS = {"int8": "b", "uint8": "B", "int16": "h", "int32": "i", "float32": "f"}
 
 
-def stage(store: Store, sha: str, wheels: Sequence[str], note: Note) -> dict[str, Any]:
-    """Install the bundle whose manifest has this digest; the very same one twice is the same release."""
+def stage(
+    store: Store,
+    sha: str,
+    wheels: Sequence[str],
+    note: Note,
+    system: str | None = None,
+) -> dict[str, Any]:
+    """Install the bundle whose manifest has this digest; the very same one twice is the same release.
+
+    `system` is a folder of Python packages on this device that holds the runtime, "" for Python's own; None means that
+    the wheels do, or the runtime that the manifest names is here.
+    """
     manifest = store.manifest(sha)
     for n, entry in store.state.releases.items():
-        if entry["sha"] == sha and entry["state"] != "bad" and _is_sound(store, n):
+        same = entry["sha"] == sha and entry["state"] != "bad"
+        if same and _is_sound(store, n) and store.facts(n).get("system") == system:
             return {"n": n, "state": entry["state"]}
     if manifest["arch"] != arch():
         raise Refused(Status.MISMATCH, f"the bundle is for {manifest['arch']}; this device is {arch()}")
-    _check_runtime(manifest, wheels)
+    if system is None:
+        _check_runtime(manifest, wheels)
+    else:
+        _check_system(system)
     if wheels:
         unpack(store, wheels, note)
     note("laying out the release")
-    n = store.add_release(sha, manifest, {"wheels": list(wheels)})
+    n = store.add_release(sha, manifest, {"wheels": list(wheels), "system": system})
     store.prune(KEEP)
     return {"n": n, "state": "staged"}
 
@@ -64,17 +78,37 @@ def _check_runtime(manifest: dict[str, Any], wheels: Sequence[str]) -> None:
         raise Refused(Status.MISMATCH, f"the bundle needs {' '.join(wanted)}; this device has {have}")
 
 
+def _check_system(system: str) -> None:
+    """The golden vectors prove it later; this says early what is plainly not there."""
+    if not system:
+        if available() is None:
+            raise Refused(Status.MISMATCH, "this device's Python has neither ai_edge_litert nor tflite_runtime")
+        return
+    folder = Path(system)
+    if not folder.is_absolute() or not folder.is_dir():
+        raise Refused(Status.MISMATCH, f"there is no folder {system} on this device")
+    if not any((folder / module).is_dir() for module in MODULES):
+        raise Refused(Status.MISMATCH, f"{system} holds neither {' nor '.join(MODULES)}")
+
+
 def open_model(store: Store, n: int, threads: int | None = None) -> ModelProcess:
     """A worker process with release `n` loaded; `threads` as the manifest says unless given."""
     folder = store.release(n)
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    wheels = store.facts(n)["wheels"]
     return ModelProcess(
         folder / "model.tflite",
-        runtime=runtime_folder(store, wheels) if wheels else None,
+        runtime=runtime_of(store, n),
         threads=threads or manifest["runtime"]["threads"],
         kernels=manifest["golden"]["kernels"],
     )
+
+
+def runtime_of(store: Store, n: int) -> Path | None:
+    """The folder that release `n` takes its runtime from; None for Python's own packages."""
+    facts = store.facts(n)
+    if facts["wheels"]:
+        return runtime_folder(store, facts["wheels"])
+    return Path(facts["system"]) if facts.get("system") else None
 
 
 def selftest(store: Store, n: int, note: Note) -> dict[str, Any]:

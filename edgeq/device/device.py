@@ -87,10 +87,13 @@ class Device:
         """Send one blob, from `offset` on; the device checks its SHA-256."""
         self.client.upload(data, offset, contract.BLOB_PUT, {"sha": bytes.fromhex(digest)}, progress)
 
-    def stage(self, digest: str, wheels: Sequence[str], progress: Progress = silent) -> int:
-        """Install the bundle whose manifest has this digest; the answer is its number."""
+    def stage(self, digest: str, wheels: Sequence[str], progress: Progress = silent, system: str | None = None) -> int:
+        """Install the bundle whose manifest has this digest; the answer is its number.
+
+        `system` names a folder of Python packages on the device that holds the runtime; "" means Python's own.
+        """
         body = {"sha": bytes.fromhex(digest), "wheels": [bytes.fromhex(wheel) for wheel in wheels]}
-        return int(self._job(contract.STAGE, body, progress)["n"])
+        return int(self._job(contract.STAGE, {**body, **_only(system=system)}, progress)["n"])
 
     def selftest(self, n: int | None = None, progress: Progress = silent) -> dict[str, Any]:
         """Hash and run the golden vectors on the device: `vectors`, `worst`, `tolerance`, `runtime`."""

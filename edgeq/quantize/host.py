@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterable, Iterator
 
 from edgeq import runtime
@@ -15,6 +16,7 @@ from edgeq.quantize.sandbox import Sandbox
 
 MICRO = "edgeq-micro"
 """The kernel family of the microcontroller runtime."""
+ARM = ("aarch64", "arm64", "armv7l", "armv8l")
 
 
 def invoke_all(model: bytes, kernels: str, inputs: Iterable[list[bytes]]) -> Iterator[list[bytes]]:
@@ -29,9 +31,18 @@ def invoke_all(model: bytes, kernels: str, inputs: Iterable[list[bytes]]) -> Ite
                 yield micro.invoke(item)
         return
     check_custom(read_model(model))
-    with Sandbox(model, kernels) as sandbox:
+    with Sandbox(model, stand_in(kernels, platform.machine())) as sandbox:
         for item in inputs:
             yield sandbox.invoke(item)
+
+
+def stand_in(kernels: str, machine: str) -> str:
+    """The kernels of this `machine` that give what a family gives on an Arm core.
+
+    The builtin kernels for Arm round twice, as the reference kernels do; those for x86 round once, which was up to 43
+    output steps away. XNNPACK gives the same everywhere.
+    """
+    return "reference" if kernels == "builtin" and machine not in ARM else kernels
 
 
 def host_runtime(kernels: str) -> str:

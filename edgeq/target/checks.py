@@ -135,6 +135,19 @@ def the_kernels_are_those_of_the_runtime(profile: TargetProfile) -> Iterator[Fau
         yield "runtime.modes", "['static_wi8_ai8'], which is what edgeq-micro runs", list(runtime.modes)
 
 
+def builtin_kernels_are_those_of_arm(profile: TargetProfile) -> Iterator[Fault]:
+    if profile.runtime.kernels == "builtin" and not profile.cpu.arch.startswith(("arm", "aarch64")):
+        yield "runtime.kernels", f"another family where cpu.arch = '{profile.cpu.arch}'", profile.runtime.kernels
+
+
+def a_path_is_that_of_the_system_s_runtime(profile: TargetProfile) -> Iterator[Fault]:
+    runtime = profile.runtime
+    if runtime.path and runtime.name != "system":
+        yield "runtime.path", f"left out where runtime.name = '{runtime.name}'", runtime.path
+    if runtime.path and not runtime.path.startswith("/"):
+        yield "runtime.path", "an absolute path", runtime.path
+
+
 def a_runtime_is_named_once(profile: TargetProfile) -> Iterator[Fault]:
     names = (profile.runtime.name, *profile.runtime.alternatives)
     if len(set(names)) < len(names):
@@ -174,6 +187,8 @@ CHECKS: tuple[Check, ...] = (
     versions_are_numbers,
     what_is_emulated_names_its_emulator,
     the_kernels_are_those_of_the_runtime,
+    builtin_kernels_are_those_of_arm,
+    a_path_is_that_of_the_system_s_runtime,
     a_runtime_is_named_once,
     operators_are_spelled_as_in_a_model,
     no_delegate_takes_nothing,

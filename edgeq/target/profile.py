@@ -103,7 +103,8 @@ class Accelerator:
 class Runtime:
     """What executes models there. `kernels` is the kernel family that golden vectors are made with;
     `golden_tolerance` is the largest accepted difference of one output element, in output steps (LSB);
-    `alternatives` are other runtimes that work there; `unsupported` are operators that a source says it cannot run."""
+    `alternatives` are other runtimes that work there; `unsupported` are operators that a source says it cannot run;
+    `path` is the folder of Python packages on the device that a runtime "system" lies in, empty for Python's own."""
 
     name: str
     version: str
@@ -113,6 +114,7 @@ class Runtime:
     golden_tolerance: int
     alternatives: tuple[str, ...]
     unsupported: tuple[str, ...]
+    path: str
     source: str
 
 

@@ -149,6 +149,7 @@ def _runtime(table: Table) -> Runtime:
         golden_tolerance=table.integer("golden_tolerance", 0, 255),
         alternatives=table.texts("alternatives", default=[], choices=RUNTIMES),
         unsupported=table.texts("unsupported", default=[]),
+        path=table.text("path", default=""),
         source=table.text("source"),
     )
 

@@ -121,6 +121,14 @@ BROKEN = {
         *(NUCLEO, '["static_wi8_ai8"]', '["static_wi8_ai8", "float32"]'),
         "'runtime.modes' must be ['static_wi8_ai8'], which is what edgeq-micro runs",
     ),
+    "builtin_kernels_are_those_of_arm": (
+        *("linux-x86_64", 'kernels = "xnnpack"', 'kernels = "builtin"'),
+        "'runtime.kernels' must be another family where cpu.arch = 'x86_64'; it says 'builtin'",
+    ),
+    "a_path_is_that_of_the_system_s_runtime": (
+        *(PI, "threads = 1", 'threads = 1\npath = "/opt/litert"'),
+        "'runtime.path' must be left out where runtime.name = 'ai-edge-litert'",
+    ),
     "a_runtime_is_named_once": (
         *(PI, '["tflite-runtime", "system"]', '["ai-edge-litert"]'),
         "'runtime.alternatives' must be other runtimes than runtime.name = 'ai-edge-litert', each once",
