@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from edgeq import runtime
 from edgeq.errors import UsageError
 from edgeq.model.constants import check_finite
 from edgeq.model.front_end import TFLITE, front_end
@@ -17,6 +18,7 @@ from edgeq.quantize.float_model import check_float
 from edgeq.quantize.process import Progress, run_worker, work_folder
 from edgeq.quantize.recipe import STATIC, Recipe
 from edgeq.quantize.samples import Given, as_samples, store
+from edgeq.quantize.sandbox import Sandbox
 from edgeq.quantize.verify import check_mode
 
 TIMEOUT_S = 1800.0
@@ -89,7 +91,8 @@ def convert_all(
 ) -> Variants:
     """Model file or SavedModel folder -> float `.tflite` -> one model for each recipe, in one run of the worker.
 
-    `samples` (see `as_samples`) calibrate the static modes; the others need none. Every model is held to its recipe.
+    `samples` (see `as_samples`) calibrate the static modes; the others need none. Every model is held to its recipe,
+    and the runtime of this machine must take it.
     `UsageError` for what the caller can correct, `ArtifactError` for a file that is not what it should be,
     `ConvertError` in one sentence for what went wrong in the worker.
     """
@@ -109,8 +112,12 @@ def convert_all(
         run_worker("edgeq.quantize.worker", folder, "The conversion", progress, timeout_s, _crash_hint)
         models = {recipe: (folder / f"model-{index}.tflite").read_bytes() for index, recipe in enumerate(distinct)}
         float_model = (folder / "float.tflite").read_bytes()
+    progress("checking what was made")
     for recipe, data in models.items():
         check_mode(read_model(data), recipe)
+        if runtime.available() is not None:
+            # The reference kernels: XNNPACK refuses a few models that every other runtime takes.
+            Sandbox(data, "reference").close()
     return Variants(float_model, models)
 
 

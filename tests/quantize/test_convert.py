@@ -22,7 +22,7 @@ from edgeq.quantize.verify import check_integer
 def test_keras_becomes_int8_and_tells_its_stages() -> None:
     stages: list[str] = []
     both = convert(tinymodel.models() / "tiny.keras", tinymodel.samples(), progress=stages.append)
-    assert [stage.split()[0] for stage in stages] == ["loading", "loading", "converting", "quantizing"]
+    assert [stage.split()[0] for stage in stages] == ["loading", "loading", "converting", "quantizing", "checking"]
     check_integer(read_model(both.model))
     assert both == tinymodel.converted(), "two processes make the same bytes"
 
