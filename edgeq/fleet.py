@@ -157,7 +157,13 @@ def deploy(
     """Each device gets its bundle of `plan`; where that fails, the device's previous release still serves."""
 
     def one(device: Device, entry: DeviceEntry, progress: Progress) -> Deployed:
-        return deploy_bundle(bundles[entry.name], device, progress, allow_interface_change=allow_interface_change)
+        return deploy_bundle(
+            bundles[entry.name],
+            device,
+            progress,
+            allow_interface_change=allow_interface_change,
+            runtime=entry.runtime,
+        )
 
     return over(devices, one, jobs=jobs, watch=watch, opener=opener)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from edgeq.errors import UsageError
 from edgeq.preprocess import Preprocess, PreprocessError, parse
+from edgeq.resolve import place_of
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -23,7 +24,7 @@ _PROJECT_KEYS = ("name", "model", "data", "eval", "labels", "mode", "targets", "
 _INTERFACE_KEYS = ("threshold", "smoothing")
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 """Data may also be a function of the user's own."""
-_DEVICE_KEYS = ("address", "target", "bundle", "tags")
+_DEVICE_KEYS = ("address", "target", "bundle", "runtime", "tags")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 ALL = "all"
 """The group of every device; it always exists."""
@@ -32,12 +33,14 @@ SELECTORS = ("group", "tag")
 
 @dataclass(frozen=True)
 class DeviceEntry:
-    """One entry of `[devices]`; `target` is empty and `bundle` None where the file does not say."""
+    """One entry of `[devices]`; `target` is empty and `bundle` None where the file does not say. `runtime` is
+    `system:/path` where the device's own shall be used, else empty."""
 
     name: str
     address: str
     target: str = ""
     bundle: Path | None = None
+    runtime: str = ""
     tags: tuple[str, ...] = ()
 
 
@@ -271,15 +274,27 @@ def _device(path: Path, name: str, entry: Any) -> DeviceEntry:
     if "address" not in table:
         raise UsageError(f"{path}: 'devices.{name}' has no address.", 'For example: address = "ssh://pi@raspberrypi"')
     texts = {
-        key: _text(path, f"devices.{name}.{key}", table[key]) for key in ("address", "target", "bundle") if key in table
+        key: _text(path, f"devices.{name}.{key}", table[key])
+        for key in ("address", "target", "bundle", "runtime")
+        if key in table
     }
     return DeviceEntry(
         name,
         texts["address"],
         texts.get("target", ""),
         path.parent / Path(texts["bundle"]).expanduser() if "bundle" in texts else None,
+        _runtime(path, name, texts.get("runtime", "")),
         _texts(path, f"devices.{name}.tags", table.get("tags", []), 'tags = ["kitchen"]'),
     )
+
+
+def _runtime(path: Path, name: str, text: str) -> str:
+    if text and place_of(text) is None:
+        raise UsageError(
+            f"{path}: 'devices.{name}.runtime' must be system:/path or system; it says {text!r}.",
+            "The path is a folder of Python packages on the device; leave it out to have the runtime pushed.",
+        )
+    return text
 
 
 def _group(path: Path, name: str, members: Any) -> tuple[str, ...]:

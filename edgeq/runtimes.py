@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,7 @@ def read_wheel(entry: Mapping[str, Any]) -> Wheel:
     return wheel
 
 
+@cache
 def locked(path: Path = LOCK) -> dict[tuple[str, str], tuple[Wheel, ...]]:
     """The whole lock: (runtime, version) -> its wheels, in the lock's order."""
     data = tomllib.loads(path.read_text(encoding="utf-8"))

@@ -44,7 +44,7 @@ def deploy(
     entry = project.resolve(to[0] if to else None)
     content = read_bundle(bundle or project.bundle(entry))
     with open_address(entry.address) as device:
-        done = deploy_bundle(content, device, console.progress, allow_interface_change=allow)
+        done = deploy_bundle(content, device, console.progress, allow_interface_change=allow, runtime=entry.runtime)
     console.result(*tell_deployed(done, content.name, entry.address))
 
 
