@@ -17,7 +17,7 @@ NAMES := $(sort $(notdir $(wildcard runtime/kernels/*.c runtime/$(ISA)/*.c)))
 KERNELS := $(foreach name,$(NAMES),$(firstword $(wildcard runtime/$(ISA)/$(name) runtime/kernels/$(name))))
 RUNTIME := $(filter-out runtime/eq_kernels.c,$(wildcard runtime/*.c)) $(TABLE) $(KERNELS)
 CORE := $(wildcard core/*.c)
-SOURCES := $(RUNTIME) $(CORE) $(wildcard ports/$(PORT)/*.c) $(SHARED) $(MAIN)
+SOURCES := $(RUNTIME) $(wildcard runtime/frontend/*.c) $(CORE) $(wildcard ports/$(PORT)/*.c) $(SHARED) $(MAIN)
 INCLUDE := $(addprefix -I,include runtime runtime/kernels core ports $(sort $(dir $(SHARED))))
 WARN := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 COMPILE = $(CC) -std=c99 $(WARN) $(CPU) -O2 -ffunction-sections -fdata-sections $(INCLUDE) \

@@ -3,39 +3,69 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from edgeq.errors import ArtifactError
+from edgeq.errors import ArtifactError, ConvertError
+from edgeq.micro.frontend.lower import lower as lower_frontend
+from edgeq.micro.frontend.program import Program
 from edgeq.micro.fuse import fuse_dilations, fuse_ops, fuse_pads
 from edgeq.micro.graph import Graph, read_graph
-from edgeq.micro.image import Contents, Vector, write_image
+from edgeq.micro.image import Contents, RawVector, Vector, frontend_places, write_image
 from edgeq.micro.lower import lower
 from edgeq.micro.plan import Arena, Plan, lay_out
 from edgeq.micro.prune import prune
+from edgeq.preprocess import Preprocess
 
 
 @dataclass(frozen=True)
 class Compiled:
-    """A model as a plan, and where its buffers lie. `image` writes it."""
+    """A model as a plan, and where its buffers lie, with the front end that fills its input. `image` writes it."""
 
     graph: Graph
     plan: Plan
     arena: Arena
+    frontend: Program | None = None
+
+    def preprocessed(self, preprocess: Preprocess | None) -> Compiled:
+        """The same with a front end that does `preprocess`; the arena holds what that needs.
+
+        `ConvertError` for steps that a microcontroller cannot do."""
+        if preprocess is None or preprocess.external is not None:
+            return self
+        if len(self.graph.inputs) != 1:
+            raise ConvertError(
+                f"The model has {len(self.graph.inputs)} inputs; [preprocess] on a microcontroller fills one.",
+                "Let the application do the preprocessing, and say so: external in [preprocess].",
+            )
+        program = lower_frontend(preprocess, self.graph.tensors[self.graph.inputs[0]])
+        if program is None:
+            return self
+        _, end = frontend_places(program, self.plan, self.arena)
+        return replace(self, frontend=program, arena=replace(self.arena, bytes=max(self.arena.bytes, end)))
 
     def image(
         self,
         interface: bytes = b"",
         goldens: Sequence[Vector] = (),
+        raws: Sequence[RawVector] = (),
         *,
+        preprocess: Preprocess | None = None,
         target: str = "",
         name: str = "",
         tolerance: int = 0,
     ) -> bytes:
-        """The image with `interface.json` and golden vectors in it, for `target` (any board by default)."""
+        """The image with `interface.json` and golden vectors in it, for `target` (any board by default). `raws` are
+        those of the front end, which is made of `preprocess` where there is none yet."""
+        if preprocess is not None and self.frontend is None:
+            return self.preprocessed(preprocess).image(
+                interface, goldens, raws, target=target, name=name, tolerance=tolerance
+            )
         tensors = self.graph.tensors
         inputs, outputs = ([tensors[index] for index in part] for part in (self.graph.inputs, self.graph.outputs))
-        contents = Contents(inputs, outputs, interface, goldens, tolerance, target, name)
+        contents = Contents(
+            inputs, outputs, interface, goldens, tolerance, target, name, frontend=self.frontend, raws=raws
+        )
         return write_image(self.plan, self.arena, contents)
 
 

@@ -9,21 +9,30 @@ from dataclasses import dataclass
 
 from edgeq.errors import ArtifactError
 from edgeq.micro.fields import NONE, RANK, Buffer, View
+from edgeq.micro.frontend.program import Program, place_memories
 from edgeq.micro.graph import Tensor
 from edgeq.micro.lower.context import DTYPES
 from edgeq.micro.pack import PACKING
 from edgeq.micro.plan import Arena, Plan
+from edgeq.preprocess import Raw
+from edgeq.preprocess.wire import encode_raw
 
 MAGIC = b"EQI1"
 PLAN_ABI = 1
+PLAN_ABI_FRONTEND = 2
+"""That of an image with a front end, which older firmware refuses rather than take raw input for the model's."""
 ENVELOPE = struct.Struct("<4sI32sIHHI32s12s160s")
-BODY = struct.Struct("<HH7IHHIHHII32s32s12s")
+BODY = struct.Struct("<HH7IHHIHHII32s32sII4s")
+RAW = struct.Struct("<7I")
 TENSOR = struct.Struct("<IIHH6Ifi")
 ALIGN = 16
 CONST = 1 << 31
 
 Vector = tuple[Sequence[bytes], Sequence[bytes]]
 """One golden vector: raw inputs and the raw outputs they must give."""
+
+RawVector = tuple[Raw, Sequence[bytes]]
+"""One from what a sensor gives."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +48,8 @@ class Image:
 
 @dataclass(frozen=True)
 class Contents:
-    """All that an image holds beside its plan. `goldens` are one sequence from a reset state."""
+    """All that an image holds beside its plan. `goldens` are one sequence from a reset state, which goes on with
+    `raws`: raw inputs of the front end, and the outputs that they must give."""
 
     inputs: Sequence[Tensor]
     outputs: Sequence[Tensor]
@@ -49,6 +59,8 @@ class Contents:
     target: str = ""
     name: str = ""
     security_version: int = 0
+    frontend: Program | None = None
+    raws: Sequence[RawVector] = ()
 
 
 class _Body:
@@ -92,19 +104,46 @@ def write_image(plan: Plan, arena: Arena, contents: Contents) -> bytes:
     offsets["state_init"] = body.add(state) if any(state) else NONE
     offsets["golden"] = body.add(b"".join(b"".join(part) for vector in contents.goldens for part in vector))
     offsets["interface"] = body.add(contents.interface)
+    frontend = _frontend(body, contents, plan, arena)
+    offsets["frontend"] = body.add(frontend)
+    abi = PLAN_ABI_FRONTEND if frontend else PLAN_ABI
     body.data += bytes(-len(body.data) % ALIGN)
     BODY.pack_into(
-        body.data, 0, PLAN_ABI, PACKING, len(body.data), arena.bytes, arena.state_bytes, offsets["plan"], len(records),
+        body.data, 0, abi, PACKING, len(body.data), arena.bytes, arena.state_bytes, offsets["plan"], len(records),
         offsets["state_init"], offsets["tensors"], len(contents.inputs), len(contents.outputs), offsets["golden"],
         len(contents.goldens), contents.tolerance, offsets["interface"], len(contents.interface),
-        hashlib.sha256(contents.interface).digest(), contents.name.encode()[:31], bytes(12),
+        hashlib.sha256(contents.interface).digest(), contents.name.encode()[:31],
+        offsets["frontend"] if frontend else 0, len(frontend), bytes(4),
     )  # fmt: skip
-    return _envelope(bytes(body.data), arena.bytes, contents) + bytes(body.data)
+    return _envelope(bytes(body.data), abi, arena.bytes, contents) + bytes(body.data)
 
 
-def _envelope(body: bytes, arena_bytes: int, contents: Contents) -> bytes:
+def frontend_places(program: Program, plan: Plan, arena: Arena) -> tuple[dict[str, int], int]:
+    """Where the front end's memories lie in the arena, which is idle meanwhile but for state and the model's input; and
+    the end of the highest."""
+    taken = [(arena.offsets[view.buffer] + view.offset, view.buffer.size_bytes) for view in plan.inputs]
+    return place_memories(program.memories, [(0, arena.state_bytes), *taken])
+
+
+def _frontend(body: _Body, contents: Contents, plan: Plan, arena: Arena) -> bytes:
+    """The front end's section; its tables and golden vectors are added to the body."""
+    if contents.frontend is None:
+        return b""
+    places, _ = frontend_places(contents.frontend, plan, arena)
+    raws = body.add(b"".join(_raw_golden(raw, outputs) for raw, outputs in contents.raws))
+    return contents.frontend.encode(body.add, places, raws, len(contents.raws))
+
+
+def _raw_golden(raw: Raw, outputs: Sequence[bytes]) -> bytes:
+    item = encode_raw(raw)
+    dims = (*item["shape"], *(0,) * (3 - len(item["shape"])))
+    head = RAW.pack(DTYPES[item["type"]], len(item["shape"]), *dims, item["rate"], len(item["data"]))
+    return b"".join(part + bytes(-len(part) % 4) for part in (head, item["data"], b"".join(outputs)))
+
+
+def _envelope(body: bytes, abi: int, arena_bytes: int, contents: Contents) -> bytes:
     return ENVELOPE.pack(
-        MAGIC, ENVELOPE.size + len(body), hashlib.sha256(body).digest(), contents.security_version, PLAN_ABI, PACKING,
+        MAGIC, ENVELOPE.size + len(body), hashlib.sha256(body).digest(), contents.security_version, abi, PACKING,
         arena_bytes, contents.target.encode(), bytes(12), bytes(160),
     )  # fmt: skip
 
@@ -121,9 +160,10 @@ def read_image(data: bytes) -> Image:
     if len(data) < ENVELOPE.size + BODY.size or data[:4] != MAGIC:
         raise ArtifactError("The file is not an edgeq image.", "Build it again.")
     _, size, digest, security_version, abi, packing, arena_bytes, target, _, _ = ENVELOPE.unpack_from(data)
-    if abi != PLAN_ABI or packing != PACKING:
+    if abi not in (PLAN_ABI, PLAN_ABI_FRONTEND) or packing != PACKING:
         raise ArtifactError(
-            f"The image has plan ABI {abi} and packing {packing}; this edgeq knows {PLAN_ABI} and {PACKING}.",
+            f"The image has plan ABI {abi} and packing {packing}; this edgeq knows {PLAN_ABI}, {PLAN_ABI_FRONTEND} and "
+            f"{PACKING}.",
             "Build it again with this edgeq.",
         )
     if size != len(data) or hashlib.sha256(data[ENVELOPE.size :]).digest() != digest:

@@ -23,7 +23,7 @@ from edgeq.paths import home, shipped
 FLAGS = ("-std=c99", "-O2", "-ffp-contract=off", "-fPIC", "-shared", "-Iinclude", "-Iruntime")
 COMPILERS = ("cc", "gcc", "clang")
 BUILD_S = 300.0
-_FOLDERS = ("include/edgeq", "runtime", "runtime/kernels", "runtime/host")
+_FOLDERS = ("include/edgeq", "runtime", "runtime/kernels", "runtime/frontend", "runtime/host")
 
 
 def find_library() -> Path:

@@ -18,7 +18,7 @@ static int judge(struct eq_core *core, const struct eq_envelope *envelope, uint3
     if (envelope->magic != EQ_MAGIC || envelope->image_bytes != bytes) {
         return eq_refuse(core, EQ_INVALID, "this is not a whole image");
     }
-    if (envelope->plan_abi != EQ_PLAN_ABI) {
+    if (envelope->plan_abi != EQ_PLAN_ABI && envelope->plan_abi != EQ_PLAN_ABI_FRONTEND) {
         return eq_refuse(core, EQ_NEWER, "the image has another plan ABI than this firmware");
     }
     if (envelope->packing != EQ_PACKING_PORTABLE || !is_for(envelope, core->config->board->target)) {

@@ -46,6 +46,9 @@ const struct eq_body *eq_slot_body(const struct eq_core *core, uint32_t slot);
 int eq_load(struct eq_core *core, uint32_t slot);
 void eq_unload(struct eq_core *core);
 
+/* The front end takes some bytes of a raw input; with the last of them the model's input is whole. */
+void eq_feed(struct eq_core *core, const uint8_t *data, uint32_t bytes, int last);
+
 /* EQ_OK, or EQ_BUSY while a job runs; one that waits for a host which asks for something else is given up. */
 int eq_free(struct eq_core *core);
 

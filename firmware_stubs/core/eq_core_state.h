@@ -3,6 +3,7 @@
 #define EQ_CORE_STATE_H
 
 #include "edgeq/eq_core.h"
+#include "edgeq/eq_frontend.h"
 #include "eq_frame.h"
 #include "eq_sha256.h"
 #include "eq_slots.h"
@@ -48,7 +49,8 @@ struct eq_inference {
     uint32_t run;   /* number that the host drew */
     uint32_t slot;  /* of the release */
     uint32_t input; /* bytes that are here */
-    uint32_t done;  /* whether the outputs are those of this input */
+    uint8_t raw;    /* the input goes through the front end */
+    uint8_t done;   /* the outputs are those of this input */
 };
 
 struct eq_core {
@@ -56,6 +58,7 @@ struct eq_core {
     struct eq_rx rx;
     struct eq_slots slots;
     struct eq_model model;
+    struct eq_frontend front; /* of the model; without a head where it has none */
     uint32_t loaded;      /* slot of the model that is open; EQ_SLOTS for none */
     struct eq_inference inference;
     struct eq_job job;

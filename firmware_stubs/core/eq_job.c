@@ -140,11 +140,33 @@ int eq_timed_step(struct eq_core *core, int whole)
     return more;
 }
 
+/* Golden vectors from raw input come after those from the model's own. */
+static int load_golden(struct eq_core *core, uint32_t index)
+{
+    const uint8_t *data;
+    uint32_t bytes, plain = core->model.head->goldens;
+    if (index < plain) {
+        return eq_golden_load(&core->model, index);
+    }
+    if (eq_frontend_golden_begin(&core->front, index - plain, &data, &bytes) != EQ_OK) {
+        return eq_refuse(core, EQ_RUNTIME, "a golden vector is not what its front end takes");
+    }
+    eq_feed(core, data, bytes, 1);
+    return EQ_OK;
+}
+
+static uint32_t compare_golden(const struct eq_core *core, uint32_t index)
+{
+    uint32_t plain = core->model.head->goldens;
+    return index < plain ? eq_golden_compare(&core->model, index)
+                         : eq_frontend_golden_compare(&core->front, index - plain);
+}
+
 static int golden(struct eq_core *core)
 {
     struct eq_job *job = &core->job;
     uint32_t apart;
-    job->of = core->model.head->goldens;
+    job->of = core->model.head->goldens + eq_frontend_goldens(&core->front);
     job->tolerance = core->model.head->golden_tolerance;
     if (job->vectors == job->of) {
         job->tested = 1;
@@ -152,12 +174,15 @@ static int golden(struct eq_core *core)
     }
     job->at = job->vectors + 1;
     if (!job->begun) {
-        (void)eq_golden_load(&core->model, job->vectors);
+        int status = load_golden(core, job->vectors);
+        if (status != EQ_OK) {
+            return status;
+        }
     }
     if (eq_timed_step(core, 0)) {
         return 1;
     }
-    apart = eq_golden_compare(&core->model, job->vectors++);
+    apart = compare_golden(core, job->vectors++);
     job->worst = apart > job->worst ? apart : job->worst;
     return apart <= job->tolerance ? 1
                                    : eq_refuse(core, EQ_SELFTEST, "a golden vector's output is not what it must be");

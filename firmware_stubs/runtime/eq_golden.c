@@ -79,21 +79,22 @@ int eq_golden_load(struct eq_model *model, unsigned index)
     return EQ_OK;
 }
 
+uint32_t eq_golden_apart(const struct eq_model *model, const uint8_t *expected)
+{
+    uint32_t bytes, largest = 0;
+    const void *output;
+    for (unsigned i = 0; (output = eq_output(model, i, &bytes)) != NULL; i++) {
+        uint32_t difference = worst(eq_output_info(model, i), output, expected);
+        largest = difference > largest ? difference : largest;
+        expected += bytes;
+    }
+    return largest;
+}
+
 uint32_t eq_golden_compare(const struct eq_model *model, unsigned index)
 {
     const uint8_t *at = vector_at(model, index);
-    uint32_t bytes, largest = 0;
-    const void *output;
-    if (at == NULL) {
-        return UINT32_MAX;
-    }
-    at = behind_inputs(model, at, 0);
-    for (unsigned i = 0; (output = eq_output(model, i, &bytes)) != NULL; i++) {
-        uint32_t difference = worst(eq_output_info(model, i), output, at);
-        largest = difference > largest ? difference : largest;
-        at += bytes;
-    }
-    return largest;
+    return at == NULL ? UINT32_MAX : eq_golden_apart(model, behind_inputs(model, at, 0));
 }
 
 uint32_t eq_golden(struct eq_model *model, unsigned index)

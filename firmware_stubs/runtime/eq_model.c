@@ -15,7 +15,7 @@ int eq_image_peek(const void *image, size_t bytes, struct eq_image_facts *facts)
         envelope->arena_bytes >= EQ_CONST) {
         return EQ_INVALID;
     }
-    if (envelope->plan_abi != EQ_PLAN_ABI) {
+    if (envelope->plan_abi != EQ_PLAN_ABI && envelope->plan_abi != EQ_PLAN_ABI_FRONTEND) {
         return EQ_NEWER;
     }
     if (envelope->packing != EQ_PACKING_PORTABLE) {
@@ -119,6 +119,7 @@ static int check_body(const struct eq_bounds *bounds, const struct eq_body *head
     int bad = head->plan_abi != envelope->plan_abi || head->packing != envelope->packing ||
               head->arena_bytes != envelope->arena_bytes || head->body_bytes != bounds->body_bytes ||
               head->state_bytes > head->arena_bytes ||
+              (head->plan_abi == EQ_PLAN_ABI_FRONTEND) != (head->frontend_bytes != 0) ||
               (head->plan | head->tensors | head->golden | head->interface) >= EQ_CONST ||
               (head->state_init != EQ_NONE &&
                (head->state_init >= EQ_CONST ||

@@ -52,7 +52,7 @@ class Config(ctypes.Structure):
 def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     """Core and runtime as a shared library."""
     path = tmp_path_factory.mktemp("core") / "core.so"
-    folders = ("core", "runtime", "runtime/kernels")
+    folders = ("core", "runtime", "runtime/kernels", "runtime/frontend")
     sources = [source for folder in folders for source in sorted((FIRMWARE / folder).glob("*.c"))]
     include = [f"-I{FIRMWARE / folder}" for folder in ("include", "core", "runtime", "ports")]
     command = ["gcc", "-std=c99", "-O1", "-shared", "-fPIC", *include, *sources, FIRMWARE / "ports/memory_flash.c"]

@@ -90,7 +90,7 @@ def field(offset: int, form: str, value: int | bytes) -> Callable[[bytearray], N
     ("edit", "length", "status"),
     [
         (field(56, "32s", b"mps2-an386"), 0, Status.MISMATCH),
-        (field(44, "<H", 2), 0, Status.NEWER),
+        (field(44, "<H", 3), 0, Status.NEWER),
         (field(46, "<H", 2), 0, Status.MISMATCH),
         (field(48, "<I", 5 << 20), 0, Status.NO_SPACE),
         (field(4, "<I", 9 << 20), 9 << 20, Status.NO_SPACE),

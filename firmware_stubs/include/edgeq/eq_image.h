@@ -10,6 +10,7 @@
 
 #define EQ_MAGIC 0x31495145u   /* "EQI1" */
 #define EQ_PLAN_ABI 1u         /* layout and meaning of everything in this file */
+#define EQ_PLAN_ABI_FRONTEND 2u /* the same, of an image with a front end (eq_frontend.h) */
 #define EQ_PACKING_PORTABLE 1u /* how weights lie; every kernel set accepts it */
 #define EQ_ENVELOPE_BYTES 256u
 #define EQ_MAX_RANK 6u
@@ -55,7 +56,9 @@ struct eq_body {
     uint32_t interface_bytes;     /* its length */
     uint8_t interface_sha256[32]; /* its digest */
     char name[32];                /* of the model, zero-filled */
-    uint8_t reserved[12];         /* zero */
+    uint32_t frontend;            /* offset of struct eq_fe_head and its records */
+    uint32_t frontend_bytes;      /* their length; 0 where there is none, and only then is the plan ABI EQ_PLAN_ABI */
+    uint8_t reserved[4];          /* zero */
 };
 
 enum eq_dtype { EQ_I8 = 1, EQ_I16 = 2, EQ_I32 = 3, EQ_F32 = 4, EQ_U8 = 5, EQ_BOOL = 6 };

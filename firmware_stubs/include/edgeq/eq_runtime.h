@@ -69,7 +69,10 @@ const struct eq_tensor *eq_output_info(const struct eq_model *model, unsigned in
 int eq_golden_load(struct eq_model *model, unsigned index);
 uint32_t eq_golden_compare(const struct eq_model *model, unsigned index);
 
-/* All three. */
+/* The same difference of the model's outputs from others, which lie one after the other at `expected`. */
+uint32_t eq_golden_apart(const struct eq_model *model, const uint8_t *expected);
+
+/* A golden vector from beginning to end. */
 uint32_t eq_golden(struct eq_model *model, unsigned index);
 
 #ifdef __cplusplus

@@ -5,6 +5,11 @@ size_t eq_native_model_bytes(void)
     return sizeof(struct eq_model);
 }
 
+size_t eq_native_frontend_bytes(void)
+{
+    return sizeof(struct eq_frontend);
+}
+
 unsigned eq_native_goldens(const struct eq_model *model)
 {
     return model->head->goldens;

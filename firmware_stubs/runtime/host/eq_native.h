@@ -2,10 +2,11 @@
 #ifndef EQ_NATIVE_H
 #define EQ_NATIVE_H
 
-#include "edgeq/eq_runtime.h"
+#include "edgeq/eq_frontend.h"
 
-/* Bytes of a struct eq_model. */
+/* Bytes of a struct eq_model, and of a struct eq_frontend. */
 size_t eq_native_model_bytes(void);
+size_t eq_native_frontend_bytes(void);
 
 /* How many golden vectors an open model has. */
 unsigned eq_native_goldens(const struct eq_model *model);

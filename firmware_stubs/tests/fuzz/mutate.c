@@ -186,7 +186,7 @@ static void agree(struct image *image)
     struct eq_body *head = (void *)(image->data + BODY);
     envelope->magic = EQ_MAGIC;
     envelope->image_bytes = image->bytes & ~15u;
-    envelope->plan_abi = head->plan_abi = EQ_PLAN_ABI;
+    envelope->plan_abi = head->plan_abi = head->frontend_bytes ? EQ_PLAN_ABI_FRONTEND : EQ_PLAN_ABI;
     envelope->packing = head->packing = EQ_PACKING_PORTABLE;
     envelope->arena_bytes %= MOST_ARENA_BYTES + 1;
     head->arena_bytes = envelope->arena_bytes;

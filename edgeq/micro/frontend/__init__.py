@@ -1,0 +1,1 @@
+"""Preprocessing on a microcontroller: a `Preprocess` lowered to records and integer tables, and the same in numpy."""

@@ -1,0 +1,106 @@
+/* What the parts of the front end share. All of it is exact: edgeq/micro/frontend/reference.py computes the same integers. */
+#ifndef EQ_FE_H
+#define EQ_FE_H
+
+#include "edgeq/eq_frontend.h"
+#include "eq_kernel.h"
+
+#define EQ_FE_SAMPLE_MOST (1 << 29) /* samples after any step lie within it */
+#define EQ_FE_LOG_BITS 23
+#define EQ_FE_MOST_ROW 8192u /* values of a row */
+
+/* x / 2^shift, halves up; |x| below 2^62, shift up to 62. */
+static inline int64_t eq_fe_shifted(int64_t x, uint32_t shift)
+{
+    return shift == 0 ? x : (x + ((int64_t)1 << (shift - 1))) >> shift;
+}
+
+static inline int32_t eq_fe_held(int64_t x, int32_t low, int32_t high)
+{
+    return (int32_t)(x < low ? low : x > high ? high : x);
+}
+
+/* Leading zeros of a number above 0. */
+static inline uint32_t eq_fe_zeros(uint32_t x)
+{
+#ifdef __GNUC__
+    return (uint32_t)__builtin_clz(x);
+#else
+    uint32_t zeros = 0;
+    for (uint32_t half = 16; half > 0; half /= 2) {
+        if (x >> (32 - half) == 0) {
+            zeros += half;
+            x <<= half;
+        }
+    }
+    return zeros;
+#endif
+}
+
+static inline uint32_t eq_fe_bits(uint32_t x)
+{
+    return x == 0 ? 0 : 32u - eq_fe_zeros(x);
+}
+
+/* The values and bins of a frame. */
+static inline int32_t *eq_fe_values(const struct eq_frontend *front)
+{
+    return eq_in_arena(front->model, front->head->values);
+}
+
+static inline int32_t *eq_fe_work(const struct eq_frontend *front)
+{
+    return eq_in_arena(front->model, front->head->work);
+}
+
+/* Where the samples of the clip are kept, and one of them by its place in the padded clip. */
+static inline int16_t *eq_fe_kept(const struct eq_frontend *front)
+{
+    return eq_in_arena(front->model, front->head->clip);
+}
+
+/* `count` samples of the padded clip from `from` on, behind the steps before `until`, or all. */
+void eq_fe_samples(const struct eq_frontend *front, uint32_t from, uint32_t count, const void *until, int32_t *out);
+
+/* The largest sample, or magnitude, before the peak's record, and at least 0. */
+int32_t eq_fe_highest(const struct eq_frontend *front);
+
+/* The floor of the square root. */
+uint32_t eq_fe_root(uint64_t x);
+
+/* Frame number `at` in `work`: its bins; returns the exponent of their unit. */
+int32_t eq_fe_spectrum(const struct eq_frontend *front, const struct eq_fe_spectrum *op, uint32_t at);
+
+/* The real FFT of `n` numbers of at most 2^29, divided by n / 2: re and im of n / 2 + 1 bins; they enter in the order of
+ * `eq_fe_swapped`. */
+void eq_fe_fft(int32_t *data, uint32_t n, const int32_t *twiddles);
+
+/* Where sample i of `n` lies before the FFT. */
+static inline uint32_t eq_fe_swapped(uint32_t i, uint32_t bits)
+{
+    uint32_t pair = i >> 1, found = 0;
+    for (uint32_t bit = 1; bit < bits; bit++) {
+        found = found << 1 | (pair & 1);
+        pair >>= 1;
+    }
+    return found << 1 | (i & 1);
+}
+
+/* Frame number `at`: its features in `values`. */
+void eq_fe_micro(const struct eq_frontend *front, const struct eq_fe_micro *op, uint32_t at);
+
+/* Numbers. What they lose is rounded down. */
+struct eq_fe_number eq_fe_number_of(uint64_t high, uint64_t low, int32_t e); /* (high * 2^32 + low) * 2^e */
+struct eq_fe_number eq_fe_times(struct eq_fe_number a, struct eq_fe_number b);
+struct eq_fe_number eq_fe_plus(struct eq_fe_number a, struct eq_fe_number b);
+int eq_fe_less(struct eq_fe_number a, struct eq_fe_number b);
+struct eq_fe_number eq_fe_inverse(uint32_t x); /* 1 / x */
+int32_t eq_fe_log2(struct eq_fe_number x);     /* in EQ_FE_LOG_BITS fractional bits */
+
+/* Frame number `at`: from its samples to a row of the model's input, or into a stack. */
+void eq_fe_row(struct eq_frontend *front, uint32_t at);
+
+/* Check all of it; `bounds` are those of the image. */
+int eq_fe_check(const struct eq_bounds *bounds, const struct eq_model *model);
+
+#endif
