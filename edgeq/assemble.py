@@ -55,8 +55,9 @@ def assemble(made: Ingredients, target: TargetProfile, planned: Compiled | None,
 
 def _image(made: Ingredients, target: TargetProfile, planned: Compiled, interface: bytes) -> bytes:
     vectors = list(zip(made.golden.inputs, made.golden.outputs, strict=True))
+    raws = list(zip(made.golden.raws, made.golden.raw_outputs, strict=True))
     tolerance = target.runtime.golden_tolerance
-    return planned.image(interface, vectors, target=target.name, name=made.name, tolerance=tolerance)
+    return planned.image(interface, vectors, raws, target=target.name, name=made.name, tolerance=tolerance)
 
 
 def _manifest(made: Ingredients, target: TargetProfile, planned: Compiled | None) -> dict[str, Any]:

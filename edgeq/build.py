@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -19,11 +19,12 @@ from edgeq.fit import Finding
 from edgeq.interface import Interface
 from edgeq.micro.compile import Compiled, compile_model
 from edgeq.micro.footprint import footprint
+from edgeq.micro.frontend.golden import golden_raw
 from edgeq.model.describe import describe, read_labels
 from edgeq.model.metadata import labels_of
 from edgeq.model.names import input_names
 from edgeq.model.tflite import ModelInfo, read_model
-from edgeq.preprocess import Preprocess
+from edgeq.preprocess import Preprocess, Raw
 from edgeq.quantize.convert import Converted, convert, given_mode
 from edgeq.quantize.detect import Detected
 from edgeq.quantize.evaluate import Labelled, Variant, evaluate
@@ -36,7 +37,8 @@ from edgeq.target import TargetProfile
 
 Progress = Callable[[str], None]
 RAW_GOLDEN = 2
-"""How many golden vectors begin with raw input."""
+"""How many golden vectors begin with raw input; on microcontrollers one does, of the first MICRO_TRIES that will do."""
+MICRO_TRIES = 8
 
 
 @dataclass(frozen=True)
@@ -111,9 +113,9 @@ def build(
         float_info = read_model(converted.float_model)
         reference = Variant(converted.float_model, describe(float_info, interface.labels))
     parts = _Parts(title_of(name or (model if model.name else model.resolve()).stem), mode, converted, info, interface)
-    fitting = [_fit(parts, target) for target in targets]
+    fitting = [_fit(parts, declared.preprocess, target) for target in targets]
     evaluations = _evaluate(reference, parts, found, targets, progress)
-    golden = _golden(parts, found, targets, progress)
+    golden = _golden(parts, found, targets, [planned for planned, _ in fitting if planned], progress)
     built = []
     for target, (planned, findings) in zip(targets, fitting, strict=True):
         family = target.runtime.kernels
@@ -124,7 +126,7 @@ def build(
             converted,
             info,
             interface,
-            golden[family],
+            golden[family] if planned or family != MICRO else golden[family].without_raws(),
             evaluations[family],
             _calibration(found, given is not None),
         )
@@ -206,13 +208,13 @@ def _interface(info: ModelInfo, declared: Declared, data: _Data, model: bytes) -
     )
 
 
-def _fit(parts: _Parts, target: TargetProfile) -> tuple[Compiled | None, list[Finding]]:
+def _fit(parts: _Parts, preprocess: Preprocess | None, target: TargetProfile) -> tuple[Compiled | None, list[Finding]]:
     """The plan for a microcontroller, and what is to be said about the model there."""
     findings = fit.check(parts.info, target, parts.mode)
     fit.require(findings, target)
     if target.kind != "mcu":
         return None, findings
-    planned = compile_model(parts.converted.model)
+    planned = compile_model(parts.converted.model).preprocessed(preprocess)
     findings += fit.check_plan(footprint(planned, target.port), target)
     fit.require(findings, target)
     return planned, findings
@@ -233,16 +235,29 @@ def _evaluate(
     return {family: evaluate(reference, variant, data.evaluation, family) for family in _families(targets)}
 
 
-def _golden(parts: _Parts, data: _Data, targets: Sequence[TargetProfile], progress: Progress) -> dict[str, Golden]:
+def _golden(
+    parts: _Parts, data: _Data, targets: Sequence[TargetProfile], planned: Sequence[Compiled], progress: Progress
+) -> dict[str, Golden]:
     """The golden vectors for each kernel family among the targets."""
     progress("computing golden vectors")
     interface, samples = parts.interface, data.samples
     inputs = from_seed(interface) if samples is None else from_samples(interface, samples)
-    raws = list(_raws(parts, data))
-    return {
-        family: make_golden(parts.converted.model, inputs, family, () if family == MICRO else raws)
-        for family in _families(targets)
-    }
+    raws = {family: list(_raws(parts, data)) for family in _families(targets) if family != MICRO}
+    raws[MICRO] = list(_micro_raws(planned, data))
+    return {family: make_golden(parts.converted.model, inputs, family, raws[family]) for family in _families(targets)}
+
+
+def _micro_raws(planned: Sequence[Compiled], data: _Data) -> Iterator[tuple[Raw, list[bytes]]]:
+    """One raw input, since it grows every image, with what a microcontroller makes of it."""
+    program = next((each.frontend for each in planned if each.frontend), None)
+    if program is None or data.calibration is None:
+        return
+    calibration = data.calibration
+    places = spread(len(data.places), MICRO_TRIES)
+    taken = (raw_input(calibration.read(data.places[place])[0], data.preprocess) for place in places)
+    found = golden_raw(program, (raw for raw in taken if raw is not None))
+    if found:
+        yield found[0], [found[1]]
 
 
 def _raws(parts: _Parts, data: _Data) -> Any:

@@ -11,7 +11,7 @@ from edgeq.micro.frontend.lower import lower as lower_frontend
 from edgeq.micro.frontend.program import Program
 from edgeq.micro.fuse import fuse_dilations, fuse_ops, fuse_pads
 from edgeq.micro.graph import Graph, read_graph
-from edgeq.micro.image import Contents, RawVector, Vector, frontend_places, write_image
+from edgeq.micro.image import PLAN_ABI, PLAN_ABI_FRONTEND, Contents, RawVector, Vector, frontend_places, write_image
 from edgeq.micro.lower import lower
 from edgeq.micro.plan import Arena, Plan, lay_out
 from edgeq.micro.prune import prune
@@ -26,6 +26,11 @@ class Compiled:
     plan: Plan
     arena: Arena
     frontend: Program | None = None
+
+    @property
+    def abi(self) -> int:
+        """The plan ABI of the image."""
+        return PLAN_ABI_FRONTEND if self.frontend else PLAN_ABI
 
     def preprocessed(self, preprocess: Preprocess | None) -> Compiled:
         """The same with a front end that does `preprocess`; the arena holds what that needs.

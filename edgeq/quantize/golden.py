@@ -31,6 +31,10 @@ class Golden:
     raws: tuple[Raw, ...] = ()
     raw_outputs: tuple[tuple[bytes, ...], ...] = ()
 
+    def without_raws(self) -> Golden:
+        """Those from the model's own input."""
+        return Golden(self.inputs, self.outputs)
+
     def encode(self) -> bytes:
         """The member `golden.cbor` of a bundle."""
         document: dict[str, Any] = {
