@@ -81,11 +81,6 @@ def test_a_mode_without_calibration_needs_no_data_and_the_others_say_so() -> Non
         convert_all(zoo() / "wide.keras", None, [*recipes, Recipe()])
 
 
-def test_dynamic_where_nothing_is_large_enough_is_refused() -> None:
-    with pytest.raises(ConvertError, match="Nothing in the model would become int8"):
-        convert(zoo() / "two.keras", None, recipe=Recipe("dynamic_wi8_afp32"))
-
-
 @pytest.mark.parametrize("mode", ["static_wi8_ai8", "float16", "dynamic_wi8_afp32"])
 def test_a_model_that_is_quantized_already_is_not_quantized_again(variants: Variants, tmp_path: Any, mode: str) -> None:
     path = tmp_path / "model.tflite"
