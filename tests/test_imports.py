@@ -37,11 +37,12 @@ LAYERS = (
     ("edgeq.render",),
     (
         *("edgeq.assemble", "edgeq.build", "edgeq.candidate", "edgeq.check"),
-        *("edgeq.deploy", "edgeq.infer", "edgeq.bench", "edgeq.profile", "edgeq.monitor", "edgeq.doctor"),
+        *("edgeq.deploy", "edgeq.infer", "edgeq.bench", "edgeq.profile", "edgeq.monitor"),
+        *("edgeq.doctor", "edgeq.doctor_device", "edgeq.fetch"),
         *("edgeq.init", "edgeq.init_worker", "edgeq.firmware", "edgeq.firmware_size"),
     ),
     ("edgeq.demo", "edgeq.fleet", "edgeq.trust"),
-    ("edgeq.cli", "edgeq.telling", "edgeq.telling_fleet", "edgeq.live", "edgeq.__main__"),
+    ("edgeq.cli", "edgeq.telling", "edgeq.telling_fleet", "edgeq.telling_doctor", "edgeq.live", "edgeq.__main__"),
 )
 
 # Some modules may import less than their row allows.
