@@ -66,7 +66,7 @@ def with_alternatives(found: Checked, model: Candidate, targets: Sequence[Target
 
 def _on_microcontroller(model: Candidate, target: TargetProfile, findings: list[Finding]) -> Checked:
     """Plan the model; the firmware's part is what `edgeq firmware size` measured."""
-    limits = {"ram": target.ram_free_bytes, "flash": target.flash_free_bytes}
+    limits = {"ram": min(target.ram_free_bytes, target.arena_limit_bytes)}
     if any(finding.code == "mode" for finding in findings):
         return Checked(target.name, model.mode, {}, limits, tuple(findings))
     planned = model.planned
@@ -74,7 +74,10 @@ def _on_microcontroller(model: Candidate, target: TargetProfile, findings: list[
         findings.append(Finding("plan", "error", planned.message, planned.hint))
         return Checked(target.name, model.mode, {}, limits, tuple(fit.ordered(findings)))
     takes = footprint(planned, target.port)
+    limits["flash"] = fit.slot_bytes(takes, target)
     needs = {
+        "ram": fit.ram_bytes(takes, target),
+        "flash": takes.image_bytes,
         "arena": takes.arena_bytes,
         "arena_bound": planned.arena.bound,
         "runtime_ram": takes.runtime_ram_bytes,

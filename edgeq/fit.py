@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from edgeq.errors import FitError
 from edgeq.model.tflite import ModelInfo
+from edgeq.resolve import PUSH, candidates, of_target, resolve
 from edgeq.target import TargetProfile
 from edgeq.units import format_bytes
 
@@ -14,6 +15,8 @@ SEVERITIES = ("error", "warning", "info")
 MODE = "static_wi8_ai8"
 MIXED = "mixed"
 """The mode of a model that was quantized elsewhere, in several modes at once."""
+SECTOR_BYTES = 4096
+"""Of flash without a map."""
 
 
 @dataclass(frozen=True)
@@ -45,52 +48,66 @@ def ordered(findings: Sequence[Finding]) -> list[Finding]:
 
 def precheck(target: TargetProfile, mode: str = MODE) -> list[Finding]:
     """What can be said before there is a model."""
-    return _mode(target, mode)
+    return [*_mode(target, mode), *_runtime(target)]
 
 
 @dataclass(frozen=True)
 class Footprint:
     """What a model takes on a microcontroller, in bytes. `runtime_ram_bytes` is the runtime's data and deepest stack,
-    `firmware_bytes` the flash of everything that is not the model."""
+    `firmware_bytes` the flash of everything that is not the model; `measured_on` names the port that both were measured
+    on, another one where the target's own was not."""
 
     arena_bytes: int
     image_bytes: int
     runtime_ram_bytes: int
     firmware_bytes: int
+    measured_on: str = ""
 
 
 def check_plan(needs: Footprint, target: TargetProfile) -> list[Finding]:
-    """Errors where a planned model exceeds the RAM or the flash of a microcontroller."""
-    ram, flash = needs.arena_bytes + needs.runtime_ram_bytes, needs.image_bytes + needs.firmware_bytes
-    unmeasured = Finding(
-        "firmware-size",
-        "warning",
-        f"What the firmware takes on {target.name} was not measured: RAM and flash are the model's alone.",
-        f"'edgeq firmware size --target {target.name}' measures it, where there is a port.",
-    )
-    return [
-        *([] if needs.firmware_bytes else [unmeasured]),
-        *_excesses(needs, target, ram, flash),
-    ]
-
-
-def _excesses(needs: Footprint, target: TargetProfile, ram: int, flash: int) -> list[Finding]:
-    return [
+    """Errors where a planned model exceeds the RAM or a slot of the flash of a microcontroller."""
+    ram, slot = ram_bytes(needs, target), slot_bytes(needs, target)
+    excesses = [
         Finding(
             code,
             "error",
-            f"The model needs {format_bytes(needed)} of {what}; {target.name} has {format_bytes(limit)}.",
+            f"The model needs {format_bytes(needed)} of {what}; {target.name} has {format_bytes(max(limit, 0))}.",
             "Use a smaller model or input, or a board with more memory.",
             needed,
             limit,
         )
         for code, what, needed, limit in (
-            ("ram", "RAM (arena, runtime and stack)", ram, target.ram_free_bytes),
+            ("ram", "RAM", ram, target.ram_free_bytes),
             ("arena", "RAM in one piece for the arena", needs.arena_bytes, target.arena_limit_bytes),
-            ("flash", "flash (image and firmware)", flash, target.flash_free_bytes),
+            ("flash", "flash for one of two slots", needs.image_bytes, slot),
         )
         if needed > limit
     ]
+    return [*excesses, *([] if needs.measured_on == target.port else [_unmeasured(needs, target)])]
+
+
+def ram_bytes(needs: Footprint, target: TargetProfile) -> int:
+    """What the model takes of the free RAM: its arena, and the runtime unless that is among what is reserved."""
+    return needs.arena_bytes + (0 if target.memory.firmware_apart else needs.runtime_ram_bytes)
+
+
+def slot_bytes(needs: Footprint, target: TargetProfile) -> int:
+    """The largest image: a device keeps two slots, each with a sector for the manifest, and a log of two sectors."""
+    if target.memory.firmware_apart:
+        return target.flash_free_bytes
+    sectors = [region.sector_bytes for region in target.memory.flash] or [SECTOR_BYTES]
+    free = target.flash_free_bytes - needs.firmware_bytes - 2 * min(sectors)
+    return free // 2 // max(sectors) * max(sectors) - min(sectors)
+
+
+def _unmeasured(needs: Footprint, target: TargetProfile) -> Finding:
+    return Finding(
+        "firmware-size",
+        "info",
+        f"Estimated: the firmware's {format_bytes(needs.firmware_bytes)} of flash were measured on "
+        f"{needs.measured_on}, not on {target.name}; what its drivers take of the RAM is not counted.",
+        f"'edgeq firmware size --target {target.name}' measures it, where there is a port." if target.port else "",
+    )
 
 
 def same_runtime(made_with: str, target: TargetProfile) -> list[Finding]:
@@ -113,6 +130,17 @@ def require(findings: Sequence[Finding], target: TargetProfile) -> None:
 def data_notes(notes: Sequence[str]) -> list[Finding]:
     """What was noticed while the data was opened."""
     return [Finding("data", "warning", note) for note in notes]
+
+
+def _runtime(target: TargetProfile) -> list[Finding]:
+    """An error where no runtime of the profile can work on its system; a note where another one would have to."""
+    verdicts = resolve(of_target(target), candidates(target))
+    if verdicts[0].works:
+        return []
+    message = f"{verdicts[0].runtime} cannot run on {target.name}: {verdicts[0].reason}."
+    others = ", ".join(verdict.runtime for verdict in verdicts[1:] if verdict.answer == PUSH)
+    hint = f"A profile with {others} would work." if others else verdicts[0].hint
+    return [Finding("runtime", "error", message, hint)]
 
 
 def _mode(target: TargetProfile, mode: str) -> list[Finding]:

@@ -54,20 +54,13 @@ def _used(found: Checked) -> tuple[str, str]:
     """The shares of RAM and flash."""
     if not found.needs:
         return "", ""
-    if "ram" in found.needs:
-        return _share(found.needs["ram"], found.limits["ram"]), ""
-    ram, flash = _totals(found)
-    return _share(ram, found.limits["ram"]), _share(flash, found.limits["flash"])
+    ram, flash = (_share(found.needs[key], found.limits[key]) if key in found.needs else "" for key in ("ram", "flash"))
+    return ram, flash
 
 
 def _share(needed: int, limit: int) -> str:
     percent = 100 * needed / max(limit, 1)
     return f"{format_bytes(needed)} ({f'{percent:.0f}' if percent >= 1 else '<1'} %)"
-
-
-def _totals(found: Checked) -> tuple[int, int]:
-    needs = found.needs
-    return needs["arena"] + needs["runtime_ram"], needs["image"] + needs["firmware"]
 
 
 def _reason(found: Checked) -> str:
@@ -89,11 +82,11 @@ def _checked_text(found: Checked) -> str:
     lines = [f"{'fits' if found.fits else 'does not fit'} {found.target}"]
     needs, limits = found.needs, found.limits
     if "arena" in needs:
-        (ram, flash), bound = _totals(found), needs["arena_bound"]
         lines += [
-            f"  RAM    {ram:,} of {limits['ram']:,} B: arena {needs['arena']:,} (lower bound {bound:,}), "
-            f"runtime data and stack {needs['runtime_ram']:,}",
-            f"  flash  {flash:,} of {limits['flash']:,} B: image {needs['image']:,}, firmware {needs['firmware']:,}",
+            f"  RAM    {needs['ram']:,} of {limits['ram']:,} B: arena {needs['arena']:,} (lower bound "
+            f"{needs['arena_bound']:,}); data and stack of the runtime are {needs['runtime_ram']:,}",
+            f"  flash  {needs['flash']:,} of {limits['flash']:,} B in each of two slots; the firmware is "
+            f"{needs['firmware']:,}",
         ]
     elif needs:
         lines.append(f"  RAM    at least {needs['ram']:,} of {limits['ram']:,} B")

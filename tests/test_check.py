@@ -25,8 +25,10 @@ def tiny() -> Candidate:
 
 
 def board(**memory: Any) -> TargetProfile:
+    """A board on which nothing is reserved."""
     found = load_target("mps2-an386")
-    return replace(found, memory=replace(found.memory, **memory))
+    free = {"ram_reserved_bytes": 0, "flash_reserved_bytes": 0}
+    return replace(found, memory=replace(found.memory, **free, **memory))
 
 
 def test_a_microcontroller_gets_a_plan(tiny: Candidate) -> None:
@@ -45,12 +47,21 @@ def test_too_little_ram_names_what_takes_it(tiny: Candidate) -> None:
 
 
 def test_too_little_flash_names_the_largest_weights(tiny: Candidate) -> None:
-    needs = check(tiny, board()).needs
-    flash = needs["image"] + needs["firmware"]
-    (error,) = check(tiny, board(flash_bytes=flash - 10)).findings
+    image = check(tiny, board()).needs["image"]
+    (error,) = check(tiny, board(flash_bytes=image - 10)).findings
     assert (error.code, error.severity) == ("flash", "error")
     assert "It is 10 B too much: the largest weights are '" in error.hint
-    assert check(tiny, board(flash_bytes=flash)).fits
+    assert check(tiny, board(flash_bytes=image)).fits
+
+
+def test_firmware_log_and_two_slots_share_the_flash(tiny: Candidate) -> None:
+    """Of a board whose firmware lies in the same flash; its size there is an estimate, and said to be one."""
+    found = check(tiny, load_target("nucleo-l4r5zi"))
+    memory = load_target("nucleo-l4r5zi").memory
+    sector = memory.flash[0].sector_bytes
+    slots = memory.flash_bytes - memory.flash_reserved_bytes - found.needs["firmware"] - 2 * sector
+    assert slots // 2 - 2 * sector < found.limits["flash"] <= slots // 2 - sector
+    assert "Estimated" in next(item.message for item in found.findings if item.code == "firmware-size")
 
 
 def test_ram_that_is_in_pieces_counts_piece_by_piece(tiny: Candidate) -> None:
@@ -70,7 +81,7 @@ def test_every_target_has_a_verdict(tiny: Candidate) -> None:
     targets = list(all_targets())
     found = check_all(tiny, targets)
     assert [each.target for each in found] == [target.name for target in targets]
-    assert all(each.fits for each in found)
+    assert {each.target for each in found if not each.fits} <= {"rpi-zero-w"}
 
 
 def test_a_float_model_is_converted_for_a_look() -> None:
@@ -104,7 +115,7 @@ def test_the_command(options: list[str], tmp_path: Path) -> None:
     done = subprocess.run([*command, "--json"], capture_output=True, text=True, timeout=60, cwd=tmp_path)
     document = json.loads(done.stdout)
     assert done.returncode == 0
-    assert all(each["fits"] for each in document.get("targets", [document]))
+    assert {each["target"]: each["fits"] for each in document.get("targets", [document])}["mps2-an386"]
     assert "fits" in subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path).stdout
 
 
@@ -115,7 +126,7 @@ def test_the_command_s_exit_code_is_3_where_it_does_not_fit(tmp_path: Path) -> N
     text = text.replace('name = "mps2-an386"', 'name = "small"').replace(
         'aliases = ["an386", "cortex-m4"]', "aliases = []"
     )
-    (folder / "small.toml").write_text(text.replace("ram_bytes = 4_194_304", "ram_bytes = 512"), encoding="utf-8")
+    (folder / "small.toml").write_text(text.replace("ram_bytes = 4_194_304", "ram_bytes = 65_800"), encoding="utf-8")
     command = [sys.executable, "-m", "edgeq", "check", str(MODEL), "--target", "small"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path)
     assert done.returncode == 3

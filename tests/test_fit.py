@@ -6,7 +6,7 @@ import pytest
 import tinymodel
 
 from edgeq.errors import FitError
-from edgeq.fit import Footprint, check, check_plan, require, same_runtime
+from edgeq.fit import Footprint, check, check_plan, ram_bytes, require, same_runtime, slot_bytes
 from edgeq.model.tflite import ModelInfo, Operator, read_model
 from edgeq.target import TargetProfile, load_target
 
@@ -57,12 +57,23 @@ def test_custom_operators_are_named_and_refused(model: ModelInfo, pi: TargetProf
 def test_a_microcontroller_is_judged_by_the_plan(model: ModelInfo) -> None:
     target = load_target("mps2-an386")
     assert check(model, target) == []
-    assert check_plan(Footprint(1000, 2000, 300, 4000), target) == []
-    ram, flash = check_plan(Footprint(4 << 20, 4 << 20, 300, 4000), target)
-    assert (ram.code, ram.actual, ram.limit) == ("ram", (4 << 20) + 300, 4 << 20)
-    assert (flash.code, flash.actual, flash.limit) == ("flash", (4 << 20) + 4000, 4 << 20)
+    port = target.port
+    assert check_plan(Footprint(1000, 2000, 300, 4000, port), target) == []
+    big = Footprint(4 << 20, 9 << 20, 300, 4000, port)
+    ram, arena, flash = check_plan(big, target)
+    assert (ram.code, ram.actual, ram.limit) == ("ram", 4 << 20, (4 << 20) - (64 << 10))
+    assert (arena.code, flash.code, flash.actual, flash.limit) == ("arena", "flash", 9 << 20, 8_380_416)
     with pytest.raises(FitError, match=r"needs 4\.0 MiB of RAM"):
         require([ram, flash], target)
+
+
+def test_a_runtime_that_is_not_reserved_counts_and_slots_share_what_firmware_leaves() -> None:
+    target = load_target("nucleo-h743zi")
+    (said,) = check_plan(Footprint(1000, 2000, 300, 40_000, "another"), target)
+    assert (said.code, said.severity) == ("firmware-size", "info")
+    assert ram_bytes(Footprint(1000, 2000, 300, 40_000), target) == 1300
+    sector = target.memory.flash[0].sector_bytes
+    assert slot_bytes(Footprint(1000, 2000, 300, 40_000), target) == 6 * sector - sector
 
 
 def test_golden_vectors_of_another_runtime_are_a_warning() -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 from edgeq.fit import Footprint
 from edgeq.micro.compile import Compiled
-from edgeq.micro.image import PLAN_ABI
 from edgeq.micro.pack import PACKING
 from edgeq.paths import shipped
 
@@ -16,22 +16,32 @@ SIZES = "sizes.json"
 
 
 def footprint(planned: Compiled, port: str) -> Footprint:
-    """Bytes on a board whose firmware is built from `port`; the firmware's part is 0 where nothing was measured."""
-    path = shipped("firmware_stubs") / "ports" / port / SIZES
-    sizes = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    """Bytes on a board whose firmware is built from `port`; where nothing was measured there, the largest firmware that
+    was measured stands for it."""
+    measured = _measured()
+    name = port if port in measured else max(measured, key=lambda each: measured[each].get("flash_bytes", 0))
+    sizes = measured[name]
     return Footprint(
         planned.arena.bytes,
         len(planned.image()),
         int(sizes.get("runtime_data_bytes", 0)) + int(sizes.get("runtime_stack_bytes", 0)),
         int(sizes.get("flash_bytes", 0)),
+        name,
     )
+
+
+@cache
+def _measured() -> dict[str, dict[str, Any]]:
+    """The sizes that ports have, by the port's name."""
+    paths = (shipped("firmware_stubs") / "ports").glob(f"*/{SIZES}")
+    return {path.parent.name: json.loads(path.read_text(encoding="utf-8")) for path in paths}
 
 
 def told(planned: Compiled) -> dict[str, Any]:
     """The `plan` of a manifest (docs/bundle.md); `arena_bound_bytes` is the least that any layout could take."""
     arena = planned.arena
     return {
-        "abi": PLAN_ABI,
+        "abi": planned.abi,
         "packing": PACKING,
         "arena_bytes": arena.bytes,
         "arena_bound_bytes": arena.bound,

@@ -61,7 +61,8 @@ class FlashRegion:
 class Memory:
     """Bytes. What is reserved belongs to `reserved_for`: the system, a radio stack, a bootloader. `flash_bytes` is 0
     where storage is a file system; `ram_contiguous_bytes`, the largest piece of RAM, is 0 where all of it is one piece;
-    `flash` is the map of the sectors, empty where none is known."""
+    `flash` is the map of the sectors, empty where none is known. `firmware_apart` says that the firmware lies in other
+    memory than models do, and that what it takes of the RAM is among what is reserved."""
 
     ram_bytes: int
     ram_reserved_bytes: int
@@ -69,6 +70,7 @@ class Memory:
     flash_bytes: int
     flash_reserved_bytes: int
     reserved_for: str
+    firmware_apart: bool
     flash: tuple[FlashRegion, ...]
     source: str
 

@@ -101,6 +101,7 @@ def _memory(table: Table) -> Memory:
         flash_bytes=table.integer("flash_bytes", 0, MOST_BYTES, default=0),
         flash_reserved_bytes=table.integer("flash_reserved_bytes", 0, MOST_BYTES, default=0),
         reserved_for=table.text("reserved_for", default=""),
+        firmware_apart=table.flag("firmware_apart"),
         flash=tuple(_whole(region, _flash) for region in table.tables("flash")),
         source=table.text("source"),
     )
