@@ -32,7 +32,9 @@ bench: ## measure against the named peers; fails where a bar is missed
 
 size: ## measure the firmware and keep the sizes that edgeq check uses
 	@scripts/setup.sh check
-	$(BIN)/edgeq firmware size --target mps2-an386
+	@for target in mps2-an386 mps2-an500 mps2-an505 mps3-an547 riscv32; do \
+		$(BIN)/edgeq firmware size --target $$target || exit 1; \
+	done
 
 clean: ## remove what these targets made in this folder
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
