@@ -30,7 +30,7 @@ class Console:
 
     def result(self, document: Any, text: str) -> None:
         """The command's result: `document` with --json, else `text`."""
-        print(json.dumps(document, indent=1, default=str) if self.as_json else text, flush=True)
+        print(json.dumps(document, indent=1, default=str) if self.as_json else _sayable(text), flush=True)
 
     def table(self, document: Any, head: Sequence[str], rows: Sequence[Sequence[Any]], empty: str) -> None:
         """A result that is a table; `empty` is said where it has no rows."""
@@ -53,6 +53,16 @@ class Console:
         if error.hint:
             print(f"hint: {error.hint}", file=sys.stderr)
         return error.exit_code
+
+
+def _sayable(text: str) -> str:
+    """The text with nothing that stdout's encoding lacks: a file or a pipe on Windows has a code page."""
+    encoding, errors = sys.stdout.encoding or "utf-8", sys.stdout.errors or "strict"
+    try:
+        text.encode(encoding, errors)
+    except UnicodeEncodeError:
+        return text.replace("─", "-").encode(encoding, "replace").decode(encoding)
+    return text
 
 
 def colour() -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 
 import pytest
 
@@ -23,6 +25,13 @@ def test_json_is_one_document(capsys: pytest.CaptureFixture[str]) -> None:
     out, err = capsys.readouterr()
     assert json.loads(out) == [{"n": 1}]
     assert err == "  working\n"
+
+
+def test_a_code_page_gets_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(out, encoding="cp1252", newline=""))
+    Console().result({}, "── ± ✓")
+    assert out.getvalue() == "-- ± ?\n".encode("cp1252")
 
 
 def test_quiet_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
