@@ -20,6 +20,8 @@ from edgeq.units import format_bytes
 SPACE_MARGIN = 2
 """Free space a deploy asks for, as a multiple of what it sends: the blobs, and what they unpack to. A device that is
 sent some members only, a microcontroller, unpacks nothing."""
+SECTOR_BYTES = 4096
+"""In a slot the manifest begins at a sector of its own."""
 
 
 @dataclass(frozen=True)
@@ -144,8 +146,11 @@ def push(bundle: Bundle, wheels: list[Wheel], device: Device, progress: Progress
         **{wheel.sha256: _wheel(wheel, progress) for wheel in wheels},
     }
     missing = device.missing(list(sources))
-    margin = 1 if "device_files" in bundle.manifest else SPACE_MARGIN
-    need = margin * sum(sizes.get(digest, 0) - offset for digest, offset in missing.items())
+    slots = "device_files" in bundle.manifest
+    margin = 1 if slots else SPACE_MARGIN
+    need = (SECTOR_BYTES if slots and missing else 0) + margin * sum(
+        sizes.get(digest, 0) - offset for digest, offset in missing.items()
+    )
     free = int(device.describe().get("free_bytes", 0))
     if need > free:
         raise DeviceError(
