@@ -175,6 +175,9 @@ def test_what_needs_linux_says_so(tmp_path: Path) -> None:
         assert f"{what} needs Linux; this is Windows." in done.stderr
         assert "ssh://" in done.stderr
         assert "Traceback" not in done.stderr
+    probes = "from edgeq.emulate import probe\nfor name in ('rpi4', 'mps2-an386'): print(*probe(name))"
+    done = windows("-c", probes, cwd=tmp_path)
+    assert done.stdout.count("ok=False, why='An emulated board needs Linux; this is Windows.'") == 2, done.stderr
 
 
 @pytest.mark.slow

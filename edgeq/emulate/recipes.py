@@ -16,6 +16,7 @@ from edgeq.emulate.rootfs import Progress
 from edgeq.emulate.state import RECIPES, check_name
 from edgeq.emulate.userlands import Userland, userlands
 from edgeq.errors import UsageError
+from edgeq.hosts import without_linux
 
 Planner = Callable[[Seat, Progress], Plan]
 
@@ -41,7 +42,10 @@ class Choice:
 def probe(name: str) -> list[Recipe]:
     """Every recipe for the device `name` in order of preference."""
     check_name(name)
-    if board := boards().get(name):
+    board = boards().get(name)
+    if why := without_linux("An emulated board"):
+        return [Recipe(board.program if board else RECIPES[0], False, why)]
+    if board:
         why = board.title if board.installed else f"{board.program} is not installed ({board.install})"
         return [Recipe(board.program, board.installed, why)]
     return [recipe for recipe, _ in (_try(userlands()[name], recipe) for recipe in RECIPES)]

@@ -146,10 +146,12 @@ def _translated(name: str) -> Iterator[None]:
 
 def _link_error(name: str, error: Exception) -> LinkError:
     number = error.args[0] if error.args else None
-    if "exclusively lock" in str(error) or number == errno.EBUSY:
+    # On Windows pyserial puts the reason into words: "could not open port 'COM3': PermissionError(13, ...".
+    words = str(error)
+    if number == errno.EBUSY or "exclusively lock" in words or "PermissionError(13" in words:
         return LinkError(f"{name} is open in another program.", "Close that program, a serial monitor perhaps.")
     if number in (errno.EACCES, errno.EPERM):
         return LinkError(f"{name}: this user may not open it.", "Add the user to the group dialout, then log in anew.")
-    if number in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
-        return LinkError(f"{name}: there is no such port.", "Plug the board in; 'ls /dev/tty*' shows the ports.")
+    if number in (errno.ENOENT, errno.ENODEV, errno.ENXIO) or "FileNotFoundError(2" in words:
+        return LinkError(f"{name}: there is no such port.", "Plug the board in; 'pyserial-ports' shows the ports.")
     return LinkError(f"{name} failed: {error}.", HINT)

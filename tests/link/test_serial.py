@@ -197,6 +197,18 @@ def test_what_went_wrong_is_told(number: int, message: str, monkeypatch: pytest.
         opened(monkeypatch, Port(serial.SerialException(number, f"could not open port: {os.strerror(number)}")))
 
 
+@pytest.mark.parametrize(
+    ("reason", "message"),
+    [
+        ("PermissionError(13, 'Access is denied.', None, 5)", "another program"),
+        ("FileNotFoundError(2, 'The system cannot find the file specified.', None, 2)", "no such port"),
+    ],
+)
+def test_what_windows_says_is_told(reason: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(LinkError, match=message):
+        opened(monkeypatch, Port(serial.SerialException(f"could not open port 'COM3': {reason}")))
+
+
 def test_without_pyserial_the_error_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "serial", None)
     with pytest.raises(UsageError) as told:
