@@ -11,6 +11,11 @@ from pathlib import Path
 
 import pytest
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"<!-- run by tests/test_readme.py -->\n```sh\n(.*?)```", README, re.DOTALL)
 
@@ -48,3 +53,11 @@ def test_every_command_of_the_readme_exists(block: str) -> None:
 
     known = set(get_command(app).commands)  # type: ignore[attr-defined]
     assert set(re.findall(r"^edgeq (\w+)", block, re.MULTILINE)) <= known
+
+
+def test_the_preprocessing_of_the_readme_is_understood() -> None:
+    from edgeq.preprocess import parse
+
+    (block,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    found = parse(tomllib.loads(block)["preprocess"])
+    assert found.output_shape((16000,)) == (49, 10)
