@@ -23,6 +23,14 @@ if TYPE_CHECKING:
     from edgeq.preprocess.raw import Raw
     from edgeq.preprocess.stream import Stream
 
+FRONT_ENDS: Mapping[str, Mapping[str, Any]] = {
+    "micro": {
+        "input": AUDIO,
+        "rate_hz": 16_000,
+        "steps": [{"do": "micro"}, {"do": "scale", "multiply": 0.0390625, "add": 0.0}],
+    }
+}
+"""`frontend = "micro"` and what it stands for."""
 _EXTERNAL = ("owner", "sha256", "note")
 _TEXT_MOST = 1000
 _LIST_MOST = 65_536
@@ -107,9 +115,11 @@ def parse(table: Mapping[str, Any]) -> Preprocess:
     """Read and check `[preprocess]`. Raises PreprocessError: it names the step, the key and what was expected."""
     if not isinstance(table, Mapping):
         raise PreprocessError("[preprocess] is not a table.", 'Write input = "audio" and steps = [...], or external.')
-    _known(table, ("input", "rate_hz", "steps", "external"), "[preprocess]", "key")
+    _known(table, ("input", "rate_hz", "steps", "external", "frontend"), "[preprocess]", "key")
     if "external" in table:
         return _external(table)
+    if "frontend" in table:
+        table = _front_end(table)
     kind = table.get("input")
     if kind not in INPUTS:
         raise PreprocessError(
@@ -121,6 +131,24 @@ def parse(table: Mapping[str, Any]) -> Preprocess:
     steps = _steps(table.get("steps", []))
     flows(steps, unknown(kind, rate_hz))
     return Preprocess(kind, rate_hz, steps)
+
+
+def _front_end(table: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A whole front end by its name: that of TFLM, with its usual parameters, as `pymicro-features` computes it."""
+    if table["frontend"] not in FRONT_ENDS:
+        raise PreprocessError(
+            f"[preprocess] frontend is {_told(table['frontend'])}; expected one of {', '.join(FRONT_ENDS)}.",
+            _near(table["frontend"], tuple(FRONT_ENDS)),
+        )
+    if set(table) - {"frontend", "steps"}:
+        raise PreprocessError(
+            "[preprocess] frontend says input and rate_hz itself.", "Remove them, or write the micro step out in steps."
+        )
+    behind = table.get("steps", [])
+    if not isinstance(behind, list):
+        raise PreprocessError("[preprocess] steps is not a list.", "Write the steps behind the front end.")
+    front: Mapping[str, Any] = FRONT_ENDS[table["frontend"]]
+    return {**front, "steps": [*front["steps"], *behind]}
 
 
 def _rate(table: Mapping[str, Any]) -> int:

@@ -209,3 +209,26 @@ def test_what_is_read_reads_back_and_all_else_is_refused(kind: str, found: list[
     again = parse(json.loads(json.dumps(chain.to_json())))
     assert again == chain
     assert again.digest == chain.digest
+
+
+def test_a_front_end_by_its_name_is_written_out() -> None:
+    found = parse({"frontend": "micro", "steps": [{"do": "stack", "frames": 3, "step": 3}]})
+    assert found.rate_hz == 16_000
+    assert [step.do for step in found.steps] == ["micro", "scale", "stack"]
+    assert parse(found.to_json()) == found
+    for wrong in ({"frontend": "macro"}, {"frontend": "micro", "rate_hz": 8000}, {"frontend": "micro", "steps": 3}):
+        with pytest.raises(PreprocessError):
+            parse(wrong)
+
+
+def test_the_named_front_end_is_pymicro_features(shared_models: Path) -> None:
+    pymicro = pytest.importorskip("pymicro_features", reason="pymicro-features is not installed")
+    clip = np.load(shared_models / "kws01_audio_i16.npz")["x"][0]
+    engine, frames, at = pymicro.MicroFrontend(), [], 0
+    while at + 320 <= 2 * len(clip):
+        given = engine.process_samples(clip.tobytes()[at : at + 320])
+        at += 2 * given.samples_read
+        if given.features:
+            frames.append(given.features)
+    got = parse({"frontend": "micro"}).apply(Raw(clip, 16_000))
+    np.testing.assert_allclose(got[: len(frames)], np.array(frames, np.float32), rtol=1e-6)
