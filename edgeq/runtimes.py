@@ -170,7 +170,8 @@ def fetch(wheel: Wheel, *, progress: Callable[[str], None] = lambda _: None) -> 
         return path
     if offline():
         raise UsageError(
-            f"The wheel {wheel.file} is not in {folder}, and EDGEQ_OFFLINE is set.", "Run once without EDGEQ_OFFLINE."
+            f"The wheel {wheel.file} is not in {folder}, and EDGEQ_OFFLINE is set.",
+            "Run 'edgeq fetch --target NAME' once without EDGEQ_OFFLINE.",
         )
     folder.mkdir(parents=True, exist_ok=True)
     with (
