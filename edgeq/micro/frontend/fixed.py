@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 SHIFT_MOST = 62
+LEAST = 2.0**-40
+"""What is smaller than this is as good as nothing."""
 INT32 = (-(1 << 31), (1 << 31) - 1)
 
 
@@ -18,8 +20,8 @@ class Number(NamedTuple):
 
 
 def number(real: float) -> Number:
-    """The nearest one to `real`, which is 0 or more."""
-    if real <= 0:
+    """The nearest one to `real`, which is 0 or more; 0 for what is below 2^-400."""
+    if real < 2.0**-400:
         return Number(0, 0)
     fraction, exponent = math.frexp(real)
     m = round(fraction * (1 << 32))
@@ -54,5 +56,5 @@ def held(value: float, low: int = INT32[0], high: int = INT32[1]) -> int:
 
 
 def exponent_for(bound: float, bits: int) -> int:
-    """The exponent of the unit in which `bound` has at most that many bits."""
-    return (math.frexp(bound)[1] if bound > 0 else 0) - bits
+    """The exponent of the unit in which `bound` has at most that many bits; as if it were LEAST where it is less."""
+    return math.frexp(max(bound, LEAST))[1] - bits

@@ -94,7 +94,7 @@ class Spectra:
         v = step.values
         factor = v["multiply"] * _FACTORS[v["base"]]
         ends = [math.log2(max(end, v["floor"]) + v["offset"]) * factor for end in (0.0, self.most)]
-        exponent = exponent_for(max(*map(abs, ends), 1e-30), 30)
+        exponent = exponent_for(max(map(abs, ends)), 30)
         mult, shift = multiplier(math.ldexp(factor, -LOG_BITS - exponent))
         self.records.append(p.Log(number(v["floor"]), number(v["offset"]), mult, shift))
         return self._values(taken, exponent, min(ends), max(ends))

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgeq.errors import ConvertError
 from edgeq.micro.frontend import program as p
-from edgeq.micro.frontend.fixed import exponent_for, held, multiplier, multipliers
+from edgeq.micro.frontend.fixed import SHIFT_MOST, exponent_for, held, multiplier, multipliers
 from edgeq.micro.frontend.samples import EXTERNAL, Samples
 from edgeq.micro.graph import Tensor
 from edgeq.micro.lower.context import DTYPES
@@ -57,7 +57,9 @@ class Values:
         count = max(map(len, both))
         multiply, add = (np.broadcast_to(np.array(values, np.float64), (count,)) for values in both)
         ends = np.concatenate([multiply * self.low + add, multiply * self.high + add])
-        exponent = exponent_for(max(float(np.max(np.abs(ends))), float(np.max(np.abs(multiply))) * self._most), BITS)
+        steepest = float(np.max(np.abs(multiply)))
+        exponent = exponent_for(max(float(np.max(np.abs(ends))), steepest * self._most), BITS)
+        exponent = max(exponent, self.exponent + math.frexp(steepest)[1] - BITS)
         mult, shift = multipliers(np.ldexp(multiply, self.exponent - exponent).tolist())
         adds = [held(value) for value in np.ldexp(add, -exponent)]
         self.records.append(p.Affine(count, np.array(mult, np.int32), np.array(adds, np.int32), shift))
@@ -74,8 +76,9 @@ class Values:
         bits = min(MATRIX_BITS, 31 - math.frexp(heaviest * (1 + 2.0**-20))[1])
         fixed = np.round(np.ldexp(table, bits)).astype(np.int32)
         most = heaviest * self._most
-        exponent = exponent_for(most, BITS)
-        self.records.append(p.Matrix(len(table), fixed, bits + exponent - self.exponent))
+        shift = min(max(exponent_for(most, BITS) - self.exponent + bits, 0), SHIFT_MOST)
+        exponent = self.exponent - bits + shift
+        self.records.append(p.Matrix(len(table), fixed, shift))
         self.most_matrix = max(self.most_matrix, len(table))
         self.width, self.exponent, self.low, self.high = len(table), exponent, -most, most
 
