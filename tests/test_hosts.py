@@ -17,6 +17,7 @@ import sys
 import threading
 import tty
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,11 @@ from mcu import Process, make_mcu_bundle
 from sshd import Sshd, need_sshd
 
 from edgeq.device.open import open_device
+from edgeq.errors import UsageError
+from edgeq.link import ssh_paramiko
+from edgeq.link.ssh_config import resolve
+from edgeq.link.ssh_openssh import openssh
+from edgeq.link.ssh_wire import ProxyProcess
 from edgeq.lock import locked
 from edgeq.paths import home
 
@@ -178,6 +184,15 @@ def test_what_needs_linux_says_so(tmp_path: Path) -> None:
     probes = "from edgeq.emulate import probe\nfor name in ('rpi4', 'mps2-an386'): print(*probe(name))"
     done = windows("-c", probes, cwd=tmp_path)
     assert done.stdout.count("ok=False, why='An emulated board needs Linux; this is Windows.'") == 2, done.stderr
+
+
+def test_ssh_goes_by_paramiko_and_key_files_on_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    target = resolve("ssh://pi@board", config=tmp_path / "config")
+    assert openssh(replace(target, known_hosts=())) is None
+    assert ssh_paramiko.agent(str(tmp_path / "socket")) is None
+    with pytest.raises(UsageError, match="ProxyCommand cannot be used on Windows"):
+        ProxyProcess("nc board 22", "ssh://pi@board")
 
 
 @pytest.mark.slow

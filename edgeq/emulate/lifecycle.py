@@ -77,6 +77,7 @@ def fetch(name: str, *, recipe: str | None = None, progress: Callable[[str], Non
     check_name(name)
     if name in boards():
         return
+    need_linux("An emulated board")
     userland = userlands()[name]
     root = rootfs(userland, progress)
     if _best_recipe(userland, forced_recipe(recipe)) == "system":
