@@ -11,6 +11,7 @@ from typing import Any
 
 from edgeq.errors import ConvertError
 from edgeq.micro.frontend import program as p
+from edgeq.micro.frontend.pictures import lower_image
 from edgeq.micro.frontend.samples import Samples
 from edgeq.micro.frontend.spectra import Spectra
 from edgeq.micro.frontend.values import Values
@@ -18,7 +19,7 @@ from edgeq.micro.graph import Tensor
 from edgeq.preprocess import Preprocess
 from edgeq.preprocess.micro_tables import LOG_TABLE, tables
 from edgeq.preprocess.step import Step
-from edgeq.preprocess.vocabulary import AUDIO
+from edgeq.preprocess.vocabulary import FEATURES, IMAGE
 
 MOST_SAMPLES = 1 << 26
 FFT_MOST = 8192
@@ -30,12 +31,14 @@ MAKERS = ("spectrum", "micro")
 def lower(preprocess: Preprocess, tensor: Tensor) -> p.Program | None:
     """The front end that fills the model's input `tensor`; None where the application does the preprocessing, or there
     is nothing to do. `ConvertError` names a step that a microcontroller cannot do."""
-    if preprocess.external is not None or (preprocess.input != AUDIO and not preprocess.steps):
+    if preprocess.external is not None or (preprocess.input == FEATURES and not preprocess.steps):
         return None
-    if preprocess.input != AUDIO:
-        raise _refused(
-            f"[preprocess] of {preprocess.input} does not run on microcontrollers; audio does.",
-        )
+    if preprocess.input == FEATURES:
+        raise _refused("[preprocess] of features does not run on microcontrollers; that of audio and images does.")
+    return lower_image(preprocess, tensor) if preprocess.input == IMAGE else _lower_audio(preprocess, tensor)
+
+
+def _lower_audio(preprocess: Preprocess, tensor: Tensor) -> p.Program:
     steps = list(preprocess.steps)
     makers = [number for number, step in enumerate(steps) if step.do in MAKERS]
     if not makers:
@@ -73,7 +76,7 @@ def _program(preprocess: Preprocess, values: Values, tensor: Tensor) -> p.Progra
         p.Memory("values", values.most_bytes),
         *values.memories,
     )
-    return p.Program(preprocess.rate_hz, least, most, samples.lift, rows, memories, records, micro)
+    return p.Program(p.AUDIO, preprocess.rate_hz, least, most, samples.lift, rows, memories, records, micro)
 
 
 def _lengths(values: Values, samples: Samples, frame: p.Frame, rows: int) -> tuple[int, int]:

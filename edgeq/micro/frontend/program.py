@@ -14,7 +14,9 @@ from edgeq.micro.fields import NONE
 from edgeq.micro.frontend.fixed import Number
 
 VERSION = 1
-AUDIO = 1
+AUDIO, IMAGE = 1, 2
+COLOURS = ("", "rgb", "bgr", "gray")
+FITS = ("", "stretch", "cover", "contain")
 HEAD = struct.Struct("<HH13I")
 CONST = 1 << 31
 ALIGN = 8
@@ -221,10 +223,36 @@ class Quantize(Record):
 
 
 @dataclass(frozen=True, eq=False)
+class Picture(Record):
+    """`colour` and `fit` are places in COLOURS and FITS."""
+
+    KIND: ClassVar[int] = 50
+    height: int
+    width: int
+    channels: int
+    colour: int
+    crop_height: int
+    crop_width: int
+    fit: int
+    resized_height: int
+    resized_width: int
+    nearest: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Lookup(Record):
+    KIND: ClassVar[int] = 41
+    dtype: int
+    channels: int
+    table: Table
+
+
+@dataclass(frozen=True, eq=False)
 class Program:
     """A front end. `least` and `most` are the samples that a clip may have, `rows` how many rows of values fill the
     model's input; `micro` holds the parameters of a `micro` step."""
 
+    input: int
     rate_hz: int
     least: int
     most: int
@@ -238,10 +266,13 @@ class Program:
         """The section of an image; `raws` is where the golden vectors from raw input lie."""
         sizes = {memory.name: memory.size_bytes for memory in self.memories}
         records = b"".join(record.encode(store, places) for record in self.records)
-        head = HEAD.pack(
-            VERSION, AUDIO, self.rate_hz, self.least, self.most, places["clip"], sizes["clip"] // 2, places["work"],
-            sizes["work"], places["values"], sizes["values"], self.rows, raws, raw_goldens, self.lift,
-        )  # fmt: skip
+        memory = (
+            *(places["clip"], sizes["clip"] // 2),
+            *(places["work"], sizes["work"]),
+            *(places["values"], sizes["values"]),
+        )
+        lengths = (self.rate_hz, self.least, self.most)
+        head = HEAD.pack(VERSION, self.input, *lengths, *memory, self.rows, raws, raw_goldens, self.lift)
         return head + records
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.errors import UsageError
+from edgeq.micro.frontend import pictures_reference as pictures
 from edgeq.micro.frontend import program as p
 from edgeq.micro.frontend.fixed import INT32, Number
 from edgeq.micro.frontend.values import LOG_BITS
@@ -26,14 +27,21 @@ _LIMITS = {1: (-128, 127), 5: (0, 255), 2: (-32768, 32767)}
 
 
 def quantized(program: p.Program, raw: Raw) -> bytes:
-    """The bytes of the model's input that a device makes of `raw`. `UsageError` for audio that it refuses."""
-    rows = features(program, raw)
+    """The bytes of the model's input that a device makes of `raw`. `UsageError` for what it refuses."""
+    rows = pictures.rows(program, raw) if program.input == p.IMAGE else features(program, raw)
+    for record in program.records[1:-1] if program.input == p.IMAGE else ():
+        rows = VALUES[type(record)](record, rows)
     last = program.records[-1]
+    if isinstance(last, p.Lookup):
+        channel = np.arange(rows.shape[1]) % last.channels
+        found = last.table[channel, rows >> pictures.PART_BITS]
+        looked_up: bytes = found.astype(found.dtype.newbyteorder("<")).tobytes()
+        return looked_up
     assert isinstance(last, p.Quantize)
     low, high = _LIMITS[last.dtype]
     values = np.clip(_shifted(rows * last.mult, last.shift) + last.zero_point, low, high)
-    found: bytes = values.astype(np.dtype(_DTYPES[last.dtype]).newbyteorder("<")).tobytes()
-    return found
+    made: bytes = values.astype(np.dtype(_DTYPES[last.dtype]).newbyteorder("<")).tobytes()
+    return made
 
 
 def features(program: p.Program, raw: Raw) -> Array:
@@ -65,7 +73,7 @@ def features(program: p.Program, raw: Raw) -> Array:
             m, e = _times(m, e, *part)
         values, rest = _to_values(m, e, rest[1:])
     for record in rest:
-        values = _VALUES[type(record)](record, values)
+        values = VALUES[type(record)](record, values)
     return values[: program.rows]
 
 
@@ -295,7 +303,7 @@ def _matrix(record: p.Matrix, x: Array) -> Array:
     return np.asarray(np.clip(_shifted(x @ record.table.astype(np.int64).T, record.shift), *INT32))
 
 
-_VALUES: Mapping[type[p.Record], Callable[[Any, Array], Array]] = {
+VALUES: Mapping[type[p.Record], Callable[[Any, Array], Array]] = {
     p.Affine: _affine,
     p.Limit: lambda record, x: np.clip(x, record.low, record.high),
     p.Matrix: _matrix,

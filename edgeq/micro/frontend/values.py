@@ -22,6 +22,15 @@ ROW_MOST = 8192
 _DTYPES = ("int8", "uint8", "int16")
 
 
+def integer_input(tensor: Tensor) -> None:
+    """`ConvertError` where a front end cannot fill the model's input."""
+    if tensor.dtype not in _DTYPES or tensor.scale <= 0:
+        raise ConvertError(
+            f"Microcontrollers preprocess for inputs of int8, uint8 and int16; the model's is {tensor.dtype}.",
+            "Build the model with integer input (--io int8).",
+        )
+
+
 class Values:
     """The records so far. A value v is worth v * 2^exponent, from `low` to `high`; `taken` steps are done."""
 
@@ -94,11 +103,7 @@ class Values:
 
     def quantize(self, tensor: Tensor) -> p.Quantize:
         """The last record: to the integers of the model's input."""
-        if tensor.dtype not in _DTYPES or tensor.scale <= 0:
-            raise ConvertError(
-                f"Microcontrollers preprocess for inputs of int8, uint8 and int16; the model's is {tensor.dtype}.",
-                "Build the model with integer input (--io int8).",
-            )
+        integer_input(tensor)
         try:
             mult, shift = multiplier(math.ldexp(1.0, self.exponent) / float(np.float32(tensor.scale)))
         except OverflowError:

@@ -68,9 +68,11 @@ enum eq_fe_kind {
     EQ_FE_LIMIT = 33,
     EQ_FE_MATRIX = 34,
     EQ_FE_STACK = 35,
-    /* from values, or pixels, to the model's input: the last record */
+    /* from pixels to rows of values, the first record of an image */
+    EQ_FE_PICTURE = 50,
+    /* from values to the model's input: the last record */
     EQ_FE_QUANTIZE = 40,
-    EQ_FE_PICTURE = 41
+    EQ_FE_LOOKUP = 41
 };
 
 /* A number of 0 or more: m * 2^e, m 0 or from 2^31 on. */
@@ -228,6 +230,29 @@ struct eq_fe_quantize {
     int32_t zero_point;
 };
 
+/* An image of any size to rows of `width * channels` values, pixels in 16 fractional bits: its middle, where a crop is
+ * given, resized by `fit`, of that the middle, in the colours wanted. DESIGN.md section 7. */
+struct eq_fe_picture {
+    struct eq_op op;
+    uint32_t height, width, channels;    /* of the result */
+    uint32_t colour;                     /* enum eq_fe_colour */
+    uint32_t crop_height, crop_width;    /* first; 0 for the whole */
+    uint32_t fit;                        /* enum eq_fe_fit */
+    uint32_t resized_height, resized_width;
+    uint32_t nearest;                    /* 1: the nearest pixel, 0: between two */
+};
+
+enum eq_fe_colour { EQ_FE_AS_IS = 0, EQ_FE_RGB = 1, EQ_FE_BGR = 2, EQ_FE_GRAY = 3 };
+enum eq_fe_fit { EQ_FE_UNSIZED = 0, EQ_FE_STRETCH = 1, EQ_FE_COVER = 2, EQ_FE_CONTAIN = 3 };
+
+/* table[channel][pixel], of the model's input's type. */
+struct eq_fe_lookup {
+    struct eq_op op;
+    uint32_t dtype; /* int8, uint8 or int16 */
+    uint32_t channels;
+    eq_ref table;   /* constant: [channels][256] */
+};
+
 /* A golden vector from raw input; its bytes, zeros up to a multiple of 4, and the outputs of the model follow. */
 struct eq_fe_golden {
     uint32_t dtype, rank, dims[3], rate_hz; /* as struct eq_raw */
@@ -240,6 +265,23 @@ struct eq_raw {
     uint32_t rank;
     uint32_t dims[3];
     uint32_t rate_hz;
+};
+
+/* One side of a picture: `count` places of the result lie at `shift` in `fitted` ones that `size` pixels, from `offset`
+ * on, were resized to. */
+struct eq_fe_axis {
+    uint32_t offset, size, fitted, count;
+    int32_t shift;
+};
+
+/* A picture on its way, pixel by pixel. */
+struct eq_fe_scan {
+    struct eq_fe_axis down, across;
+    uint32_t channels, stride; /* of the raw image; pixels of its rows */
+    uint32_t x, y, column;     /* the next pixel, and the next place of the row that it goes into */
+    uint32_t channel;          /* the next of the pixel */
+    uint8_t pixel[4];
+    int32_t here[4], before[4]; /* this pixel and the one left of it, in the colours of the result */
 };
 
 /* A running front end. The caller owns it; fields are the runtime's. */
@@ -257,6 +299,7 @@ struct eq_frontend {
     uint32_t row;             /* the next row of the model's input */
     uint32_t stacked;         /* rows that a stack has taken */
     int32_t highest;          /* the peak, 0 before it is known */
+    struct eq_fe_scan scan;
     uint8_t odd;              /* half a sample */
     uint8_t preemphasis;      /* frames need the sample before them too */
 };

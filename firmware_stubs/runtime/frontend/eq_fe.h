@@ -100,6 +100,15 @@ int32_t eq_fe_log2(struct eq_fe_number x);     /* in EQ_FE_LOG_BITS fractional b
 /* Frame number `at`: from its samples to a row of the model's input, or into a stack. */
 void eq_fe_row(struct eq_frontend *front, uint32_t at);
 
+/* Values of the records from `record` on, down to a row of the model's input. */
+void eq_fe_finish(struct eq_frontend *front, const void *record, uint32_t width);
+
+/* A picture: whether it can be taken, and its bytes, up to the end of one of its rows. */
+int eq_fe_picture_begin(struct eq_frontend *front, const struct eq_raw *raw, const char **why);
+uint32_t eq_fe_picture_feed(struct eq_frontend *front, const uint8_t *data, uint32_t bytes);
+
+#define EQ_FE_MOST_SIDE 8192u /* pixels of a picture's side */
+
 /* Check all of it; `bounds` are those of the image. */
 int eq_fe_check(const struct eq_bounds *bounds, const struct eq_model *model);
 

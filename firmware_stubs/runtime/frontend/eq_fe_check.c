@@ -11,7 +11,7 @@
 #define LOG_POINTS 129u
 
 /* What a record takes and gives. */
-enum stage { SAMPLES, FRAMES, BINS, NUMBERS, VALUES, DONE, NO_STAGE };
+enum stage { SAMPLES, PIXELS, FRAMES, BINS, NUMBERS, VALUES, DONE, NO_STAGE };
 
 struct check {
     const struct eq_bounds *bounds;
@@ -100,13 +100,14 @@ static int frame_fits(const struct check *check, uint32_t fft)
 
 static int is_window(const struct check *check, eq_ref ref)
 {
-    const int32_t *window = constant(check, ref);
+    const int32_t *window;
     if (ref == EQ_NONE) {
         return 1;
     }
     if (!is_constant(check, ref, (uint64_t)check->length * 4, 4)) {
         return 0;
     }
+    window = constant(check, ref);
     for (uint32_t i = 0; i < check->length; i++) {
         if (window[i] < -ONE || window[i] > ONE) {
             return 0;
@@ -118,10 +119,11 @@ static int is_window(const struct check *check, eq_ref ref)
 /* None is longer than 1, but for rounding. */
 static int are_twiddles(const struct check *check, eq_ref ref, uint32_t count)
 {
-    const int32_t *at = constant(check, ref);
+    const int32_t *at;
     if (!is_constant(check, ref, (uint64_t)count * 8, 4)) {
         return 0;
     }
+    at = constant(check, ref);
     for (uint32_t i = 0; i < count; i++, at += 2) {
         int64_t cosine = at[0], sine = at[1];
         if (cosine < -ONE || cosine > ONE || sine < -ONE || sine > ONE ||
@@ -143,11 +145,12 @@ static int spectrum(struct check *check, const struct eq_fe_spectrum *op)
 /* Slopes of bins below `limit`; how many weights they have, or UINT32_MAX. */
 static uint32_t weights_of(const struct check *check, eq_ref ref, uint32_t count, uint32_t limit)
 {
-    const uint16_t *at = constant(check, ref);
+    const uint16_t *at;
     uint32_t total = 0;
     if (!is_constant(check, ref, (uint64_t)count * 4, 2)) {
         return UINT32_MAX;
     }
+    at = constant(check, ref);
     for (uint32_t i = 0; i < count; i++, at += 2) {
         if ((uint32_t)at[0] + at[1] > limit) {
             return UINT32_MAX;
@@ -160,7 +163,7 @@ static uint32_t weights_of(const struct check *check, eq_ref ref, uint32_t count
 static int micro_tables(const struct check *check, const struct eq_fe_micro *op)
 {
     uint32_t weights = weights_of(check, op->slopes, op->channels + 1, op->fft / 2 + 1);
-    const uint16_t *smoothing = constant(check, op->smoothing);
+    const uint16_t *smoothing;
     if (weights == UINT32_MAX || !is_constant(check, op->weights, (uint64_t)weights * 4, 2) ||
         !is_constant(check, op->window, (uint64_t)check->length * 2, 2) ||
         !is_constant(check, op->twiddles, (uint64_t)op->fft * 2, 2) ||
@@ -170,6 +173,7 @@ static int micro_tables(const struct check *check, const struct eq_fe_micro *op)
         (op->log && !is_constant(check, op->log_table, (uint64_t)LOG_POINTS * 2, 2))) {
         return 0;
     }
+    smoothing = constant(check, op->smoothing);
     for (uint32_t i = 0; i < op->channels; i++) {
         if (smoothing[i] > 1u << 14) {
             return 0;
@@ -254,11 +258,12 @@ static int is_light(const int32_t *row, uint32_t count)
 static int matrix(struct check *check, const struct eq_fe_matrix *op)
 {
     uint32_t width = check->width;
-    const int32_t *table = constant(check, op->table);
+    const int32_t *table;
     if (op->shift > MOST_SHIFT || !fits(check, op->out, 4) || (uint64_t)op->out * 4 > check->head->work_bytes ||
         !is_constant(check, op->table, (uint64_t)op->out * width * 4, 4)) {
         return 0;
     }
+    table = constant(check, op->table);
     for (uint32_t i = 0; i < op->out; i++) {
         if (!is_light(table + (size_t)i * width, width)) {
             return 0;
@@ -284,6 +289,30 @@ static int quantize(struct check *check, const struct eq_fe_quantize *op)
     uint32_t size = op->dtype == EQ_I16 ? 2 : 1;
     return (op->dtype == EQ_I8 || op->dtype == EQ_U8 || op->dtype == EQ_I16) && op->dtype == check->input->dtype &&
            op->shift <= MOST_SHIFT && (uint64_t)check->head->rows * check->width * size == check->input->bytes;
+}
+
+static int picture(struct check *check, const struct eq_fe_picture *op)
+{
+    uint64_t width = (uint64_t)op->width * op->channels;
+    int sides = op->height >= 1 && op->width >= 1 && op->width <= EQ_FE_MOST_SIDE && op->height <= EQ_FE_MOST_SIDE &&
+                op->crop_height <= EQ_FE_MOST_SIDE && op->crop_width <= EQ_FE_MOST_SIDE &&
+                op->resized_height <= EQ_FE_MOST_SIDE && op->resized_width <= EQ_FE_MOST_SIDE;
+    int channels = op->channels == 1 ? op->colour == EQ_FE_AS_IS || op->colour == EQ_FE_GRAY
+                                     : op->channels == 3 && op->colour <= EQ_FE_BGR;
+    int inside = op->fit == EQ_FE_UNSIZED || (op->resized_height >= op->height && op->resized_width >= op->width);
+    check->width = (uint32_t)width;
+    return sides && channels && inside && op->fit <= EQ_FE_CONTAIN && op->nearest <= 1 &&
+           (op->crop_height == 0) == (op->crop_width == 0) && fits(check, width, 4) &&
+           width * 8 <= check->head->work_bytes && check->head->rows == op->height;
+}
+
+static int lookup(struct check *check, const struct eq_fe_lookup *op)
+{
+    uint32_t size = op->dtype == EQ_I16 ? 2 : 1;
+    return (op->dtype == EQ_I8 || op->dtype == EQ_U8 || op->dtype == EQ_I16) && op->dtype == check->input->dtype &&
+           op->channels >= 1 && op->channels <= 4 &&
+           is_constant(check, op->table, (uint64_t)op->channels * 256 * size, size) &&
+           (uint64_t)check->head->rows * check->width * size == check->input->bytes;
 }
 
 struct rule {
@@ -315,6 +344,8 @@ RULE(limit, struct eq_fe_limit)
 RULE(matrix, struct eq_fe_matrix)
 RULE(stack, struct eq_fe_stack)
 RULE(quantize, struct eq_fe_quantize)
+RULE(picture, struct eq_fe_picture)
+RULE(lookup, struct eq_fe_lookup)
 
 static const struct rule rules[] = {
     [EQ_FE_PAD] = {SAMPLES, SAMPLES, sizeof(struct eq_fe_pad), pad_holds},
@@ -336,6 +367,8 @@ static const struct rule rules[] = {
     [EQ_FE_MATRIX] = {VALUES, VALUES, sizeof(struct eq_fe_matrix), matrix_holds},
     [EQ_FE_STACK] = {VALUES, VALUES, sizeof(struct eq_fe_stack), stack_holds},
     [EQ_FE_QUANTIZE] = {VALUES, DONE, sizeof(struct eq_fe_quantize), quantize_holds},
+    [EQ_FE_LOOKUP] = {VALUES, DONE, sizeof(struct eq_fe_lookup), lookup_holds},
+    [EQ_FE_PICTURE] = {PIXELS, VALUES, sizeof(struct eq_fe_picture), picture_holds},
 };
 
 static int check_records(struct check *check, const uint8_t *at, uint32_t left)
@@ -396,16 +429,17 @@ int eq_fe_check(const struct eq_bounds *bounds, const struct eq_model *model)
 {
     uint32_t offset = model->head->frontend, bytes = model->head->frontend_bytes;
     const struct eq_fe_head *head = (const void *)(bounds->body + offset);
-    struct check check = {.bounds = bounds, .head = head, .input = eq_input_info(model, 0), .stage = SAMPLES};
+    struct check check = {.bounds = bounds, .head = head, .input = eq_input_info(model, 0)};
     if (offset >= EQ_CONST || bytes < sizeof *head || eq_check_const(bounds, offset | EQ_CONST, bytes, 4) != EQ_OK) {
         return EQ_INVALID;
     }
     if (head->version != EQ_FRONTEND_VERSION) {
         return EQ_NEWER;
     }
-    if (head->input != EQ_FE_AUDIO) {
+    if (head->input != EQ_FE_AUDIO && head->input != EQ_FE_IMAGE) {
         return EQ_UNSUPPORTED;
     }
+    check.stage = head->input == EQ_FE_AUDIO ? SAMPLES : PIXELS;
     if (model->head->inputs != 1 || check_head(bounds, head) != EQ_OK || check_goldens(bounds, model, head) != EQ_OK) {
         return EQ_INVALID;
     }

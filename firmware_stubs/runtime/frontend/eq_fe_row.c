@@ -157,17 +157,33 @@ static int stack(struct row *row, const struct eq_fe_stack *op)
     return 1;
 }
 
+/* Where the next row of the model's input lies; NULL where all are there. */
+static uint8_t *next_row(const struct row *row, uint32_t size)
+{
+    uint32_t bytes;
+    uint8_t *out = eq_input(row->model, 0, &bytes);
+    return row->front->row < row->front->head->rows ? out + (size_t)row->front->row++ * row->width * size : NULL;
+}
+
+static void lookup(struct row *row, const struct eq_fe_lookup *op)
+{
+    uint32_t size = op->dtype == EQ_I16 ? 2 : 1, channel = 0;
+    const uint8_t *table = eq_at(row->model, op->table);
+    uint8_t *out = next_row(row, size);
+    for (uint32_t i = 0; out != NULL && i < row->width; i++, out += size) {
+        uint32_t pixel = (uint32_t)row->values[i] >> 16 & UINT8_MAX;
+        memcpy(out, table + (size_t)(channel * 256u + pixel) * size, size);
+        channel = channel + 1 < op->channels ? channel + 1 : 0;
+    }
+}
+
 static void quantize(struct row *row, const struct eq_fe_quantize *op)
 {
-    uint32_t bytes, wide = op->dtype == EQ_I16;
-    uint8_t *out = eq_input(row->model, 0, &bytes);
+    uint32_t wide = op->dtype == EQ_I16;
+    uint8_t *out = next_row(row, wide ? 2 : 1);
     int32_t low = op->dtype == EQ_U8 ? 0 : wide ? INT16_MIN : INT8_MIN;
     int32_t high = low + (wide ? UINT16_MAX : UINT8_MAX);
-    if (row->front->row >= row->front->head->rows) {
-        return;
-    }
-    out += (size_t)row->front->row++ * row->width * (wide ? 2 : 1);
-    for (uint32_t i = 0; i < row->width; i++) {
+    for (uint32_t i = 0; out != NULL && i < row->width; i++) {
         int64_t value = eq_fe_shifted((int64_t)row->values[i] * op->mult, op->shift) + op->zero_point;
         int32_t held = eq_fe_held(value, low, high);
         *out++ = (uint8_t)held;
@@ -207,6 +223,9 @@ static int one(struct row *row, const void *op)
     case EQ_FE_QUANTIZE:
         quantize(row, op);
         return 0;
+    case EQ_FE_LOOKUP:
+        lookup(row, op);
+        return 0;
     default:
         return 1;
     }
@@ -215,6 +234,19 @@ static int one(struct row *row, const void *op)
 static const uint8_t *behind(const void *op)
 {
     return (const uint8_t *)op + ((const struct eq_op *)op)->bytes;
+}
+
+static void finish(struct row *row, const void *op)
+{
+    while (one(row, op)) {
+        op = behind(op);
+    }
+}
+
+void eq_fe_finish(struct eq_frontend *front, const void *record, uint32_t width)
+{
+    struct row row = {front, front->model, eq_fe_values(front), width, 0};
+    finish(&row, record);
 }
 
 void eq_fe_row(struct eq_frontend *front, uint32_t at)
@@ -236,7 +268,5 @@ void eq_fe_row(struct eq_frontend *front, uint32_t at)
         }
         divide_by_peak(&row, spectrum);
     }
-    do {
-        op = (const void *)behind(op);
-    } while (one(&row, op));
+    finish(&row, behind(op));
 }
