@@ -4,167 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
-import pty
 import random
-import socket
-import struct
-import subprocess
-import sys
-import threading
-import tty
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bundles import tiny
-from mcu import BOARD, Process, make_image, make_mcu_bundle
+from mcu import Process, make_image
+from service import SLOTS, bundle_for, put, raw
 
-from edgeq import emulate
 from edgeq.bench import bench
-from edgeq.bundle import Bundle, write_bundle
+from edgeq.bundle import write_bundle
 from edgeq.deploy import deploy, push
 from edgeq.device.device import Device
 from edgeq.device.open import open_device
-from edgeq.emulate.firmware import VARIABLE
 from edgeq.errors import DeviceError
 from edgeq.link.proxy import Faults, Noise, Proxy
 from edgeq.link.tcp import TcpLink
 from edgeq.protocol import contract, smp
-from edgeq.protocol.smp import Message
 from edgeq.protocol.status import Status
 
 PROFILE = (smp.WRITE, smp.GROUP_EDGEQ, 14)
-SLOTS = (0x2000, 0x801000)
-"""Where the slots begin in the flash of memory_flash.c."""
 DEPTHWISE_OR_CONV = {1, 2}
-
-
-@pytest.fixture
-def process(firmware_process: Path, tmp_path: Path) -> Iterator[Process]:
-    running = Process(firmware_process, tmp_path / "flash.bin")
-    yield running
-    running.kill()
-
-
-@pytest.fixture
-def device(process: Process) -> Iterator[Device]:
-    with open_device(process.address) as opened:
-        yield opened
-
-
-@pytest.fixture
-def board_address(firmware_board: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    monkeypatch.setenv(VARIABLE, str(firmware_board))
-    yield emulate.start(BOARD).address
-    emulate.stop(BOARD)
-
-
-@pytest.fixture
-def board(board_address: str) -> Iterator[Device]:
-    with open_device(board_address) as opened:
-        yield opened
-
-
-def bundle_for(device: Device, folder: Path, name: str = "tiny", **spoilt: Any) -> Bundle:
-    facts = device.describe()
-    return make_mcu_bundle(folder / name, name=name, target=facts["target"], arch=facts["arch"], **spoilt)
-
-
-def chunk(data: bytes, offset: int = 0, size: int | None = None, sha: bytes | None = None) -> dict[str, Any]:
-    piece = data[offset:] if size is None else data[offset : offset + size]
-    return {"sha": sha or hashlib.sha256(data).digest(), "off": offset, "len": len(data), "data": piece}
-
-
-def put(device: Device, **chunks: Any) -> int:
-    return int(device.client.request(contract.BLOB_PUT, chunk(**chunks))["off"])
-
-
-def field(offset: int, form: str, value: int | bytes) -> Callable[[bytearray], None]:
-    """Sets one field of the envelope."""
-    return lambda image: struct.pack_into(form, image, offset, value)
-
-
-@pytest.mark.parametrize(
-    ("edit", "length", "status"),
-    [
-        (field(56, "32s", b"mps2-an386"), 0, Status.MISMATCH),
-        (field(44, "<H", 3), 0, Status.NEWER),
-        (field(46, "<H", 2), 0, Status.MISMATCH),
-        (field(48, "<I", 5 << 20), 0, Status.NO_SPACE),
-        (field(4, "<I", 9 << 20), 9 << 20, Status.NO_SPACE),
-        (field(4, "<I", 160), 0, Status.INVALID),
-    ],
-    ids=["another board", "another ABI", "another packing", "a larger arena", "larger than a slot", "another length"],
-)
-@pytest.mark.parametrize("size", [2000, 64])
-def test_what_cannot_run_is_refused_before_anything_is_erased(
-    process: Process, device: Device, tmp_path: Path, edit: Callable[[bytearray], None], length: int, status: Status,
-    size: int
-) -> None:  # fmt: skip
-    deploy(bundle_for(device, tmp_path), device)
-    deploy(bundle_for(device, tmp_path, "second"), device)
-    before = process.flash.read_bytes()
-    image = make_image(target="host", edit=edit)
-    image += bytes(max(0, length - len(image)))
-    with pytest.raises(DeviceError) as no:
-        for offset in range(0, 256, size):
-            put(device, data=image, offset=offset, size=size)
-    assert no.value.status == status
-    assert process.flash.read_bytes() == before
-
-
-def test_an_image_for_any_board_is_taken(device: Device) -> None:
-    image = make_image()
-    assert put(device, data=image, size=1000) == 1000
-
-
-def test_an_older_security_version_is_refused(device: Device, tmp_path: Path) -> None:
-    deploy(bundle_for(device, tmp_path, "new", edit=field(40, "<I", 7)), device)
-    deploy(bundle_for(device, tmp_path, "same", edit=field(40, "<I", 7)), device)
-    with pytest.raises(DeviceError, match="security version") as no:
-        deploy(bundle_for(device, tmp_path, "old", edit=field(40, "<I", 6)), device)
-    assert no.value.status == Status.STATE
-    assert device.manifest()["name"] == "same"
-
-
-def test_an_envelope_may_come_in_pieces_and_out_of_turn(device: Device) -> None:
-    image, other = make_image(target="host"), make_image(target="host", name="other")
-    assert put(device, data=image, offset=64, size=64) == 0
-    assert put(device, data=image, size=64) == 64
-    assert put(device, data=image, size=64) == 64
-    assert put(device, data=image, offset=128, size=64) == 64
-    assert put(device, data=other, offset=64, size=64) == 0
-    assert put(device, data=image, offset=64, size=300) == 364
-    assert put(device, data=image, size=64) == 364
-    assert put(device, data=image, offset=364) == len(image)
-    assert put(device, data=image) == len(image)
-    assert device.missing([hashlib.sha256(image).hexdigest()]) == {}
-
-
-def test_a_manifest_follows_its_image(device: Device) -> None:
-    with pytest.raises(DeviceError, match="follows its image") as no:
-        put(device, data=b"{}")
-    assert no.value.status == Status.STATE
-    with pytest.raises(DeviceError) as no:
-        device.stage("0" * 64, [])
-    assert no.value.status == Status.NOT_FOUND
-
-
-@pytest.mark.parametrize("cut", [100, 1000, 2500])
-def test_a_power_cut_in_an_upload_costs_two_sectors_at_most(process: Process, tmp_path: Path, cut: int) -> None:
-    with open_device(process.address) as device:
-        first = deploy(bundle_for(device, tmp_path, "first"), device)
-        second = bundle_for(device, tmp_path, "second")
-        image = second.path("image.eqi").read_bytes()
-        put(device, data=image, size=cut)
-    process.kill()
-    process.start()
-    with open_device(process.address) as device:
-        assert device.manifest()["n"] == first.n
-        assert list(device.missing([second.device_files["image.eqi"][0]]).values()) == [0]
-        assert deploy(second, device).previous == first.n
 
 
 def test_a_trial_that_fails_is_reverted_by_the_device(device: Device, tmp_path: Path) -> None:
@@ -255,71 +116,6 @@ def test_the_same_image_under_another_manifest_is_another_release(device: Device
     second = write_bundle(tmp_path / "second", {name: first.path(name).read_bytes() for name in first.files}, manifest)
     assert deploy(second, device).n == 2
     assert device.manifest()["evaluation"] == {}
-
-
-ERASE = (smp.WRITE, smp.GROUP_IMAGE, 5)
-
-
-def test_erasing_empties_the_slot_that_does_not_serve(process: Process, device: Device, tmp_path: Path) -> None:
-    _, _, (inputs, _) = tiny()
-    first = deploy(bundle_for(device, tmp_path, "first"), device).n
-    deploy(bundle_for(device, tmp_path, "second"), device)
-    device.invoke(inputs[0][0], first)
-    assert raw(device, ERASE, 1, {"slot": 1}) == {"rc": 6}
-    assert device.client.request(contract.OUTPUT, {"off": 0})["len"] > 0
-    assert raw(device, ERASE, 2, {"slot": None}) == {"rc": 3}
-    for sequence in (3, 3, 4):
-        assert raw(device, ERASE, sequence, {}) == {}
-    assert not process.flash.read_bytes()[SLOTS[0] : SLOTS[1]].strip(b"\xff")
-    assert device.client.request(contract.OUTPUT, {"off": 0}) == {"len": 0, "data": b""}
-    assert device.selftest()["worst"] == 0
-
-
-def test_nothing_is_erased_while_a_job_runs(device: Device, tmp_path: Path) -> None:
-    deploy(bundle_for(device, tmp_path, "first"), device)
-    deploy(bundle_for(device, tmp_path, "second"), device)
-    frames = device.client._open()
-    asked = [Message(*contract.SELFTEST, 7, {}), Message(*ERASE, 8, {})]
-    frames.link.send(b"".join(frames.framing.encode(message.encode()) for message in asked), 10)
-    while (answer := frames.receive(10)).sequence != 8:
-        pass
-    assert answer.body == {"rc": 6}
-    assert [item.name for item in device.releases()] == ["first", "second"]
-
-
-def test_an_upload_begins_anew_after_erasing(device: Device, tmp_path: Path) -> None:
-    image = make_image(target="host")
-    for size in (100, 1000):
-        assert put(device, data=image, size=size) == size
-        assert raw(device, ERASE, 1, {}) == {}
-        assert device.missing([hashlib.sha256(image).hexdigest()]) == {hashlib.sha256(image).hexdigest(): 0}
-        assert put(device, data=image, offset=size) == 0
-    assert put(device, data=image) == len(image)
-    assert raw(device, ERASE, 2, {}) == {}
-    assert raw(device, (smp.READ, smp.GROUP_IMAGE, 0), 3, {}) == {"images": []}
-
-
-def test_a_power_cut_while_erasing_leaves_what_serves(process: Process, tmp_path: Path) -> None:
-    with open_device(process.address) as device:
-        for name in ("first", "second"):
-            serving = deploy(bundle_for(device, tmp_path, name), device).n
-        frames = device.client._open()
-        frames.send(Message(*ERASE, 9, {}).encode(), 10)
-    process.kill()
-    process.start()
-    with open_device(process.address) as device:
-        assert raw(device, ERASE, 10, {}) == {}
-        assert [(item.n, item.serving) for item in device.releases()] == [(serving, True)]
-        assert device.selftest()["worst"] == 0
-
-
-def raw(device: Device, command: tuple[int, int, int], sequence: int, body: dict[str, Any]) -> dict[str, Any]:
-    """One message with a sequence number of the caller's."""
-    frames = device.client._open()
-    frames.send(Message(*command, sequence, body).encode(), 10)
-    while (answer := frames.receive(10)).sequence != sequence:
-        pass
-    return answer.body
 
 
 def test_a_repeated_request_begins_no_second_job(device: Device, tmp_path: Path) -> None:
@@ -468,99 +264,3 @@ def test_no_request_harms_it(device: Device, tmp_path: Path) -> None:
         answer = raw(device, (op, group, command), sequence % 256, body)
         assert isinstance(answer, dict)
     assert any(item.serving for item in device.releases())
-
-
-@contextlib.contextmanager
-def terminal(address: str) -> Iterator[str]:
-    """A pseudo-terminal that leads to a TCP address."""
-    host, _, port = address.removeprefix("tcp://").rpartition(":")
-    line = socket.create_connection((host, int(port)))
-    line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    ours, theirs = pty.openpty()
-    tty.setraw(theirs)
-
-    def up() -> None:
-        with contextlib.suppress(OSError):
-            while data := os.read(ours, 4096):
-                line.sendall(data)
-
-    def down() -> None:
-        with contextlib.suppress(OSError):
-            while data := line.recv(4096):
-                os.write(ours, data)
-
-    threads = [threading.Thread(target=work) for work in (up, down)]
-    for thread in threads:
-        thread.start()
-    yield os.ttyname(theirs)
-    line.shutdown(socket.SHUT_RDWR)
-    os.close(theirs)
-    for thread in threads:
-        thread.join(10)
-    os.close(ours)
-    line.close()
-
-
-def stock_tool(address: str, *words: str) -> str:
-    """What `smpmgr` prints, at the other end of a serial line."""
-    with terminal(address) as port:
-        command = [Path(sys.executable).parent / "smpmgr", "--port", port, *words]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, env={**os.environ, "COLUMNS": "200"})
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-@pytest.fixture
-def smpmgr() -> Callable[..., str]:
-    pytest.importorskip("smpmgr")
-    return stock_tool
-
-
-@pytest.mark.parametrize("where", ["process", "board"])
-def test_stock_tools_upload_an_image_and_let_it_serve(
-    where: str, request: pytest.FixtureRequest, tmp_path: Path, smpmgr: Callable[..., str]
-) -> None:
-    found = request.getfixturevalue("process" if where == "process" else "board_address")
-    address, target = (found.address, "host") if where == "process" else (found, BOARD)
-    image = tmp_path / "tiny.eqi"
-    image.write_bytes(make_image(target=target))
-    digest = hashlib.sha256(image.read_bytes()).hexdigest().upper()
-
-    assert "r='hello'" in smpmgr(address, "os", "echo", "hello")
-    assert "No images" in smpmgr(address, "image", "state-read")
-    smpmgr(address, "image", "upload", "--format", "any", str(image))
-    assert digest in smpmgr(address, "image", "state-read")
-    smpmgr(address, "image", "state-write", digest)
-    smpmgr(address, "os", "reset")
-    told = smpmgr(address, "image", "state-read")
-    assert digest in told
-    assert "active=True" in told
-    assert "version='1.0.0'" in told
-
-
-@pytest.mark.parametrize("where", ["process", "board"])
-def test_stock_tools_erase_what_does_not_serve(
-    where: str, request: pytest.FixtureRequest, tmp_path: Path, smpmgr: Callable[..., str]
-) -> None:
-    found = request.getfixturevalue("process" if where == "process" else "board_address")
-    address = found.address if where == "process" else found
-    with open_device(address) as device:
-        first = deploy(bundle_for(device, tmp_path, "first"), device)
-        second = deploy(bundle_for(device, tmp_path, "second"), device)
-    assert "rc=<MGMT_ERR.EBADSTATE: 6>" in smpmgr(address, "image", "erase", "1")
-    assert "rc=<MGMT_ERR.EINVAL: 3>" in smpmgr(address, "image", "erase", "2")
-    assert smpmgr(address, "image", "state-read").count("version=") == 2
-    assert "rc=" not in smpmgr(address, "image", "erase", "0")
-    told = smpmgr(address, "image", "state-read")
-    assert "version='2.0.0'" in told
-    assert told.count("version=") == 1
-    with open_device(address) as device:
-        assert [(item.n, item.serving) for item in device.releases()] == [(second.n, True)]
-        with pytest.raises(DeviceError, match="no earlier release to go back to") as no:
-            device.rollback()
-        assert no.value.status == Status.STATE
-        assert device.selftest()["worst"] == 0
-        with pytest.raises(DeviceError, match="no such release"):
-            device.selftest(first.n)
-        assert deploy(bundle_for(device, tmp_path, "first"), device).n == 3
-        assert device.rollback() == second.n
