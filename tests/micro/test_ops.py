@@ -10,10 +10,12 @@ from flat import Array
 from hypothesis import HealthCheck, Phase, given, settings
 
 from edgeq.micro.compile import compile_model
+from edgeq.micro.lower import OPERATORS
 from edgeq.micro.native import NativeModel
 
 oracles = pytest.importorskip("oracles", reason="TFLM's wheel is not installed (pip install --pre tflite-micro)")
 EXAMPLES = 200
+VARIABLES = {"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"}
 
 
 def answers(case: Case) -> list[list[Array]]:
@@ -38,3 +40,7 @@ def test_the_bytes_are_the_oracles(name: str) -> None:
                 assert one.tobytes() == np.ascontiguousarray(other).tobytes(), (case.about, step)
 
     check()
+
+
+def test_no_operator_is_left_out() -> None:
+    assert OPERATORS.keys() - VARIABLES == single_ops.OPS.keys() - {"VARIABLES"}
