@@ -10,7 +10,6 @@ from edgeq.emulate.boards import Board, boards
 from edgeq.emulate.firmware import firmware_elf
 from edgeq.emulate.launch import end_instance, launch
 from edgeq.emulate.launch_board import FLASH, is_outdated, launch_board
-from edgeq.emulate.lock import locked
 from edgeq.emulate.machine import machine
 from edgeq.emulate.recipes import choices, forced_recipe
 from edgeq.emulate.rootfs import Progress, rootfs
@@ -18,6 +17,7 @@ from edgeq.emulate.state import Instance, all_running, check_key, check_name, fo
 from edgeq.emulate.userlands import Userland, userlands
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.hosts import need_linux
+from edgeq.lock import locked
 
 START_TIMEOUT_S = 1800.0
 """Of the lock: the first start fetches and unpacks the userland."""

@@ -17,9 +17,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edgeq.emulate.apt import AptSources, PrivateApt, host_sources
-from edgeq.emulate.lock import locked
 from edgeq.emulate.userlands import Userland
 from edgeq.errors import UsageError
+from edgeq.lock import locked
 from edgeq.paths import home, offline
 
 FORMAT = 6

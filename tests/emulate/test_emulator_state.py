@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from edgeq import emulate
-from edgeq.emulate.lock import locked
 from edgeq.emulate.process import ProcessId, identify
 from edgeq.emulate.state import Instance, Record, all_running, folder_of, read_record, running, write_record
 from edgeq.errors import UsageError
+from edgeq.lock import locked
 
 
 def _record(key: str, process: ProcessId) -> Record:
