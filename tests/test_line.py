@@ -35,7 +35,6 @@ def test_resnet_on_cifar_10(shared_models: Path, tmp_path: Path, lent_home: Path
         targets,
         data=shared_models / "cifar10_jpg_cal1000.npz",
         eval_data=samples,
-        samples=200,
         out=tmp_path,
     )
     assert read_model(built[0].bundle.path("model.tflite").read_bytes()).float_tensors() == ()

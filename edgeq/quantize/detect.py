@@ -61,7 +61,9 @@ def _static(computed: set[TensorInfo]) -> str | None:
         return None
     if scaled == {"int16"}:
         return "static_wi8_ai16"
-    return "static_wi8_ai8" if scaled in ({"int8"}, {"uint8"}) else None
+    # What is remembered between inferences, and a softmax's result, may be finer than the rest.
+    finer = scaled - {"int16", "int32"}
+    return "static_wi8_ai8" if finer in ({"int8"}, {"uint8"}) else None
 
 
 def _floating(computed: set[str], stored: list[TensorInfo]) -> str | None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from test_streaming import svdf_model
 from zoo import RECIPES
 
 from edgeq.model.tflite import read_model
@@ -39,3 +40,9 @@ def test_what_is_given_passes_through_or_is_float(variants: Variants, tmp_path: 
     path.write_bytes(variants.float_model)
     assert given_mode(path) is None and quantized_already(path) is None
     assert given_mode(tmp_path) is None
+
+
+def test_a_finer_state_is_no_other_mode() -> None:
+    found = detect_mode(read_model(svdf_model()))
+    assert found is not None
+    assert (found.mode, found.io) == ("static_wi8_ai8", "int8")
