@@ -213,6 +213,7 @@ def transpose_conv(draw: Draw) -> Case:
     weights = constant(draw, Tensor(shape, "int8", draw(_channel_scales(channels))))
     bias = _bias(draw, source, weights, channels, optional=True)
     out = _result(draw, source, weights, bias, (source.shape[0], *sides, channels))
+    fused = draw(st.sampled_from(ACTIVATIONS))
     ends = [max((n - 1) * s + k - side, 0) for n, k, s, side in zip(size, kernel, stride, sides, strict=True)]
     cut = [end // 2 for end in ends]
 
@@ -226,9 +227,15 @@ def transpose_conv(draw: Draw) -> Case:
             top, left = y * stride[0], x * stride[1]
             whole[:, top : top + kernel[0], left : left + kernel[1]] += parts[:, y, x]
         kept = whole[:, cut[0] : cut[0] + sides[0], cut[1] : cut[1] + sides[1]]
-        return kept + _real_bias(source, weights, bias)
+        return activate(fused, kept + _real_bias(source, weights, bias))
 
     given = Tensor((4,), "int32", data=np.array(out.shape, np.int32))
-    chosen = options("TransposeConv", padding=padding(name), strideH=stride[0], strideW=stride[1])
+    chosen = options(
+        "TransposeConv",
+        padding=padding(name),
+        strideH=stride[0],
+        strideW=stride[1],
+        fusedActivationFunction=activation(fused),
+    )
     op = Op("TRANSPOSE_CONV", (given, weights, source, *([bias] if bias else [])), (out,), chosen)
     return case(op, (source,), values(draw, source), stateless(real))

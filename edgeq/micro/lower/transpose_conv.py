@@ -6,7 +6,7 @@ import math
 
 from edgeq.micro.fields import View, Window, contiguous
 from edgeq.micro.graph import PADDINGS, Node, Tensor
-from edgeq.micro.lower.context import Lowering, require_activation, unsupported
+from edgeq.micro.lower.context import Lowering, unsupported
 from edgeq.micro.lower.window import MAX_SIZE, convolution, require_weights
 from edgeq.micro.records import Copy, Fill
 
@@ -15,7 +15,6 @@ def transpose_conv(low: Lowering, node: Node) -> None:
     """TRANSPOSE_CONV; its input 0 is the shape of the result."""
     filters, source, out = low.tensor(node, 1), low.tensor(node, 2), low.result(node)
     values = require_weights(node, source, filters, out)
-    require_activation(node, out, "NONE")
     if not len(source.shape) == len(filters.shape) == len(out.shape) == 4:
         raise unsupported(node, source, "it has not four dimensions", "Use NHWC tensors.")
     if filters.shape[3] != source.shape[3] or (out.shape[0], out.shape[3]) != (source.shape[0], filters.shape[0]):
