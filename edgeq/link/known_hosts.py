@@ -183,6 +183,8 @@ def _plain_host(name: str, place: str) -> str:
     if name.startswith("|"):
         raise UsageError(f"{place}: the host's name is hashed, so it cannot be asked.", "Write its name instead.")
     host, port = _host_and_port(name)
+    if "/" in name:
+        raise UsageError(f"{place}: '{name}' is not the name of one host.", FORM_OF_LISTS)
     try:
         parse_ssh(f"ssh://{f'[{host}]' if ':' in host else host}" + (f":{port}" if port else ""))
     except UsageError as error:
