@@ -45,6 +45,15 @@ BUGS = (
     Bug("goldens-not-counted", "image", "runtime/eq_model.c", "vector * head->goldens", "vector"),
     Bug("record-longer-than-plan", "image", "runtime/eq_model.c", " || op->bytes > left", ""),
     Bug("sum-of-nothing", "image", "runtime/kernels/softmax_i8.c", "table[0] == INT32_MAX ?", "table[0] >= 0 ?"),
+    Bug("frame-longer-than-its-memory", "image", "runtime/frontend/eq_fe_check.c", "check->length <= fft && ", ""),
+    Bug("matrix-of-any-weight", "image", "runtime/frontend/eq_fe_check.c", "sum <= (uint64_t)1 << 31", "sum > 0"),
+    Bug(
+        "bins-behind-the-last",
+        "image",
+        "runtime/frontend/eq_fe_check.c",
+        "(uint32_t)at[0] + at[1] > limit",
+        "limit == 0",
+    ),
     Bug("buffer-without-end", "frame", "core/eq_frame_rx.c", "rx->have == rx->size", "rx->size == 0"),
     Bug("frame-shorter-than-crc", "frame", "core/eq_frame_rx.c", "bytes <= 2 || ", ""),
     Bug(

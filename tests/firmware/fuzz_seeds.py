@@ -17,16 +17,20 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "micro"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "micro" / "frontend"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
+import numpy as np
 import single_ops
 from draws import Case
+from fronts import audio, front, noise, tensor
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from imagefile import kinds, zeros
 from mcu import make_image, make_mcu_bundle
 
 from edgeq.errors import ConvertError
 from edgeq.micro.compile import compile_model
+from edgeq.preprocess import Raw, parse
 from edgeq.protocol import cbor, cobs, console, contract
 from edgeq.protocol.smp import READ, WRITE, Message
 
@@ -68,6 +72,44 @@ def images() -> Iterator[bytes]:
             image = compiled.image(b"{}", [(inputs, outputs)])
             if len(image) <= MOST_IMAGE_BYTES and compiled.arena.bytes <= MOST_ARENA_BYTES:
                 yield image
+
+
+def fronts() -> Iterator[bytes]:
+    """Small images with front ends, which have every record between them, and a golden vector from raw input."""
+    frame, spectrum = {"do": "frame", "length": 20, "step": 9}, {"do": "spectrum", "fft": 32}
+    mel = {"do": "mel", "bins": 4, "low_hz": 20, "high_hz": 8000}
+    samples = ({"do": "scale", "multiply": 0.5, "add": 1}, {"do": "clip", "low": -9000, "high": 9000})
+    chains = (
+        ((frame, {"do": "window"}, spectrum, mel, {"do": "log"}, {"do": "mfcc", "count": 3}), (3, 3)),
+        (
+            (
+                {"do": "pad", "samples": 40}, *samples, {"do": "peak"}, {"do": "preemphasis"}, frame,
+                {**spectrum, "of": "power"}, mel, {"do": "scale", "multiply": 3, "add": 1},
+                {"do": "clip", "low": 2, "high": 50}, {"do": "log"}, {"do": "stack", "frames": 2},
+            ),
+            (2, 8),
+        ),
+        (
+            (frame, spectrum, {"do": "scale", "multiply": [0.1] * 17, "add": 1}, {"do": "clip", "low": 0, "high": 90}),
+            (2, 17),
+        ),
+        (
+            ({"do": "pad", "samples": 60, "at": "start"}, {"do": "micro", "window_ms": 2, "step_ms": 1, "channels": 3}),
+            (2, 3),
+        ),
+    )  # fmt: skip
+    for steps, shape in chains:
+        given = tensor((1, *shape))
+        least = front(audio(*steps), given).program.least
+        yield front(audio(*steps), given, [(noise(least + 3), [bytes(shape[0] * shape[1])])]).image
+    resize = {"do": "resize", "height": 4, "width": 5}
+    for more in ([], [{"do": "crop", "height": 3, "width": 3}, {"do": "colour", "order": "gray"}, {"do": "scale"}]):
+        preprocess = parse(
+            {"input": "image", "steps": [{**resize, "filter": "bilinear" if more else "nearest"}, *more]}
+        )
+        shape = (3, 3, 1) if more else (4, 5, 3)
+        raw = Raw(np.arange(7 * 6 * 3, dtype=np.uint8).reshape(7, 6, 3))
+        yield front(preprocess, tensor((1, *shape)), [(raw, [bytes(shape[0] * shape[1] * shape[2])])]).image
 
 
 def smallest(found: Iterator[bytes]) -> list[bytes]:
@@ -171,7 +213,7 @@ def write(folder: Path, found: list[bytes]) -> None:
 
 def main(folder: Path, few: bool) -> None:
     """Write all seeds, or a few small ones."""
-    write(folder / "image", smallest(images()) if few else list(images()))
+    write(folder / "image", [*(smallest(images()) if few else images()), *fronts()])
     write(folder / "frame", sorted(frames(), key=len)[:: 3 if few else 1])
     write(folder / "core", list(sessions()))
 

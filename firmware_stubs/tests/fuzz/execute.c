@@ -6,6 +6,7 @@
 
 #include "../../core/eq_crc.h"
 #include "edgeq/eq_runtime.h"
+#include "front.h"
 #include "work.h"
 
 #ifndef GUARD_BYTES
@@ -73,6 +74,7 @@ static void open_and_run(const struct place *image, uint32_t arena_bytes, struct
     verdict->status = eq_model_open(&model, image->data, image->bytes, arena.data, arena.bytes);
     if (verdict->status == EQ_OK && work_of(&model) <= MOST_WORK) {
         verdict->executed = 1;
+        (void)front_of(&model);
         verdict->outputs = run(&model);
     }
     leave(&arena);

@@ -2,7 +2,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "edgeq/eq_image.h"
+#include "edgeq/eq_frontend.h"
 #include "execute.h"
 
 #define BODY EQ_ENVELOPE_BYTES
@@ -37,10 +37,8 @@ static uint32_t record_bytes(const struct image *image, uint32_t at)
     return word_at(image, at) >> 16;
 }
 
-static void find_records(struct image *image)
+static void find_records(struct image *image, uint32_t at, uint32_t left)
 {
-    uint32_t at = word_at(image, BODY + offsetof(struct eq_body, plan));
-    uint32_t left = word_at(image, BODY + offsetof(struct eq_body, plan_bytes));
     image->count = 0;
     if (at % 4 != 0 || at > image->bytes - BODY || left > image->bytes - BODY - at) {
         return;
@@ -151,9 +149,39 @@ static void change_constant(struct image *image)
     change_field(image, BODY + sizeof(struct eq_body), (image->bytes - BODY - (uint32_t)sizeof(struct eq_body)) & ~3u);
 }
 
+static void find_plan(struct image *image)
+{
+    find_records(image, word_at(image, BODY + offsetof(struct eq_body, plan)),
+                 word_at(image, BODY + offsetof(struct eq_body, plan_bytes)));
+}
+
+/* The front end's head or records, where there is one. */
+static void change_front(struct image *image)
+{
+    uint32_t at = word_at(image, BODY + offsetof(struct eq_body, frontend));
+    uint32_t bytes = word_at(image, BODY + offsetof(struct eq_body, frontend_bytes)), head = sizeof(struct eq_fe_head);
+    if (bytes < head || at > image->bytes - BODY || bytes > image->bytes - BODY - at) {
+        return;
+    }
+    if (random_below(image, 4) == 0) {
+        change_field(image, BODY + at, head);
+        return;
+    }
+    find_records(image, at + head, bytes - head);
+    if (random_below(image, 8) == 0) {
+        mix_records(image);
+    } else {
+        change_record(image);
+    }
+}
+
 static void change_something(struct image *image)
 {
-    find_records(image);
+    find_plan(image);
+    if (word_at(image, BODY + offsetof(struct eq_body, frontend_bytes)) > 0 && random_below(image, 3) > 0) {
+        change_front(image);
+        return;
+    }
     switch (random_below(image, 13)) {
     case 0:
         change_field(image, 0, 96); /* what a signature covers */
