@@ -14,6 +14,8 @@ from edgeq.bundle import Bundle, canonical_json, write_bundle
 from edgeq.interface import Interface
 from edgeq.micro.compile import Compiled
 from edgeq.micro.footprint import told
+from edgeq.micro.linux import MEMBER as LIBRARY
+from edgeq.micro.linux import linux_library
 from edgeq.model.metadata import with_metadata
 from edgeq.model.tflite import ModelInfo
 from edgeq.quantize.convert import Converted
@@ -50,6 +52,8 @@ def assemble(made: Ingredients, target: TargetProfile, planned: Compiled | None,
     }
     if planned:
         members[IMAGE] = _image(made, target, planned, interface)
+        if target.kind == "linux":
+            members[LIBRARY] = linux_library(target.cpu.arch).read_bytes()
     return write_bundle(out / f"{made.name}-{target.name}", members, _manifest(made, target, planned))
 
 
@@ -92,7 +96,8 @@ def _manifest(made: Ingredients, target: TargetProfile, planned: Compiled | None
         "calibration": made.calibration,
         "preprocess_sha256": made.interface.preprocess_sha256,
         "security_version": 0,
-        **({"device_files": [IMAGE], "plan": told(planned)} if planned else {}),
+        **({"plan": told(planned)} if planned else {}),
+        **({"device_files": [IMAGE]} if target.kind == "mcu" else {}),
     }
 
 

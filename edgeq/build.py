@@ -209,12 +209,14 @@ def _interface(info: ModelInfo, declared: Declared, data: _Data, model: bytes) -
 
 
 def _fit(parts: _Parts, preprocess: Preprocess | None, target: TargetProfile) -> tuple[Compiled | None, list[Finding]]:
-    """The plan for a microcontroller, and what is to be said about the model there."""
+    """The plan where our runtime executes it, and what is to be said about the model there."""
     findings = fit.check(parts.info, target, parts.mode)
     fit.require(findings, target)
-    if target.kind != "mcu":
+    if target.runtime.kernels != MICRO or target.kind == "android":
         return None, findings
     planned = compile_model(parts.converted.model).preprocessed(preprocess)
+    if target.kind == "linux":
+        return planned, findings
     findings += fit.check_plan(footprint(planned, target.port), target)
     fit.require(findings, target)
     return planned, findings

@@ -21,6 +21,8 @@ PRESENT, PUSH, OWN, ASK, NO = "present", "push", "own", "ask", "no"
 SYSTEM = "system"
 MICRO = "edgeq-micro"
 PREFIX = "system:"
+MICRO_ARCHS = ("aarch64", "armv6l", "armv7l", "x86_64")
+"""What our own runtime is compiled for as a library (`edgeq.micro.linux`)."""
 _MOST_NUMPY = {"tflite-runtime": 1}
 """The newest major version of numpy that a runtime works with, where that is not the newest there is."""
 
@@ -110,8 +112,10 @@ def judge(name: str, version: str, situation: Situation, wheels: Sequence[Mappin
     if situation.kind != "linux" and name not in WHEELED:
         holder = "firmware" if situation.kind == "mcu" else "application"
         return Verdict(title, OWN, f"the {holder} holds it; nothing is pushed")
+    if name == MICRO and situation.arch in MICRO_ARCHS:
+        return Verdict(title, OWN, "the bundle holds it, a library that needs neither numpy nor a certain C library")
     if name not in WHEELED:
-        reason = f"{name} runs in the firmware of microcontrollers; there is no library of it for Linux yet"
+        reason = f"edgeq has no {name} for {situation.arch or 'an unknown architecture'}"
         return Verdict(title, NO, reason, "Use what the device has: runtime = 'system:/path' (docs/runtimes.md).")
     return _wheeled(title, name, situation, wheels)
 

@@ -125,6 +125,11 @@ class Model:
         self.outputs = [_tensor(detail) for detail in outputs]
         self.kernels, self.threads = kernels, threads
 
+    @property
+    def input_bytes(self) -> int:
+        """Bytes of all inputs together."""
+        return sum(tensor.size_bytes for tensor in self.inputs)
+
     def load(self, inputs: Sequence[bytes]) -> None:
         """Set the inputs: raw little-endian bytes, one item per input in order; `ValueError` for a wrong size."""
         import numpy as np

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Callable
 
+from edgeq.agent import micro
 from edgeq.agent.errors import Refused
 from edgeq.agent.facts import arch
 from edgeq.agent.process import ModelProcess
@@ -70,6 +71,8 @@ def _is_sound(store: Store, n: int) -> bool:
 
 def _check_runtime(manifest: dict[str, Any], wheels: Sequence[str]) -> None:
     wanted = (manifest["runtime"]["name"], manifest["runtime"]["version"])
+    if wanted[0] == micro.NAME and {micro.IMAGE, micro.LIBRARY} <= set(manifest["files"]):
+        return  # The bundle itself holds it, by digest.
     listed = {entry["sha256"] for entry in manifest["runtime"]["wheels"]}
     if not set(wheels) <= listed:
         raise Refused(Status.MISMATCH, "a runtime wheel is not one that the manifest names")

@@ -48,18 +48,23 @@ class _Worker:
         self.model: Any = None
 
     def do_load(self, path: str, threads: int, kernels: str) -> Any:
+        from edgeq.agent.micro import NAME, MicroModel
         from edgeq.runtime import Model, available
 
-        found = available()
         before = memory_bytes("VmRSS")
         start = time.perf_counter_ns()
-        self.model = Model(Path(path), threads=threads, kernels=kernels)
+        if kernels == NAME:
+            self.model = MicroModel(Path(path).parent)
+            runtime = self.model.title
+        else:
+            self.model = Model(Path(path), threads=threads, kernels=kernels)
+            runtime = " ".join(available() or ())
         init_ns = time.perf_counter_ns() - start
         yield {
             "init_ns": init_ns,
             "rss_load": max(0, memory_bytes("VmRSS") - before),
-            "input_bytes": sum(tensor.size_bytes for tensor in self.model.inputs),
-            "runtime": " ".join(found) if found else "",
+            "input_bytes": self.model.input_bytes,
+            "runtime": runtime,
         }
 
     def do_invoke(self, data: bytes, sizes: list[int]) -> Any:
@@ -78,6 +83,9 @@ class _Worker:
         from edgeq.preprocess.wire import decode_raw
 
         try:
+            if hasattr(self.model, "invoke_raw"):
+                own: list[bytes] = self.model.invoke_raw(raw)  # The image's own front end, in integers.
+                return own
             inputs = [self.model.inputs[0].encode(parse(preprocess).apply(decode_raw(raw)))]
         except ValueError as error:
             raise Refused(Status.INVALID, str(error)) from error

@@ -41,7 +41,7 @@ def find_library() -> Path:
 def library_name(sources: Path) -> str:
     """The file name of a library that is built from `sources` (the folder `firmware_stubs`) on this machine."""
     digest = hashlib.sha256(repr((FLAGS, sys.platform, platform.machine(), sys.maxsize)).encode())
-    for path in _files(sources, "[ch]"):
+    for path in source_files(sources, "[ch]"):
         content = path.read_bytes()
         digest.update(f"{path.relative_to(sources)} {len(content)}\n".encode() + content)
     return f"libedgeq-micro-{digest.hexdigest()[:16]}.so"
@@ -50,7 +50,7 @@ def library_name(sources: Path) -> str:
 def build_library(sources: Path, folder: Path) -> Path:
     """Build into `folder`, which is made; several processes may do so at once. `UsageError` where that fails."""
     path = folder / library_name(sources)
-    files = [str(file.relative_to(sources)) for file in _files(sources, "c")]
+    files = [str(file.relative_to(sources)) for file in source_files(sources, "c")]
     command = [*_compiler(), *FLAGS, *files, "-o"]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -63,8 +63,8 @@ def build_library(sources: Path, folder: Path) -> Path:
     return path
 
 
-def _files(sources: Path, suffix: str) -> Iterator[Path]:
-    """Sources (suffix `c`) or headers too (`[ch]`), in one order everywhere."""
+def source_files(sources: Path, suffix: str) -> Iterator[Path]:
+    """The runtime's sources (suffix `c`) or headers too (`[ch]`), in one order everywhere."""
     for folder in _FOLDERS:
         yield from sorted((sources / folder).glob(f"*.{suffix}"))
 
