@@ -45,8 +45,13 @@ BUGS = (
     Bug("goldens-not-counted", "image", "runtime/eq_model.c", "vector * head->goldens", "vector"),
     Bug("record-longer-than-plan", "image", "runtime/eq_model.c", " || op->bytes > left", ""),
     Bug("sum-of-nothing", "image", "runtime/kernels/softmax_i8.c", "table[0] == INT32_MAX ?", "table[0] >= 0 ?"),
-    Bug("frame-longer-than-its-memory", "image", "runtime/frontend/eq_fe_check.c", "check->length <= fft && ", ""),
-    Bug("matrix-of-any-weight", "image", "runtime/frontend/eq_fe_check.c", "sum <= (uint64_t)1 << 31", "sum > 0"),
+    Bug(
+        "row-beyond-its-memory",
+        "image",
+        "runtime/frontend/eq_fe_check.c",
+        "count * size <= check->head->values_bytes",
+        "count * size <= check->head->values_bytes + 4096u",
+    ),
     Bug(
         "bins-behind-the-last",
         "image",

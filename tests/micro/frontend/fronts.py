@@ -46,7 +46,9 @@ class Front:
     image: bytes
 
 
-def front(preprocess: Preprocess, given: Tensor, raws: Sequence[RawVector] = ()) -> Front:
+def front(
+    preprocess: Preprocess, given: Tensor, raws: Sequence[RawVector] = (), interface: bytes = b"{}", target: str = ""
+) -> Front:
     """The front end of `preprocess` before a model with this input."""
     program = lower(preprocess, given)
     assert program is not None
@@ -56,7 +58,7 @@ def front(preprocess: Preprocess, given: Tensor, raws: Sequence[RawVector] = ())
     arena = lay_out(plan)
     _, end = frontend_places(program, plan, arena)
     grown = Arena(arena.offsets, max(arena.bytes, end), arena.bound, arena.state_bytes)
-    image = write_image(plan, grown, Contents([given], [given], b"{}", frontend=program, raws=raws))
+    image = write_image(plan, grown, Contents([given], [given], interface, target=target, frontend=program, raws=raws))
     return Front(program, image)
 
 
@@ -79,7 +81,16 @@ class Drive:
             for path in (FIRMWARE / name).glob("*.c")
         ]
         include = [f"-I{FIRMWARE / name}" for name in ("include", "runtime")]
-        command = ["gcc", "-std=c99", *SANITIZE, *include, *sources, Path(__file__).parent / "drive.c", "-o", program]
+        command: list[str | Path] = [
+            "gcc",
+            "-std=c99",
+            *SANITIZE,
+            *include,
+            *sources,
+            Path(__file__).parent / "drive.c",
+            "-o",
+            program,
+        ]
         subprocess.run(command, check=True, timeout=300)
         self._process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
