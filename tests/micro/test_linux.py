@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tinymodel
 
@@ -23,6 +24,8 @@ from edgeq.micro.native import NativeModel
 from edgeq.model.describe import describe
 from edgeq.model.tflite import read_model
 from edgeq.paths import shipped
+from edgeq.preprocess import Raw, parse
+from edgeq.preprocess.wire import encode_raw
 from edgeq.resolve import MICRO_ARCHS
 
 CASE = Path(__file__).resolve().parents[1] / "cases" / "linux" / "golden.c"
@@ -176,3 +179,20 @@ def test_without_a_compiler_the_line_that_installs_it_is_told(monkeypatch: pytes
     with pytest.raises(UsageError, match="arm-linux-gnueabihf-gcc is not installed") as no:
         linux_library("armv6l")
     assert no.value.hint == "apt-get install -y gcc-arm-linux-gnueabihf"
+
+
+def test_raw_input_goes_through_the_image_s_own_front_end(release: Any) -> None:
+    folder, _ = release
+    steps = [{"do": "scale", "multiply": 1 / 255, "add": 0.0}]
+    planned = compile_model(tinymodel.converted().model).preprocessed(parse({"input": "image", "steps": steps}))
+    (folder / IMAGE).write_bytes(planned.image())
+    _, height, width, channels = describe(read_model(tinymodel.converted().model)).inputs[0].shape
+    raw = Raw(np.arange(height * width * channels, dtype=np.uint8).reshape(height, width, channels))
+    with NativeModel(planned.image()) as native:
+        expected = native.invoke_raw(raw)
+    model = MicroModel(folder)
+    assert model.invoke_raw(encode_raw(raw)) == expected
+    with pytest.raises(ValueError, match="has 3 bytes"):
+        model.invoke_raw({**encode_raw(raw), "data": b"abc"})
+    with pytest.raises(ValueError, match="is refused"):
+        model.invoke_raw({**encode_raw(raw), "type": "int16"})

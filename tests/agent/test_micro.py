@@ -1,0 +1,91 @@
+"""A release on our own runtime, through the agent: built, deployed, invoked, measured; numpy is not needed."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import tinymodel
+
+from edgeq.agent.connection import Connection
+from edgeq.agent.micro import IMAGE, LIBRARY
+from edgeq.agent.service import Service
+from edgeq.build import build
+from edgeq.bundle import Bundle, read_bundle, write_bundle
+from edgeq.deploy import deploy
+from edgeq.device.device import Device
+from edgeq.errors import DeviceError
+from edgeq.link.memory import MemoryLink
+from edgeq.micro.compile import compile_model
+from edgeq.micro.linux import COMPILERS
+from edgeq.micro.native import NativeModel
+from edgeq.target import TargetProfile, load_target
+
+
+def profile() -> TargetProfile:
+    """This machine as a target of our own runtime."""
+    arch = platform.machine()
+    if arch not in COMPILERS or not (shutil.which(COMPILERS[arch].program) or shutil.which("gcc")):
+        pytest.skip(f"nothing compiles our runtime for {arch} here")
+    like = load_target("linux-x86_64")
+    own = {"name": "edgeq-micro", "version": "1", "kernels": "edgeq-micro", "golden_tolerance": 0}
+    runtime = replace(like.runtime, modes=("static_wi8_ai8",), alternatives=(), **own)  # type: ignore[arg-type]
+    return replace(like, name="here-micro", cpu=replace(like.cpu, arch=arch), runtime=runtime)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    model = tmp_path_factory.mktemp("model") / "tiny.tflite"
+    model.write_bytes(tinymodel.converted().model)
+    (built,) = build(model, [profile()], tinymodel.data_file(), out=tmp_path_factory.mktemp("out"))
+    return read_bundle(built.bundle.folder)
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> Iterator[Device]:
+    service = Service(tmp_path / "store")
+    with Device(MemoryLink(Connection(service).feed), "memory:") as opened:
+        yield opened
+    service.close()
+
+
+def test_the_bundle_holds_image_and_library_by_digest(bundle: Bundle) -> None:
+    assert {IMAGE, LIBRARY} <= set(bundle.manifest["files"])
+    assert bundle.manifest["runtime"]["wheels"] == []
+    assert bundle.manifest["plan"]["arena_bytes"] > 0
+    assert "device_files" not in bundle.manifest
+
+
+def test_it_serves_with_the_host_s_bytes(bundle: Bundle, device: Device) -> None:
+    done = deploy(bundle, device)
+    assert (done.golden["worst"], done.golden["runtime"]) == (0.0, "edgeq-micro 1")
+    tensor = bundle.interface().inputs[0]
+    data = [tensor.quantize(sample).tobytes() for sample in tinymodel.samples(5)]
+    with NativeModel(compile_model(bundle.path("model.tflite").read_bytes()).image()) as native:
+        expected = b"".join(output for item in data for output in native.invoke([item]))
+    assert device.invoke(b"".join(data)) == expected
+    measured = device.bench(runs=20, warmup=2, threads=0)
+    assert len(measured["invoke_ns"]) == 20
+    assert deploy(bundle, device).changed is False
+
+
+def test_a_release_without_its_library_is_refused(bundle: Bundle, device: Device, tmp_path: Path) -> None:
+    members = {name: bundle.path(name).read_bytes() for name in bundle.manifest["files"] if name != LIBRARY}
+    manifest = {key: value for key, value in bundle.manifest.items() if key not in ("files", "kind", "schema")}
+    with pytest.raises(DeviceError, match="the bundle needs edgeq-micro 1"):
+        deploy(write_bundle(tmp_path / "without", members, manifest), device)
+
+
+def test_the_model_needs_no_numpy(bundle: Bundle) -> None:
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom edgeq.agent.micro import MicroModel\n"
+        f"model = MicroModel(Path({str(bundle.folder)!r}))\n"
+        "model.invoke([bytes(model.input_bytes)])\nassert 'numpy' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
