@@ -36,6 +36,8 @@ from edgeq.protocol.status import Status
 
 TIMEOUT_S = 90.0
 CHUNK_BYTES = 48 << 10
+_CODES = {"audio": "h", "image": "B", "features": "f"}
+_WANTED = {"image": "the pixels, as uint8 [height, width, channels]", "features": "the numbers"}
 _FORMATS = {"int8": "b", "uint8": "B", "int16": "h", "int32": "i", "float32": "f"}
 
 
@@ -97,15 +99,19 @@ class Model:
         """One inference.
 
         `data` is a raw input where the release has preprocessing: int16 audio (numpy, `array('h')` or the path of a
-        .wav file) at `rate_hz`, by default the rate that the preprocessing expects; a uint8 image [h, w, c]. Otherwise
-        it is the model's one input as real values: numpy, `array` or nested lists.
+        .wav file) at `rate_hz`, by default the rate that the preprocessing expects; a uint8 image [h, w, c] (numpy,
+        `memoryview(pixels).cast("B", (h, w, c))` or nested lists). Otherwise it is the model's one input as real
+        values: numpy, `array` or nested lists.
         """
         self._look()
         preprocess = self._interface.get("preprocess")
         if preprocess and "steps" in preprocess:
+            kind = str(preprocess["input"])
             if isinstance(data, (str, os.PathLike)):
+                if kind != "audio":
+                    raise ValueError(f"{data}: only wav files are read here; give {_WANTED[kind]}")
                 data, rate_hz = read_wav(Path(data))
-            body, raw = _raw(data, rate_hz or int(preprocess.get("rate_hz") or 0))
+            body, raw = _raw(data, rate_hz or int(preprocess.get("rate_hz") or 0), kind)
             answer = self._invoke(body, {"raw": raw})
         else:
             (tensor,) = self._interface["inputs"]
@@ -175,7 +181,8 @@ class Model:
         answer = self._stream.ask(Message(*command, self._sequence, body)).body
         if "err" in answer or answer.get("rc"):
             code = answer["err"]["rc"] if "err" in answer else Status.UNSUPPORTED
-            raise ModelError(f"The agent says no: {answer.get('rsn') or f'status {code}'}.", int(code))
+            reason = str(answer.get("rsn") or f"status {code}").rstrip(".")
+            raise ModelError(f"The agent says no: {reason}.", int(code))
         return answer
 
 
@@ -240,18 +247,28 @@ def read_wav(path: Path) -> tuple[array[int], int]:
     return samples, rate
 
 
-def _raw(data: Any, rate_hz: int) -> tuple[bytes, dict[str, Any]]:
-    """Bytes and description of a raw input."""
+def _raw(data: Any, rate_hz: int, kind: str) -> tuple[bytes, dict[str, Any]]:
+    """Bytes and description of a raw input; lists of whole numbers are what preprocessing of this `kind` takes."""
     kinds = {"h": "int16", "B": "uint8", "f": "float32"}
     try:
         view = memoryview(data)
     except TypeError:
         view = None
-    if view is None or view.format not in kinds:
-        # Neither an array nor one of a type that travels: numbers, as they are.
-        return array("f", _flat(data)).tobytes(), {"type": "float32", "shape": _shape(data), "rate": 0}
-    kind = kinds[view.format]
-    return view.tobytes(), {"type": kind, "shape": list(view.shape or ()), "rate": rate_hz if kind == "int16" else 0}
+    if view is not None and view.format in kinds:
+        body, code, shape = view.tobytes(), view.format, list(view.shape or ())
+    else:  # neither an array nor one of a type that travels
+        body, code, shape = *_numbers(_flat(data), "f" if view is not None else _CODES[kind]), _shape(data)
+    return body, {"type": kinds[code], "shape": shape, "rate": rate_hz if code == "h" else 0}
+
+
+def _numbers(values: list[float], code: str) -> tuple[bytes, str]:
+    """Bytes and type code: `code` where it holds all of `values`, else float32: the agent says what it wants."""
+    if code != "f" and all(value == int(value) for value in values):
+        try:
+            return array(code, map(int, values)).tobytes(), code
+        except OverflowError:
+            pass
+    return array("f", values).tobytes(), "f"
 
 
 def _shape(data: Any) -> list[int]:

@@ -14,6 +14,9 @@ from typing import Any
 
 from edgeq.errors import EdgeqError
 
+INTERRUPTED = 130
+"""The exit code after Ctrl-C, as shells have it."""
+
 
 @dataclass
 class Console:
@@ -53,6 +56,14 @@ class Console:
         if error.hint:
             print(f"hint: {error.hint}", file=sys.stderr)
         return error.exit_code
+
+    def interrupted(self) -> int:
+        """Say that Ctrl-C was heard; the answer is the exit code."""
+        message, hint = "Interrupted.", "Run the command again: it goes on where it can."
+        if self.as_json:
+            print(json.dumps({"error": {"message": message, "hint": hint, "exit_code": INTERRUPTED}}, indent=1))
+        print(f"\n{message} {hint}", file=sys.stderr)
+        return INTERRUPTED
 
 
 def _sayable(text: str) -> str:

@@ -22,6 +22,7 @@ from edgeq.device.agentfile import agent_path
 from edgeq.device.device import Device
 from edgeq.interface import Interface
 from edgeq.link.program import ProgramLink
+from edgeq.preprocess import parse
 from edgeq.protocol.status import Status
 from edgeq.runtime import Model as Runtime
 
@@ -104,6 +105,24 @@ def test_an_agent_that_ended_is_started_again(store: Path) -> None:
         with connect(store) as device:
             device.reset()
         assert model.predict(sample()) == before
+
+
+def test_a_photo_without_numpy(store: Path, tmp_path: Path) -> None:
+    tensor = tiny()[1].inputs[0]
+    height, width, channels = tensor.shape[1:]
+    steps = {"input": "image", "steps": [{"do": "scale", "multiply": 1.0, "add": 0.0}]}
+    pixels = bytes(range(height * width * channels))
+    with connect(store) as device:
+        deploy(bundle(tmp_path / "photo", preprocess=parse(steps).to_json()), device, allow_interface_change=True)
+    with Model("tiny", store) as model:
+        found = model.predict(memoryview(pixels).cast("B", (height, width, channels)))
+        assert same(found, expected(np.frombuffer(pixels, np.uint8)))
+        rows = np.frombuffer(pixels, np.uint8).reshape(height, width, channels).tolist()
+        assert model.predict(rows) == found
+        with pytest.raises(ModelError, match=r"expects an image: uint8 \[height, width, 1 or 3\]\.$"):
+            model.predict([[[0.5, 0.5, 0.5]]])
+        with pytest.raises(ValueError, match="only wav files are read here; give the pixels"):
+            model.predict("photo.png")
 
 
 def test_errors_are_told(store: Path, tmp_path: Path) -> None:

@@ -152,3 +152,42 @@ def test_mistakes_end_in_a_sentence_and_an_exit_code(run: Any, arguments: list[s
     got, out, err = run(*arguments)
     assert (got, message in err, "Traceback" in err) == (code, True, False), err
     assert out == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("build --jsonx --json", "No such option: --jsonx"),
+        ("no-such-command --json", "No such command 'no-such-command'"),
+        ("build --samples 0 --json", "0 is not in the range"),
+        ("build --json -o", "requires an argument"),
+        ("targets rpi4 other --json", "'other' goes with 'edgeq targets new' only"),
+        ("targets --like rpi4 --json", "'--like' goes with 'edgeq targets new' only"),
+    ],
+)
+def test_a_line_that_cannot_be_taken_is_told_like_every_error(run: Any, line: str, words: str) -> None:
+    code, out, err = run(*line.split())
+    error = json.loads(out)["error"]
+    assert (code, error["exit_code"], words in error["message"]) == (2, 2, True)
+    assert err.startswith("error: ") and "hint: " in err
+
+
+def test_many_files_behind_one_option(run: Any, tmp_path: Path) -> None:
+    for name in ("a.wav", "b.wav", "c.wav"):
+        (tmp_path / name).touch()
+    code, _, err = run("run", "local:", "--input", "a.wav", "b.wav", "c.wav")
+    assert (code, "An option takes one file" in err, "the folder" in err) == (2, True, True)
+
+
+def test_a_group_without_a_command_shows_its_help(run: Any) -> None:
+    code, out, err = run("emulate")
+    assert (code, "list" in out, err) == (2, True, "")
+
+
+def test_control_c_is_told(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("edgeq.target.load_target", stopped)
+    code, out, err = run("targets", "rpi4", "--json")
+    assert (code, json.loads(out)["error"]["exit_code"], "Interrupted. Run" in err) == (130, 130, True)

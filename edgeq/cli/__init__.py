@@ -6,17 +6,21 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, NoReturn
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from edgeq.cli.base import app, console
-from edgeq.errors import EdgeqError
+from edgeq.errors import EdgeqError, UsageError
 
 # Importing a module of commands registers them, in the order of the help.
 from edgeq.cli import projects, models, devices, fleets, reports, machine, boards  # isort: skip  # noqa: F401
 
 __all__ = ["app", "main"]
+
+MISUSE: type[Exception] = typer.BadParameter.__mro__[1]
+"""Click's UsageError, by the way that is the same whether typer needs click or carries it within."""
 
 
 def _version(wanted: bool) -> None:
@@ -39,10 +43,25 @@ def root(
 def main() -> NoReturn:
     """Run the command line; every error a user can meet ends in its own exit code."""
     try:
-        app(standalone_mode=True)
+        code = app(standalone_mode=False)
+    except MISUSE as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # typer has printed the help
+            sys.exit(UsageError.exit_code)
+        console.as_json = "--json" in sys.argv
+        sys.exit(console.error(_misused(error)))
     except EdgeqError as error:
         sys.exit(console.error(error))
     except KeyboardInterrupt:
-        print("\nInterrupted. Run the command again: it goes on where it can.", file=sys.stderr)
-        sys.exit(130)
-    sys.exit(0)
+        sys.exit(console.interrupted())
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _misused(error: Any) -> UsageError:
+    """What typer says of a line that it cannot take, in our form."""
+    path = error.ctx.command_path if error.ctx else f"edgeq {' '.join(sys.argv[1:2])}"
+    message, hint = error.format_message().rstrip("."), f"'{path} --help' says what may be given."
+    if "unexpected extra" in message and sum(Path(word).exists() for word in sys.argv[1:]) > 1:
+        # A shell makes many words of a pattern, and an option takes one.
+        message = f"An option takes one file, and {len(sys.argv) - 2} words were given"
+        hint = f"Give the folder of the files, or the option once for each. {hint}"
+    return UsageError(f"{message}.", hint)

@@ -38,7 +38,10 @@ def command(parent: typer.Typer, name: str | None = None) -> Callable[[Callable[
         def started(**given: Any) -> None:
             for key in _COMMON:
                 setattr(console, key, given.pop(key))
-            function(**given)
+            try:
+                function(**given)
+            except KeyboardInterrupt:  # typer would end without a word
+                raise typer.Exit(console.interrupted()) from None
 
         own = inspect.signature(function, eval_str=True)
         kind = inspect.Parameter.KEYWORD_ONLY

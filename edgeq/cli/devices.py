@@ -30,7 +30,8 @@ def deploy(
 ) -> None:
     """Send a bundle to a device or to many, verify it there, test it on its golden vectors, then let it serve.
 
-    Example: edgeq deploy build/digits-rpi4 --to ssh://pi@raspberrypi, edgeq deploy --to group:lab
+    Example: edgeq deploy build/digits-rpi4 --to ssh://pi@raspberrypi
+    Example: edgeq deploy --to group:lab
     """
     from edgeq.bundle import read_bundle
     from edgeq.deploy import deploy as deploy_bundle
@@ -57,7 +58,8 @@ def run(
 ) -> None:
     """One inference per sample on the device: real values or raw input in, real values out.
 
-    Example: edgeq run ssh://pi@raspberrypi --input x.npy -o y.npy, edgeq run board --input clip.wav
+    Example: edgeq run ssh://pi@raspberrypi --input x.npy -o y.npy
+    Example: edgeq run board --input clip.wav
     """
     from edgeq.infer import infer, read_inputs, write_outputs
     from edgeq.project import load_project
@@ -174,7 +176,8 @@ def trust(
 ) -> None:
     """Show a host's key and, once you have compared it, trust it; or compare many with a list.
 
-    Example: edgeq trust pi@raspberrypi, edgeq trust --from lab-keys.txt
+    Example: edgeq trust pi@raspberrypi
+    Example: edgeq trust --from lab-keys.txt
     """
     if listed:
         if host or fingerprint:

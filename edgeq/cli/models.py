@@ -32,6 +32,8 @@ def targets(
     from edgeq.target import load_target, new_target
     from edgeq.telling import tell_targets
 
+    if name != "new" and (new or like):
+        raise UsageError(f"'{new or '--like'}' goes with 'edgeq targets new' only.", "edgeq targets new X --like rpi4")
     if name == "new":
         if not new or not like:
             raise UsageError(
