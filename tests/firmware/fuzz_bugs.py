@@ -46,13 +46,6 @@ BUGS = (
     Bug("record-longer-than-plan", "image", "runtime/eq_model.c", " || op->bytes > left", ""),
     Bug("sum-of-nothing", "image", "runtime/kernels/softmax_i8.c", "table[0] == INT32_MAX ?", "table[0] >= 0 ?"),
     Bug(
-        "row-beyond-its-memory",
-        "image",
-        "runtime/frontend/eq_fe_check.c",
-        "count * size <= check->head->values_bytes",
-        "count * size <= check->head->values_bytes + 4096u",
-    ),
-    Bug(
         "bins-behind-the-last",
         "image",
         "runtime/frontend/eq_fe_check.c",
