@@ -33,7 +33,8 @@ CHAINS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     "magnitudes": ({"do": "peak"}, FRAME, {"do": "window", "shape": "hamming"}, {"do": "spectrum", "fft": 512}),
     "normalized": (
         {"do": "peak", "of": "max"}, {"do": "clip", "low": -1.0, "high": 1.0},
-        {"do": "preemphasis", "coefficient": 0.9}, FRAME, {"do": "spectrum", "fft": 1024}, MEL, {"do": "log", "base": "2"},
+        {"do": "preemphasis", "coefficient": 0.9}, FRAME, {"do": "spectrum", "fft": 1024}, MEL,
+        {"do": "log", "base": "2"},
         {"do": "scale", "multiply": [0.1 + 0.01 * band for band in range(32)], "add": 0.5},
         {"do": "clip", "low": -1, "high": 1}, {"do": "stack", "frames": 3, "step": 2},
     ),
