@@ -18,8 +18,10 @@ from edgeq.emulate.boards import boards
 from edgeq.emulate.userlands import userlands
 from edgeq.errors import EdgeqError
 from edgeq.firmware import toolchain
+from edgeq.micro.linux import COMPILERS
 from edgeq.paths import home, offline
 from edgeq.project import Project
+from edgeq.quantize.host import MICRO
 from edgeq.target import TargetProfile, load_target
 from edgeq.units import format_bytes
 
@@ -43,6 +45,8 @@ PROGRAMS = (
     ("apt-get", "apt", "fetches the userland of an emulated Raspberry Pi"),
 )
 
+_CROSS = "compiles our runtime for Linux boards that no wheel exists for"
+
 Progress = Callable[[str], None]
 
 
@@ -65,7 +69,7 @@ def diagnose(project: Project, progress: Progress = lambda _: None) -> list[Chec
         progress(f"looking at {package}")
         checks.append(_package(package, extra, purpose))
     checks += [_program(*row) for row in PROGRAMS]
-    checks += [*_compilers(), *_emulators(progress)]
+    checks += [*_cross_compilers(), *_compilers(), *_emulators(progress)]
     return [*(replace(check, needed=check.name in needed) for check in checks), *broken]
 
 
@@ -86,7 +90,9 @@ def _needs(project: Project) -> tuple[set[str], list[Check]]:
             targets.append(load_target(target))
         except EdgeqError as error:
             broken.append(Check(f"target {target}", MISSING, error.message, error.hint, needed=True))
-    if any(target.runtime.kernels != "edgeq-micro" for target in targets):
+    own = [item for item in targets if item.runtime.kernels == MICRO]
+    names |= {f"compiler for {item.cpu.arch}" for item in own if item.kind == "linux"}
+    if len(own) < len(targets):
         names.add("ai-edge-litert")
     for path, key in ((project.model, "model"), (project.labels, "labels")):
         if path and not path.exists():
@@ -178,6 +184,13 @@ def _program(name: str, package: str, purpose: str) -> Check:
     if found:
         return Check(name, OK, found)
     return Check(name, MISSING, f"not installed; it {purpose}", f"apt-get install -y {package}")
+
+
+def _cross_compilers() -> Iterator[Check]:
+    """What compiles our runtime for Linux boards that no wheel exists for."""
+    for arch, compiler in COMPILERS.items():
+        if arch != platform.machine():
+            yield replace(_program(compiler.program, compiler.package, _CROSS), name=f"compiler for {arch}")
 
 
 def _compilers() -> Iterator[Check]:

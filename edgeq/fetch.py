@@ -15,6 +15,7 @@ from edgeq.emulate.userlands import userlands
 from edgeq.errors import UsageError
 from edgeq.firmware import build_firmware
 from edgeq.micro.library import find_library
+from edgeq.micro.linux import linux_library
 from edgeq.quantize.host import MICRO
 from edgeq.runtimes import Wheel, fetch, pick
 from edgeq.target import TargetProfile
@@ -56,6 +57,8 @@ def fetch_target(
     if target.runtime.kernels == MICRO:
         progress("the microcontroller runtime for this machine")
         items.append(_file(target, "runtime for this machine", find_library()))
+        if target.kind == "linux":
+            items.append(_file(target, f"runtime for {target.cpu.arch}", linux_library(target.cpu.arch)))
     if emulator:
         items.append(_emulator(target, progress))
     return items
