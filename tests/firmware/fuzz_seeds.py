@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from hashlib import sha1, sha256
 from itertools import chain
@@ -30,7 +30,10 @@ from mcu import make_image, make_mcu_bundle
 
 from edgeq.errors import ConvertError
 from edgeq.micro.compile import compile_model
-from edgeq.preprocess import Raw, parse
+from edgeq.micro.graph import Tensor
+from edgeq.micro.native import NativeModel
+from edgeq.preprocess import Preprocess, Raw, parse
+from edgeq.preprocess.wire import encode_raw
 from edgeq.protocol import cbor, cobs, console, contract
 from edgeq.protocol.smp import READ, WRITE, Message
 
@@ -191,9 +194,28 @@ def sessions() -> Iterator[bytes]:
         ((READ, 1, 0), {}),
         ((WRITE, 1, 5), {}),
     ]
+    sight = Raw(np.arange(7 * 6 * 3, dtype=np.uint8).reshape(7, 6, 3))
+    heard = audio({"do": "frame", "length": 20, "step": 9}, {"do": "spectrum", "fft": 32})
+    seen = parse({"input": "image", "steps": [{"do": "resize", "height": 4, "width": 5}]})
     deployed = (stage, serve)
     for parts in ((ask,), (*deployed, infer, ask), (*deployed, measure), (upload, infer, ask), (*deployed, again, ask)):
         yield b"".join(map(told, chain(*parts)))
+    for preprocess, shape, raw in ((heard, (3, 17), noise(40)), (seen, (4, 5, 3), sight)):
+        yield b"".join(map(told, chain(*of_raw(preprocess, tensor((1, *shape)), raw))))
+
+
+def of_raw(preprocess: Preprocess, given: Tensor, raw: Raw) -> Iterator[Iterable[Request]]:
+    """A release with a front end, which has a golden vector from raw input, and inferences with it."""
+    with NativeModel(front(preprocess, given).image) as model:
+        wanted = model.invoke_raw(raw)
+    image = front(preprocess, given, [(raw, wanted)]).image
+    yield pieces((WRITE, 1, 1), image, image=0, sha=sha256(image).digest())
+    yield [((WRITE, 1, 0), {"hash": sha256(image).digest(), "confirm": True})]
+    item = encode_raw(raw)
+    told = {"type": item["type"], "shape": item["shape"], "rate": item["rate"]}
+    for run in (8, 9):
+        yield pieces(contract.INVOKE, item["data"], run=run, raw=told)
+        yield [(contract.OUTPUT, {"off": 0})]
 
 
 def told(request: Request) -> bytes:
