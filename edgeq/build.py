@@ -14,7 +14,7 @@ from edgeq import fit
 from edgeq.assemble import Ingredients, assemble, runtime_wheels, title_of
 from edgeq.bundle import Bundle
 from edgeq.dataset import Dataset, open_dataset
-from edgeq.errors import UsageError
+from edgeq.errors import ConvertError, UsageError
 from edgeq.fit import Finding
 from edgeq.interface import Interface
 from edgeq.micro.compile import Compiled, compile_model
@@ -27,7 +27,7 @@ from edgeq.model.tflite import ModelInfo, read_model
 from edgeq.preprocess import Preprocess, Raw
 from edgeq.quantize.convert import Converted, convert, given_mode
 from edgeq.quantize.detect import Detected
-from edgeq.quantize.evaluate import Labelled, Variant, evaluate
+from edgeq.quantize.evaluate import Evaluation, Labelled, Variant, evaluate
 from edgeq.quantize.golden import Golden, from_samples, from_seed, make_golden, spread
 from edgeq.quantize.host import MICRO, host_runtime
 from edgeq.quantize.prepare import labelled, model_input, prepared, raw_input
@@ -127,12 +127,13 @@ def build(
             info,
             interface,
             golden[family] if planned or family != MICRO else golden[family].without_raws(),
-            evaluations[family],
+            evaluations[family].document,
             _calibration(found, given is not None),
         )
         bundle = assemble(ingredients, target, planned, out)
-        warnings = [*fit.same_runtime(host_runtime(family), target), *fit.data_notes(found.notes)]
-        built.append(Built(bundle, info, evaluations[family], (*findings, *warnings)))
+        notes = (*found.notes, *evaluations[family].notes)
+        warnings = [*fit.same_runtime(host_runtime(family), target), *fit.data_notes(notes)]
+        built.append(Built(bundle, info, evaluations[family].document, (*findings, *warnings)))
     return built
 
 
@@ -157,7 +158,20 @@ def _mode(model: Path, given: tuple[bytes, Detected | None] | None, recipe: Reci
             f"'{model.name}' is quantized already, as {mode}; {recipe.mode} was asked for.",
             f"Build from the float model, or leave --mode {recipe.mode} out.",
         )
+    if recipe and given[1]:
+        _same("inputs and outputs", given[1].io, recipe.io, ("auto", given[1].io), f"--io {recipe.io}", model)
+        wanted = recipe.granularity if recipe.granularity == "tensor" else given[1].granularity
+        _same("scales of weights", given[1].granularity, wanted, (given[1].granularity,), "--per-tensor", model)
     return mode
+
+
+def _same(what: str, has: str, asked: str, fine: Sequence[str], option: str, model: Path) -> None:
+    """`UsageError` where a model that is quantized already has something else than was asked for."""
+    if asked not in fine:
+        raise UsageError(
+            f"'{model.name}' is quantized already, with {what} of '{has}'; '{asked}' was asked for.",
+            f"Build from the float model, or leave {option} out.",
+        )
 
 
 def _check_targets(targets: Sequence[TargetProfile], mode: str) -> None:
@@ -214,7 +228,11 @@ def _fit(parts: _Parts, preprocess: Preprocess | None, target: TargetProfile) ->
     fit.require(findings, target)
     if target.runtime.kernels != MICRO or target.kind == "android":
         return None, findings
-    planned = compile_model(parts.converted.model).preprocessed(preprocess)
+    try:
+        planned = compile_model(parts.converted.model).preprocessed(preprocess)
+    except ConvertError as error:
+        fit.require([*findings, Finding("plan", "error", error.message, error.hint)], target)
+        raise
     if target.kind == "linux":
         return planned, findings
     findings += fit.check_plan(footprint(planned, target.port), target)
@@ -228,10 +246,10 @@ def _families(targets: Sequence[TargetProfile]) -> list[str]:
 
 def _evaluate(
     reference: Variant | None, parts: _Parts, data: _Data, targets: Sequence[TargetProfile], progress: Progress
-) -> dict[str, dict[str, Any] | None]:
+) -> dict[str, Evaluation]:
     """The evaluation for each kernel family among the targets."""
     if data.evaluation is None:
-        return dict.fromkeys(_families(targets))
+        return dict.fromkeys(_families(targets), Evaluation())
     progress(f"evaluating on {len(data.evaluation)} samples")
     variant = Variant(parts.converted.model, parts.interface)
     return {family: evaluate(reference, variant, data.evaluation, family) for family in _families(targets)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -46,7 +47,7 @@ class DeviceEntry:
 
 @dataclass(frozen=True)
 class Project:
-    """What `edgeq.toml` says; paths are absolute. Outside a project everything is empty."""
+    """What `edgeq.toml` says; paths begin at its folder, as seen from the current one. Outside everything is empty."""
 
     root: Path
     name: str = ""
@@ -190,12 +191,15 @@ def _target_name(target: str) -> str:
 
 
 def load_project(start: Path | None = None) -> Project:
-    """The project of the current folder or the nearest one above it; an empty one where there is none."""
-    start = (start or Path.cwd()).resolve()
-    for folder in (start, *start.parents):
+    """The project of the current folder or the nearest one above it; an empty one where there is none.
+
+    Its paths are relative to the current folder, as people would write them, unless another one to `start` is given.
+    """
+    begin = (start or Path.cwd()).resolve()
+    for folder in (begin, *begin.parents):
         if (folder / FILE).is_file():
-            return read_project(folder / FILE)
-    return Project(start)
+            return read_project((folder if start else Path(os.path.relpath(folder))) / FILE)
+    return Project(begin)
 
 
 def read_project(path: Path) -> Project:

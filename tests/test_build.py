@@ -7,13 +7,17 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tinymodel
 
 from edgeq.build import Declared, build
 from edgeq.bundle import read_bundle
 from edgeq.errors import FitError, UsageError
+from edgeq.model.describe import describe
+from edgeq.model.tflite import read_model
 from edgeq.protocol import cbor
+from edgeq.quantize.evaluate import Variant, predict
 from edgeq.quantize.recipe import Recipe
 from edgeq.target import load_target
 
@@ -95,9 +99,38 @@ def test_mistakes_are_told_before_the_conversion(tmp_path: Path) -> None:
         build(model, [replace(other, runtime=replace(other.runtime, modes=("float16",)))], data, out=tmp_path)
     with pytest.raises(UsageError, match="does not exist"):
         build(model, [pi], tmp_path / "none.npz", out=tmp_path, progress=never)
-    with pytest.raises(UsageError, match="cannot be read"):
+    with pytest.raises(UsageError, match=r"none.txt' cannot be read: No such file or directory\."):
         build(model, [pi], data, declared=Declared(tmp_path / "none.txt"), out=tmp_path, progress=never)
     assert not list(tmp_path.iterdir())
+    (tmp_path / "empty.txt").write_text("\n")
+    with pytest.raises(UsageError, match=r"empty.txt' is empty"):
+        build(model, [pi], data, declared=Declared(tmp_path / "empty.txt"), out=tmp_path, progress=never)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "words"),
+    [
+        (Recipe(io="float32"), "with inputs and outputs of 'int8'; 'float32' was asked for"),
+        (Recipe(granularity="tensor"), "with scales of weights of 'channel'; 'tensor' was asked for"),
+        (Recipe("float16"), "as static_wi8_ai8; float16 was asked for"),
+    ],
+)
+def test_a_quantized_model_is_not_made_into_another(tmp_path: Path, recipe: Recipe, words: str) -> None:
+    model = tmp_path / "int8.tflite"
+    model.write_bytes(tinymodel.converted().model)
+    with pytest.raises(UsageError, match=words):
+        build(model, [load_target("rpi4")], recipe=recipe, out=tmp_path / "o")
+    build(model, [load_target("rpi4")], recipe=Recipe(io="int8"), out=tmp_path / "o")
+
+
+def test_labels_in_another_order_are_a_warning(tmp_path: Path) -> None:
+    model, data = tmp_path / "int8.tflite", np.load(tinymodel.data_file())
+    model.write_bytes(tinymodel.converted().model)
+    interface = describe(read_model(model.read_bytes()))
+    says = predict(Variant(model.read_bytes(), interface), data["x"]).argmax(axis=1)
+    np.savez(tmp_path / "eval.npz", x=data["x"], y=(says + 1) % 3)
+    (built,) = build(model, [load_target("rpi4")], eval_data=tmp_path / "eval.npz", out=tmp_path / "o")
+    assert any("Are the labels in the order" in finding.message for finding in built.findings)
 
 
 def test_the_number_of_labels_must_fit(tmp_path: Path) -> None:

@@ -48,6 +48,15 @@ def test_it_is_found_from_below_and_paths_start_at_its_folder(folder: Path) -> N
     assert (project.out, project.targets) == (folder / "build", ("rpi4",))
 
 
+def test_messages_name_files_as_people_would(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "deep").mkdir()
+    monkeypatch.chdir(folder)
+    assert (load_project().model, load_project().out) == (Path("digits.keras"), Path("build"))
+    monkeypatch.chdir(folder / "deep")
+    assert (load_project().model, load_project().out) == (Path("../digits.keras"), Path("../build"))
+    assert load_project().data == Path.home() / "data.npz"
+
+
 def test_outside_a_project_everything_must_be_said(tmp_path: Path) -> None:
     project = load_project(tmp_path)
     assert project.model is None

@@ -80,4 +80,5 @@ def _rate(value: Any, what: str) -> int:
 
 def kind_of(value: Any) -> str:
     """What it is, in a sentence."""
-    return "nothing" if value is None else f"a {type(value).__name__}"
+    name = type(value).__name__
+    return "nothing" if value is None else f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"

@@ -24,6 +24,13 @@ def choose_inputs(wanted: tuple[str, ...], names: Sequence[str], where: str) -> 
     """
     if len(wanted) > 1 and all(name in names for name in wanted):
         return wanted, wanted
+    there = [name for name in wanted if name in names]
+    if len(wanted) > 1 and there:
+        missing = next(name for name in wanted if name not in names)
+        raise UsageError(
+            f"'{where}' has nothing for the model's input '{missing}'; it has {', '.join(names)}.",
+            f"The model's inputs are {', '.join(wanted)}: name the data so.",
+        )
     usual = first((*wanted, *SAMPLE_KEYS), names)
     keys = (usual,) if usual else tuple(names)
     if not keys:

@@ -44,7 +44,7 @@ class Listing:
         files = tuple(self.files[place] for place in places)
         notes = [*self.notes]
         if len(files) < len(self.files):
-            notes.append(f"{_plural(len(self.files) - len(files), 'other file')} in '{self.origin}' skipped.")
+            notes.append(f"{_plural(len(self.files) - len(files), 'other file')} skipped in '{self.origin}'.")
         if self.found.numbers is None:
             return replace(self, files=files, notes=tuple(notes))
         numbers = self.found.numbers[places]

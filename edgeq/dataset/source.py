@@ -99,7 +99,9 @@ class Dataset:
         """The class number of every sample; `UsageError` says why there are none."""
         if self.labels is None:
             raise UsageError(
-                f"'{self.spec}' {self.source.unlabelled}.", "docs/data.md says where each kind of data has its labels."
+                f"'{self.spec}' {self.source.unlabelled}.",
+                "docs/data.md says where each kind of data has its labels; of a regression there is no accuracy: "
+                "leave --eval out.",
             )
         return self.labels
 

@@ -22,8 +22,9 @@ def describe(model: ModelInfo, labels: Sequence[str] = ()) -> Interface:
     )
     classes = math.prod(interface.outputs[-1].shape[1:])
     if labels and len(labels) != classes:
+        values = f"{classes} value{'s' * (classes != 1)}"
         raise UsageError(
-            f"There are {len(labels)} labels; the model's output '{interface.outputs[-1].name}' has {classes} values.",
+            f"There are {len(labels)} labels; the model's output '{interface.outputs[-1].name}' has {values}.",
             "Give one label per value, in order.",
         )
     return interface
@@ -46,11 +47,14 @@ def read_labels(labels: Sequence[str] | Path | None) -> tuple[str, ...]:
     if not isinstance(labels, Path):
         return tuple(labels or ())
     try:
-        text = labels.read_text(encoding="utf-8")
+        text = labels.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise UsageError(
-            f"The labels '{labels}' cannot be read: {error}", "Give a text file, one label per line."
+            f"The labels '{labels}' cannot be read: {reason}.", "Give a text file in UTF-8, one label per line."
         ) from error
+    if not text.strip():
+        raise UsageError(f"The file of labels '{labels}' is empty.", "Write one label per line, or leave it out.")
     return tuple(line.strip() for line in text.rstrip().splitlines())
 
 

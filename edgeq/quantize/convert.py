@@ -129,7 +129,7 @@ def _store(samples: Given | None, recipes: Sequence[Recipe], folder: Path) -> li
     if samples is None:
         raise UsageError(
             f"The mode {needing[0]} needs representative data, and none was given.",
-            "Give --data, or choose a mode that needs none: dynamic_wi8_afp32, float16.",
+            "Give --data, or choose a mode that needs none: --mode dynamic_wi8_afp32, float16 or float32.",
         )
     checked = as_samples(samples)
     store(checked, folder)

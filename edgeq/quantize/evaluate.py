@@ -18,6 +18,8 @@ from edgeq.stats import paired_difference
 CONFIDENCE = 0.95
 RESAMPLES = 10_000
 SEED = 0
+REORDERED = 0.2
+"""By how much more of the samples must be right in another order of the classes before it is worth a note."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,15 @@ class Labelled:
         return len(self.labels)
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """`document` is the `evaluation` of a bundle's manifest (docs/bundle.md), None without a labelled set; `notes` are
+    what people should look at."""
+
+    document: dict[str, Any] | None = None
+    notes: tuple[str, ...] = ()
+
+
 def inputs_of(interface: Interface, samples: Samples) -> Iterator[list[bytes]]:
     """For each sample the raw bytes of every input of the model, in its order."""
     for values in each(samples, interface.inputs):
@@ -55,8 +66,8 @@ def predict(variant: Variant, x: Given, kernels: str = "xnnpack") -> NDArray[np.
     return result.dequantize(np.frombuffer(outputs, result.dtype).reshape(len(samples), -1))
 
 
-def evaluate(reference: Variant | None, quantized: Variant, data: Labelled, kernels: str) -> dict[str, Any]:
-    """The `evaluation` of a bundle's manifest (docs/bundle.md). `UsageError` where the labels do not fit the model.
+def evaluate(reference: Variant | None, quantized: Variant, data: Labelled, kernels: str) -> Evaluation:
+    """Count on labelled samples. `UsageError` where the labels do not fit the model.
 
     Without a `reference`, of a model that came quantized, what compares with it is None.
     """
@@ -71,19 +82,41 @@ def evaluate(reference: Variant | None, quantized: Variant, data: Labelled, kern
         "evaluated_on": "host",
         "data_sha256": data.sha256,
     }
+    notes = tuple(_order(labels, got, quantized.interface))
     if reference is None:
-        return {**found, **dict.fromkeys(("float_accuracy", "agreement", "drop", "drop_low", "drop_high"))}
+        missing = dict.fromkeys(("float_accuracy", "agreement", "drop", "drop_low", "drop_high"))
+        return Evaluation({**found, **missing}, notes)
     expected = _classes(predict(reference, data.samples))
     float_right = (expected == labels).astype(np.float64)
     drop, low, high = paired_difference(float_right, right, confidence=CONFIDENCE, resamples=RESAMPLES, seed=SEED)
-    return {
-        **found,
+    compared = {
         "float_accuracy": float(float_right.mean()),
         "agreement": float((expected == got).mean()),
         "drop": float(drop),
         "drop_low": float(low),
         "drop_high": float(high),
     }
+    return Evaluation({**found, **compared}, notes)
+
+
+def _order(labels: NDArray[np.int64], got: NDArray[np.int64], interface: Interface) -> Iterator[str]:
+    """A note where the model would be right far more often if its classes were numbered in another way: each class has
+    another answer that the model mostly gives, and no two have the same."""
+    classes = np.unique(labels)
+    mostly = np.array([np.bincount(got[labels == number]).argmax() for number in classes])
+    if len(set(mostly)) < len(classes) or (mostly == classes).all():
+        return
+    now = float((got == labels).mean())
+    then = float((mostly[np.searchsorted(classes, labels)] == got).mean())
+    if then < now + REORDERED:
+        return
+    place = int((mostly != classes).argmax())
+    names = interface.labels or range(1 + max(labels.max(), got.max()))
+    was, says = names[classes[place]], names[mostly[place]]
+    yield (
+        f"Are the labels in the order of the model's outputs? Of '{was}' it mostly says '{says}'; "
+        f"numbered as it answers, {then:.0%} of the samples would be right instead of {now:.0%}."
+    )
 
 
 def _classes(outputs: NDArray[np.float32]) -> NDArray[np.int64]:

@@ -13,7 +13,7 @@ from edgeq.interface import Array
 from edgeq.preprocess import Preprocess, PreprocessError, Raw
 from edgeq.preprocess.vocabulary import AUDIO, IMAGE
 from edgeq.quantize.evaluate import Labelled
-from edgeq.quantize.samples import Samples
+from edgeq.quantize.samples import Samples, sentence
 
 
 def prepared(data: Dataset, preprocess: Preprocess | None, indices: Sequence[int]) -> Samples:
@@ -44,7 +44,7 @@ def model_input(raw: Raw, preprocess: Preprocess | None, title: str = "the input
     try:
         made: Array = preprocess.apply(taken)
     except PreprocessError as error:
-        raise UsageError(f"{title[:1].upper()}{title[1:]}: {error.message}", error.hint) from error
+        raise UsageError(f"{sentence(title)}: {error.message}", error.hint) from error
     return made
 
 

@@ -102,7 +102,7 @@ def fit(value: Array, tensor: InputLike, title: str = "the data") -> Array:
     if [size for size in value.shape if size != 1] != [size for size in want if size != 1]:
         raise UsageError(
             f"The model's input '{tensor.name}' wants samples of shape {list(want)}; {title} has {list(value.shape)}.",
-            f"Give an array of shape [n{''.join(f', {size}' for size in want)}].",
+            _colours(value.shape, want) or f"Give an array of shape [n{''.join(f', {size}' for size in want)}].",
         )
     return value.reshape(1, *want)
 
@@ -148,20 +148,30 @@ def _check(value: Array, file: Array, samples: Samples, index: int) -> None:
     _numbers(value, title)
     if value.shape != file.shape[1:]:
         raise UsageError(
-            f"{_first_upper(title)} has shape {list(value.shape)}; the first has {list(file.shape[1:])}.",
-            "Give samples of one shape.",
+            f"{sentence(title)} has shape {list(value.shape)}; the first has {list(file.shape[1:])}.",
+            _colours(value.shape, file.shape[1:]) or "Give samples of one shape.",
         )
     if value.dtype.kind == "f" and not np.isfinite(value).all():
         raise UsageError(
-            f"{_first_upper(title)} has values that are not finite (NaN or infinity).",
+            f"{sentence(title)} has values that are not finite (NaN or infinity).",
             "Clean the data first: one such value spoils the whole calibration.",
         )
 
 
 def _numbers(value: Array, title: str) -> None:
     if value.dtype.kind not in "fiub":
-        raise UsageError(f"{_first_upper(title)} is of type {value.dtype}, not numbers.", "Save real or whole numbers.")
+        raise UsageError(f"{sentence(title)} is of type {value.dtype}, not numbers.", "Save real or whole numbers.")
 
 
-def _first_upper(title: str) -> str:
-    return title[:1].upper() + title[1:]
+def _colours(shape: tuple[int, ...], wanted: tuple[int, ...]) -> str:
+    """What to do where grey and coloured pictures meet; empty where that is not it."""
+    if len(shape) != 3 or shape[:2] != wanted[:2] or {shape[2], wanted[-1]} != {1, 3}:
+        return ""
+    order = "gray" if wanted[-1] == 1 else "rgb"
+    step = f'{{ do = "colour", order = "{order}" }}'
+    return f"Put {step} into the steps of [preprocess]: it takes grey and coloured pictures."
+
+
+def sentence(title: str) -> str:
+    """`title` as it begins a sentence; the name of a file stays as it is."""
+    return title[:1].upper() + title[1:] if title.startswith(("sample ", "the ")) else title

@@ -160,6 +160,13 @@ def test_a_file_that_shrinks_meanwhile_is_told(tmp_path: Path) -> None:
         data.read(0)
 
 
+def test_an_input_that_is_misspelled_is_told(tmp_path: Path) -> None:
+    path = save(tmp_path / "x.npz", left=np.ones((3, 2)), rigth=np.ones((3, 2)))
+    with pytest.raises(UsageError, match=r"has nothing for the model's input 'right'; it has left, rigth"):
+        open_dataset(path, inputs=("left", "right"))
+    assert open_dataset(path, inputs=("a", "b")).inputs == ("left", "rigth")
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data(), st.sampled_from(["npy", "stored", "compressed"]))
 def test_mutated_files_raise_nothing_else(tmp_path: Path, data: st.DataObject, kind: str) -> None:

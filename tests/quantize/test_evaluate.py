@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import flat
@@ -29,7 +30,9 @@ def test_float_and_int8_are_counted_on_the_same_samples() -> None:
     truth = predict(reference, x).argmax(axis=1)
     wrong = (truth + 1) % 3
     labels = np.where(np.arange(60) < 45, truth, wrong)
-    result = evaluate(reference, quantized, Labelled(as_samples(x), labels, "abc"), "xnnpack")
+    found = evaluate(reference, quantized, Labelled(as_samples(x), labels, "abc"), "xnnpack")
+    result = found.document
+    assert result is not None and found.notes == ()
     got = predict(quantized, x).argmax(axis=1)
     assert result["samples"] == 60
     assert result["float_accuracy"] == 0.75
@@ -39,6 +42,19 @@ def test_float_and_int8_are_counted_on_the_same_samples() -> None:
     assert result["drop"] == pytest.approx(result["float_accuracy"] - result["accuracy"])
     assert result["drop_low"] <= result["drop"] <= result["drop_high"]
     assert result["data_sha256"] == "abc"
+
+
+def test_classes_that_stand_in_another_order_are_noticed() -> None:
+    reference, quantized = _variants()
+    quantized = replace(quantized, interface=replace(quantized.interface, labels=("apple", "kiwi", "zebra")))
+    x = tinymodel.samples(60)
+    says = predict(quantized, x).argmax(axis=1)
+    order = np.array([1, 2, 0])
+    found = evaluate(reference, quantized, Labelled(as_samples(x), order[says], "abc"), "xnnpack")
+    (note,) = found.notes
+    assert "Of 'apple' it mostly says 'zebra'" in note and "100% of the samples would be right instead of 0%" in note
+    always = np.zeros(60, np.int64)  # a model that is merely wrong has no order
+    assert evaluate(reference, quantized, Labelled(as_samples(x), always, "abc"), "xnnpack").notes == ()
 
 
 @pytest.mark.parametrize(

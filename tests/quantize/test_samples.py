@@ -81,10 +81,10 @@ def test_samples_are_read_one_by_one_and_mapped_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("bad", "words"),
     [
-        (np.array([1.0, np.nan]), "Clip-A 1 has values that are not finite"),
-        (np.array([1.0, np.inf]), "Clip-A 1 has values that are not finite"),
-        (np.array([1.0, 2.0, 3.0]), r"Clip-A 1 has shape \[3\]; the first has \[2\]"),
-        (np.array(["a", "b"]), "Clip-A 1 is of type <U1, not numbers"),
+        (np.array([1.0, np.nan]), "clip-A 1 has values that are not finite"),
+        (np.array([1.0, np.inf]), "clip-A 1 has values that are not finite"),
+        (np.array([1.0, 2.0, 3.0]), r"clip-A 1 has shape \[3\]; the first has \[2\]"),
+        (np.array(["a", "b"]), "clip-A 1 is of type <U1, not numbers"),
     ],
 )
 def test_a_sample_that_is_not_usable_is_named(tmp_path: Path, bad: np.ndarray, words: str) -> None:  # type: ignore[type-arg]
@@ -97,3 +97,15 @@ def test_chosen_samples_keep_their_names() -> None:
     chosen = as_samples({"x": np.arange(5)}).choose([4, 1])
     assert [int(chosen.read(index)[0]) for index in range(len(chosen))] == [4, 1]
     assert chosen.title(0) == "sample 4"
+
+
+@pytest.mark.parametrize(("first", "other", "order"), [((4, 4, 3), (4, 4, 1), "rgb"), ((4, 4, 1), (4, 4, 3), "gray")])
+def test_grey_pictures_among_coloured_ones(
+    tmp_path: Path, first: tuple[int, ...], other: tuple[int, ...], order: str
+) -> None:
+    shapes = [first, other]
+    titles = ["kiwi/0.png of 'set'", "kiwi/1.png of 'set'"]
+    samples = Samples(("x",), 2, lambda index: [np.zeros(shapes[index])], lambda index: titles[index])
+    with pytest.raises(UsageError, match=r"^kiwi/1.png of 'set' has shape") as told:
+        store(samples, tmp_path)
+    assert f'{{ do = "colour", order = "{order}" }}' in told.value.hint
