@@ -84,7 +84,7 @@ def unidirectional_sequence_lstm(low: Lowering, node: Node) -> None:
             (batches, steps, in_c, units),
             time_major,
             (gates[0], gates[1], gates[2], gates[3]),
-            scale_of(UNIT_SCALE * cell.scale / cell.scale),
+            scale_of(UNIT_SCALE),
             scale_of(UNIT_SCALE * UNIT_SCALE / cell.scale),
             scale_of(UNIT_SCALE * UNIT_SCALE / hidden.scale),
             _clip(float(node.options["cell_clip"]), cell.scale),
