@@ -166,3 +166,12 @@ def test_a_bad_line_changes_nothing(process: Process, tmp_path: Path) -> None:
     ):
         assert device.invoke_raw(raw) == expected(raw)
     assert up.hits + down.hits > 0
+
+
+@pytest.mark.emulated
+@pytest.mark.slow
+def test_an_emulated_cortex_m4_computes_the_same(board: Device, tmp_path: Path) -> None:
+    assert deploy(raw_bundle(board, tmp_path), board).golden["worst"] == 0
+    for seed, samples in enumerate((SAMPLES, 1, 2000)):
+        raw = noise(samples, seed)
+        assert board.invoke_raw(raw) == expected(raw)

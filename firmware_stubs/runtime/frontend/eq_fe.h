@@ -71,20 +71,9 @@ uint32_t eq_fe_root(uint64_t x);
 /* Frame number `at` in `work`: its bins; returns the exponent of their unit. */
 int32_t eq_fe_spectrum(const struct eq_frontend *front, const struct eq_fe_spectrum *op, uint32_t at);
 
-/* The real FFT of `n` numbers of at most 2^29, divided by n / 2: re and im of n / 2 + 1 bins; they enter in the order of
- * `eq_fe_swapped`. */
+/* The real FFT of `n` numbers of at most 2^29, divided by n / 2: re and im of n / 2 + 1 bins; they enter in pairs, pair i
+ * at the place that i has with its bits in the other order. */
 void eq_fe_fft(int32_t *data, uint32_t n, const int32_t *twiddles);
-
-/* Where sample i of `n` lies before the FFT. */
-static inline uint32_t eq_fe_swapped(uint32_t i, uint32_t bits)
-{
-    uint32_t pair = i >> 1, found = 0;
-    for (uint32_t bit = 1; bit < bits; bit++) {
-        found = found << 1 | (pair & 1);
-        pair >>= 1;
-    }
-    return found << 1 | (i & 1);
-}
 
 /* Frame number `at`: its features in `values`. */
 void eq_fe_micro(const struct eq_frontend *front, const struct eq_fe_micro *op, uint32_t at);

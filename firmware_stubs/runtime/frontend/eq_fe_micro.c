@@ -30,84 +30,82 @@ static int16_t over(int32_t x, int32_t divisor)
     return rounded((uint32_t)(x * (32767 / divisor)));
 }
 
-static int16_t plus(int16_t a, int16_t b)
+static int16_t plus(int32_t a, int32_t b)
 {
     return wrapped((uint32_t)(a + b));
 }
 
-static int16_t minus(int16_t a, int16_t b)
+static int16_t minus(int32_t a, int32_t b)
 {
     return wrapped((uint32_t)(a - b));
 }
 
-static void times(int16_t *x, const int16_t *w)
+struct pair {
+    int32_t re, im; /* of 16 bits each */
+};
+
+static struct pair loaded(const int16_t *x, int32_t divisor)
 {
-    uint32_t re = (uint32_t)(int32_t)x[0], im = (uint32_t)(int32_t)x[1];
-    uint32_t cosine = (uint32_t)(int32_t)w[0], sine = (uint32_t)(int32_t)w[1];
-    x[0] = rounded(re * cosine - im * sine);
-    x[1] = rounded(re * sine + im * cosine);
+    return (struct pair){over(x[0], divisor), over(x[1], divisor)};
 }
 
-static void radix_2(int16_t *a, int16_t *b)
+static void store(int16_t *x, int32_t re, int32_t im)
 {
-    for (unsigned part = 0; part < 2; part++) {
-        int16_t x = a[part];
-        a[part] = plus(x, b[part]);
-        b[part] = minus(x, b[part]);
-    }
+    x[0] = wrapped((uint32_t)re);
+    x[1] = wrapped((uint32_t)im);
 }
 
-static void radix_4(int16_t *a, int16_t *b, int16_t *c, int16_t *d)
+static struct pair times(struct pair x, const int16_t *w)
 {
-    int16_t near[2], far[2], sum[2], gap[2];
-    for (unsigned part = 0; part < 2; part++) {
-        near[part] = plus(a[part], c[part]);
-        far[part] = minus(a[part], c[part]);
-        sum[part] = plus(b[part], d[part]);
-        gap[part] = minus(b[part], d[part]);
-        a[part] = plus(near[part], sum[part]);
-        c[part] = minus(near[part], sum[part]);
-    }
-    b[0] = plus(far[0], gap[1]);
-    b[1] = minus(far[1], gap[0]);
-    d[0] = minus(far[0], gap[1]);
-    d[1] = plus(far[1], gap[0]);
+    uint32_t re = (uint32_t)x.re, im = (uint32_t)x.im, cosine = (uint32_t)(int32_t)w[0], sine = (uint32_t)(int32_t)w[1];
+    return (struct pair){rounded(re * cosine - im * sine), rounded(re * sine + im * cosine)};
 }
 
-/* The radix of the stage whose legs are `stride` of `n` apart in the input. */
-static uint32_t radix_at(uint32_t n, uint32_t stride)
+static void radix_2(int16_t *a, uint32_t leg, const int16_t *w)
 {
-    return n / stride % 4 == 0 ? 4 : 2;
+    int16_t *b = a + leg;
+    struct pair x = loaded(a, 2), y = times(loaded(b, 2), w);
+    store(a, x.re + y.re, x.im + y.im);
+    store(b, x.re - y.re, x.im - y.im);
 }
 
-/* Where complex sample i of n goes before the innermost stage. */
-static uint32_t place_of(uint32_t i, uint32_t n)
+/* `w` is the twiddle of the second leg, those of the others are twice and three times as far from the first. */
+static void radix_4(int16_t *a, uint32_t leg, const int16_t *twiddles, uint32_t w)
+{
+    int16_t *b = a + leg, *c = b + leg, *d = c + leg;
+    struct pair x = loaded(a, 4), y = times(loaded(b, 4), twiddles + w);
+    struct pair z = times(loaded(c, 4), twiddles + 2 * (size_t)w), v = times(loaded(d, 4), twiddles + 3 * (size_t)w);
+    /* Sums of sums of 16 bits: what wraps in between, wraps the same at the end. */
+    struct pair near = {x.re + z.re, x.im + z.im}, far = {x.re - z.re, x.im - z.im};
+    struct pair sum = {y.re + v.re, y.im + v.im}, gap = {y.re - v.re, y.im - v.im};
+    store(a, near.re + sum.re, near.im + sum.im);
+    store(b, far.re + gap.im, far.im - gap.re);
+    store(c, near.re - sum.re, near.im - sum.im);
+    store(d, far.re - gap.im, far.im + gap.re);
+}
+
+/* Where complex sample i of 2^bits goes before the innermost stage: its digits in the other order, of two bits each and at
+ * last of one. */
+static uint32_t place_of(uint32_t i, uint32_t bits)
 {
     uint32_t place = 0;
-    for (uint32_t stride = 1; stride < n;) {
-        uint32_t radix = radix_at(n, stride);
-        place += i / stride % radix * (n / (stride * radix));
-        stride *= radix;
+    for (; bits >= 2; bits -= 2) {
+        place = place << 2 | (i & 3);
+        i >>= 2;
     }
-    return place;
+    return bits > 0 ? place << 1 | (i & 1) : place;
 }
 
 static void stage(int16_t *data, uint32_t n, uint32_t radix, uint32_t length, const int16_t *twiddles)
 {
     uint32_t blocks = n / (radix * length);
-    for (uint32_t i = 0; i < 2 * n; i++) {
-        data[i] = over(data[i], (int32_t)radix);
-    }
     for (uint32_t block = 0; block < blocks; block++) {
         int16_t *at = data + 2 * (size_t)block * radix * length;
         for (uint32_t j = 0; j < length; j++, at += 2) {
-            for (uint32_t leg = 1; leg < radix; leg++) {
-                times(at + 2 * (size_t)leg * length, twiddles + 2 * (size_t)j * leg * blocks);
-            }
             if (radix == 2) {
-                radix_2(at, at + 2 * (size_t)length);
+                radix_2(at, 2 * length, twiddles + 2 * (size_t)j * blocks);
             } else {
-                radix_4(at, at + 2 * (size_t)length, at + 4 * (size_t)length, at + 6 * (size_t)length);
+                radix_4(at, 2 * length, twiddles, 2 * j * blocks);
             }
         }
     }
@@ -125,15 +123,12 @@ static void complex_fft(int16_t *data, uint32_t n, const int16_t *twiddles)
 /* Bins k and half - k of the real FFT. */
 static void split(int16_t *here, int16_t *there, const int16_t *w)
 {
-    int16_t here_re = over(here[0], 2), here_im = over(here[1], 2);
-    int16_t there_re = over(there[0], 2), there_im = over(wrapped((uint32_t)-there[1]), 2);
-    int16_t even[2] = {plus(here_re, there_re), plus(here_im, there_im)};
-    int16_t odd[2] = {minus(here_re, there_re), minus(here_im, there_im)};
-    times(odd, w);
-    here[0] = (int16_t)((even[0] + odd[0]) >> 1);
-    here[1] = (int16_t)((even[1] + odd[1]) >> 1);
-    there[0] = (int16_t)((even[0] - odd[0]) >> 1);
-    there[1] = (int16_t)((odd[1] - even[1]) >> 1);
+    struct pair x = loaded(here, 2);
+    struct pair y = {over(there[0], 2), over(wrapped((uint32_t)-there[1]), 2)};
+    int32_t even_re = plus(x.re, y.re), even_im = plus(x.im, y.im);
+    struct pair odd = times((struct pair){minus(x.re, y.re), minus(x.im, y.im)}, w);
+    store(here, (even_re + odd.re) >> 1, (even_im + odd.im) >> 1);
+    store(there, (even_re - odd.re) >> 1, (odd.im - even_im) >> 1);
 }
 
 /* kiss_fftr in place: n numbers, then n / 2 + 1 bins. */
@@ -156,19 +151,24 @@ static void real_fft(int16_t *data, uint32_t n, const int16_t *twiddles, const i
 static uint32_t frame(const struct eq_frontend *front, op_type *op, uint32_t at, int16_t *data)
 {
     const int16_t *window = eq_at(front->model, op->window);
-    uint32_t length = front->frame->length, shift;
+    uint32_t length = front->frame->length, bits = eq_fe_bits(op->fft) - 2, shift;
     int32_t *x = eq_fe_work(front) + op->fft + 2, largest = 0;
     eq_fe_samples(front, at * front->frame->step, length, front->end, x);
     for (uint32_t i = 0; i < length; i++) {
-        int32_t size;
-        x[i] = wrapped((uint32_t)(x[i] * window[i] >> WINDOW_BITS));
-        size = wrapped((uint32_t)(x[i] < 0 ? -x[i] : x[i])); /* -32768 has no positive and does not count */
+        int32_t value = wrapped((uint32_t)(x[i] * window[i] >> WINDOW_BITS));
+        int32_t size = wrapped((uint32_t)(value < 0 ? -value : value)); /* -32768 has no positive and does not count */
+        x[i] = value;
         largest = size > largest ? size : largest;
     }
     shift = 15u - eq_fe_bits((uint32_t)largest);
     memset(data, 0, (op->fft + 2) * sizeof *data);
-    for (uint32_t i = 0; i < length; i++) {
-        data[2 * place_of(i / 2, op->fft / 2) + i % 2] = wrapped((uint32_t)x[i] << shift);
+    x[length] = 0; /* there is room for one more */
+    for (uint32_t i = 0, place = 0; i < length; i += 2) {
+        int16_t *pair;
+        place = i % 8 == 0 ? place_of(i / 2, bits) : place + (1u << (bits - 2)); /* the first digit is the highest */
+        pair = data + 2 * (size_t)place;
+        pair[0] = wrapped((uint32_t)x[i] << shift);
+        pair[1] = wrapped((uint32_t)x[i + 1] << shift);
     }
     return shift;
 }
@@ -179,10 +179,9 @@ static uint32_t rounded_root(uint64_t x)
     return x - (uint64_t)root * root > root && root != last ? root + 1 : root;
 }
 
-static uint64_t energy(const int16_t *bin)
+static int64_t energy(const int16_t *bin)
 {
-    uint32_t sum = (uint32_t)(bin[0] * bin[0]) + (uint32_t)(bin[1] * bin[1]);
-    return (uint64_t)(int64_t)(int32_t)sum;
+    return (int32_t)((uint32_t)(bin[0] * bin[0]) + (uint32_t)(bin[1] * bin[1]));
 }
 
 /* Each channel has the slope that rises to it and the next one, which falls from it. */
@@ -194,9 +193,9 @@ static void channels(const struct eq_frontend *front, op_type *op, const int16_t
     for (uint32_t c = 0; c <= op->channels; c++, slope += 2) {
         uint64_t falling = 0, rising = 0;
         for (uint32_t k = slope[0]; k < (uint32_t)slope[0] + slope[1]; k++, weight += 2) {
-            uint64_t found = energy(data + 2 * (size_t)k);
-            falling += found * (uint64_t)weight[0];
-            rising += found * (uint64_t)weight[1];
+            int64_t found = energy(data + 2 * (size_t)k);
+            falling += (uint64_t)(found * weight[0]);
+            rising += (uint64_t)(found * weight[1]);
         }
         if (c > 0) {
             out[c - 1] = (int32_t)(rounded_root(before + falling) >> shift);

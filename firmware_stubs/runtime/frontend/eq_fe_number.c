@@ -97,9 +97,25 @@ int32_t eq_fe_log2(struct eq_fe_number x)
     return whole * (1 << EQ_FE_LOG_BITS) + (int32_t)fraction;
 }
 
+/* The floor of the root of a number from 2^30 on: a line is within 7 % of it, and two steps of Newton's within 1. */
+static uint32_t half_root(uint32_t x)
+{
+    uint32_t root = 20480u + (x >> 17) + (x >> 18);
+    root = (root + x / root) >> 1;
+    root = (root + x / root) >> 1;
+    root = root > UINT16_MAX ? UINT16_MAX : root;
+    while (root * root > x) {
+        root--;
+    }
+    while (x - root * root > 2 * root) {
+        root++;
+    }
+    return root;
+}
+
 uint32_t eq_fe_root(uint64_t x)
 {
-    uint32_t shift, top, half = 0, rest = 0, quotient;
+    uint32_t shift, top, half, quotient;
     uint64_t root;
     if (x == 0) {
         return 0;
@@ -108,17 +124,8 @@ uint32_t eq_fe_root(uint64_t x)
     shift &= ~1u;
     x <<= shift;
     top = (uint32_t)(x >> 32);
-    for (uint32_t pair = 0; pair < 16; pair++) { /* the root of the upper half, digit by digit */
-        uint32_t digit = half << 2 | 1;
-        rest = rest << 2 | top >> 30;
-        top <<= 2;
-        half <<= 1;
-        if (rest >= digit) {
-            rest -= digit;
-            half |= 1;
-        }
-    }
-    quotient = ((rest << 15) | ((uint32_t)x >> 17)) / half; /* the rest is at most 2 * half */
+    half = half_root(top);
+    quotient = (((top - half * half) << 15) | ((uint32_t)x >> 17)) / half; /* the rest is at most 2 * half */
     root = ((uint64_t)half << 16) + quotient;
     while (root >> 32 || root * root > x) {
         root--;

@@ -1,15 +1,22 @@
 /* From the samples that were kept to those of a frame, through padding, peak and the like. */
 #include "eq_fe.h"
 
-/* Sample `at` of the padded clip. */
-static int32_t sample(const struct eq_frontend *front, uint32_t at)
+/* `count` samples of the padded clip from `from` on. */
+static void fetch(const struct eq_frontend *front, uint32_t from, uint32_t count, int32_t *out)
 {
-    const struct eq_fe_head *head = front->head;
-    uint32_t index = at - front->lead, samples = front->bytes / 2 - front->cut;
-    if (at < front->lead || index >= samples) {
-        return 0;
+    const int16_t *kept = eq_fe_kept(front);
+    uint32_t room = front->head->clip_samples, behind = front->lead + front->bytes / 2 - front->cut, at;
+    for (; count > 0 && from < front->lead; count--, from++) {
+        *out++ = 0;
     }
-    return eq_fe_kept(front)[index < head->clip_samples ? index : index % head->clip_samples];
+    at = from < behind ? (from - front->lead) % room : 0;
+    for (; count > 0 && from < behind; count--, from++) {
+        *out++ = kept[at] * (1 << front->head->lift);
+        at = at + 1 < room ? at + 1 : 0;
+    }
+    for (; count > 0; count--) {
+        *out++ = 0;
+    }
 }
 
 /* A number of a record in units of a sample; behind a peak it is a part of that. */
@@ -49,8 +56,11 @@ void eq_fe_samples(const struct eq_frontend *front, uint32_t from, uint32_t coun
 {
     uint32_t before = front->preemphasis;
     int32_t peak = 0;
-    for (uint32_t i = 0; i < count + before; i++) {
-        out[i] = from + i < before ? 0 : sample(front, from + i - before) * (1 << front->head->lift);
+    if (before && from == 0) {
+        out[0] = 0;
+        fetch(front, 0, count, out + 1);
+    } else {
+        fetch(front, from - before, count + before, out);
     }
     for (const uint8_t *at = front->records; at != until; at += ((const struct eq_op *)(const void *)at)->bytes) {
         const void *op = at;

@@ -95,13 +95,27 @@ static int32_t windowed(int32_t x, uint32_t up, const int32_t *window, uint32_t 
     return window == NULL ? x : (int32_t)eq_fe_shifted((int64_t)x * window[i], ONE_BITS);
 }
 
-/* In the order that the FFT takes. `x` lies behind its places, so that none is overwritten before it is read. */
+/* The number that has the next one's bits in the other order. */
+static uint32_t next_swapped(uint32_t place, uint32_t pairs)
+{
+    uint32_t bit = pairs >> 1;
+    for (; place & bit; bit >>= 1) {
+        place ^= bit;
+    }
+    return place | bit;
+}
+
+/* Windowed, in the order that the FFT takes. */
 static void put(int32_t *data, uint32_t n, const int32_t *x, uint32_t length, uint32_t up, const int32_t *window)
 {
-    uint32_t bits = eq_fe_bits(n) - 1;
+    uint32_t place = 0, i = 0;
     memset(data, 0, (size_t)n * sizeof *data);
-    for (uint32_t i = 0; i < length; i++) {
-        data[eq_fe_swapped(i, bits)] = windowed(x[i], up, window, i);
+    for (; i + 1 < length; i += 2, place = next_swapped(place, n / 2)) {
+        data[2 * place] = windowed(x[i], up, window, i);
+        data[2 * place + 1] = windowed(x[i + 1], up, window, i + 1);
+    }
+    if (i < length) {
+        data[2 * place] = windowed(x[i], up, window, i);
     }
 }
 
