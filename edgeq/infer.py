@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import zipfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -129,13 +130,22 @@ def _invoke(device: Device, columns: list[Array], count: int, progress: Progress
     return np.concatenate(answers)
 
 
-def read_inputs(paths: Sequence[Path]) -> list[Array] | list[Raw]:
+@dataclass(frozen=True)
+class Inputs:
+    """What `infer` takes; `names` are those of raw inputs for people, empty for arrays."""
+
+    values: list[Array] | list[Raw]
+    names: tuple[str, ...] = ()
+
+
+def read_inputs(paths: Sequence[Path]) -> Inputs:
     """One array per input of the model, from one .npy each or from one .npz that holds `x` or all of them in order; or
     raw inputs, from whatever else `edgeq.dataset` opens: wav files, images, folders of them, tables."""
     if not paths:
         raise UsageError("No input was given.", "Give --input x.npy, clip.wav or photo.png.")
     if any(path.suffix not in ARRAYS for path in paths):
-        return [raw for path in paths for raw in _read_raws(path)]
+        raws = [each for path in paths for each in _read_raws(path)]
+        return Inputs([raw for raw, _ in raws], tuple(name for _, name in raws))
     arrays: list[Array] = []
     for path in paths:
         try:
@@ -147,13 +157,15 @@ def read_inputs(paths: Sequence[Path]) -> list[Array] | list[Raw]:
         else:
             with found:
                 arrays += [found[key] for key in (["x"] if "x" in found.files else found.files)]
-    return arrays
+    return Inputs(arrays)
 
 
-def _read_raws(path: Path) -> Iterator[Raw]:
+def _read_raws(path: Path) -> Iterator[tuple[Raw, str]]:
+    """Every sample and its name."""
     found = open_dataset(path)
     for index in range(len(found)):
-        yield from found.read(index)
+        for raw in found.read(index):
+            yield raw, found.name(index)
 
 
 def write_outputs(path: Path, outputs: Sequence[Array]) -> None:

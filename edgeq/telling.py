@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 Told = tuple[Any, str]
 TOP = 3
+"""Of the values of an output so many are shown."""
+SHOWN = 10
+"""And of the samples so many."""
 
 
 def tell_targets() -> Told:
@@ -168,23 +171,33 @@ def tell_deployed(done: Deployed, name: str, address: str) -> Told:
     )
 
 
-def tell_outputs(outputs: Sequence[Array], interface: Interface, path: Path | None) -> Told:
-    """The first outputs, with labels where there are any."""
+def tell_outputs(outputs: Sequence[Array], interface: Interface, path: Path | None, names: Sequence[str] = ()) -> Told:
+    """The first outputs, with labels where there are any; `names` of the inputs where they have some."""
+    names = names if len(names) == len(outputs[0]) else ()
     document = {
         "samples": len(outputs[0]),
         "outputs": [{"name": tensor.name, "shape": list(value.shape)} for tensor, value in _named(outputs, interface)],
+        "labels": list(interface.labels),
+        **({"inputs": list(names)} if names else {}),
         **({"file": str(path)} if path else {"values": [value.tolist() for value in outputs]}),
     }
     scores = outputs[-1].reshape(len(outputs[-1]), -1)
     labels = interface.labels
     lines = []
-    for index, row in enumerate(scores[:10]):
-        order = row.argsort()[::-1][:TOP]
-        named = ", ".join(f"{labels[i] if i < len(labels) else i} {row[i]:.4g}" for i in order)
-        lines.append(f"  sample {index}: {named}{_below(row.max(), interface)}")
-    more = f"\n  ... and {len(scores) - 10} more" if len(scores) > 10 else ""
-    where = f"{len(scores)} samples" + (f", written to {path}" if path else "")
-    return document, "\n".join([f"{where}; highest outputs:", *lines]) + more
+    for index, row in enumerate(scores[:SHOWN]):
+        title = names[index] if names else f"sample {index}"
+        lines.append(f"  {title}: {_highest(row, labels)}{_below(row.max(), interface)}")
+    more = f"\n  ... and {len(scores) - SHOWN} more" if len(scores) > SHOWN else ""
+    where = f"{len(scores)} sample{'s' * (len(scores) != 1)}" + (f", written to {path}" if path else "")
+    what = "highest outputs" if scores.shape[1] > 1 else "output"
+    return document, "\n".join([f"{where}; {what}:", *lines]) + more
+
+
+def _highest(row: Array, labels: Sequence[str]) -> str:
+    """The highest values of an output, by their labels or places; of a single value just that."""
+    if len(row) == 1 and not labels:
+        return f"{row[0]:.4g}"
+    return ", ".join(f"{labels[i] if i < len(labels) else i} {row[i]:.4g}" for i in row.argsort()[::-1][:TOP])
 
 
 def _below(score: float, interface: Interface) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import wave
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from edgeq.errors import UsageError
 from edgeq.infer import read_inputs, write_outputs
+from edgeq.interface import Interface, Tensor
+from edgeq.telling import tell_outputs
 
 X = np.arange(12, dtype=np.float32).reshape(2, 6)
 
@@ -18,10 +22,10 @@ def test_inputs_come_from_npy_and_npz(tmp_path: Path) -> None:
     np.savez(tmp_path / "labelled.npz", x=X, y=np.zeros(2))
     np.savez(tmp_path / "two.npz", first=X, second=X + 1)
     for name in ("x.npy", "labelled.npz"):
-        (array,) = read_inputs([tmp_path / name])
+        (array,) = read_inputs([tmp_path / name]).values
         np.testing.assert_array_equal(array, X)
-    assert [array[0, 0] for array in read_inputs([tmp_path / "two.npz"])] == [0, 1]
-    assert len(read_inputs([tmp_path / "x.npy", tmp_path / "x.npy"])) == 2
+    assert [array[0, 0] for array in read_inputs([tmp_path / "two.npz"]).values] == [0, 1]
+    assert len(read_inputs([tmp_path / "x.npy", tmp_path / "x.npy"]).values) == 2
 
 
 def test_files_that_are_no_arrays_are_told(tmp_path: Path) -> None:
@@ -42,3 +46,29 @@ def test_outputs_go_to_npy_and_npz(tmp_path: Path) -> None:
         assert found.files == ["output_0", "output_1"]
     with pytest.raises(UsageError, match="cannot be written"):
         write_outputs(tmp_path / "no" / "y.npy", [X])
+
+
+def test_raw_inputs_have_the_names_of_their_files(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    for name in ("a.wav", "b.wav"):
+        with wave.open(str(tmp_path / "set" / name), "wb") as file:
+            file.setparams((1, 2, 16000, 0, "NONE", ""))
+            file.writeframes(bytes(20))
+    assert read_inputs([tmp_path / "set"]).names == ("a.wav", "b.wav")
+
+
+@pytest.mark.parametrize(
+    ("scores", "labels", "names", "text"),
+    [
+        ([[0.1, 0.9]], ("no", "yes"), ["a.wav"], "1 sample; highest outputs:\n  a.wav: yes 0.9, no 0.1"),
+        ([[0.1, 0.9]], (), (), "1 sample; highest outputs:\n  sample 0: 1 0.9, 0 0.1"),
+        ([[1.5], [2.5]], (), (), "2 samples; output:\n  sample 0: 1.5\n  sample 1: 2.5"),
+        ([[1.5]] * 12, (), (), "  sample 9: 1.5\n  ... and 2 more"),
+    ],
+)
+def test_outputs_are_told(scores: Any, labels: tuple[str, ...], names: Any, text: str) -> None:
+    values = np.array(scores, np.float32)
+    interface = Interface((), (Tensor("y", (1, values.shape[1]), "float32", 0.0, 0),), labels)
+    document, told = tell_outputs([values], interface, None, names)
+    assert told.endswith(text)
+    assert (document["labels"], document.get("inputs", [])) == (list(labels), list(names))

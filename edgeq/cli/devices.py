@@ -65,13 +65,13 @@ def run(
     from edgeq.project import load_project
     from edgeq.telling import tell_outputs
 
-    arrays = read_inputs(inputs)
+    given = read_inputs(inputs)
     with open_address(load_project().resolve(device).address) as opened:
-        outputs = infer(opened, arrays, raw=raw, progress=console.progress)
+        outputs = infer(opened, given.values, raw=raw, progress=console.progress)
         interface = opened.interface()
     if output:
         write_outputs(output, outputs)
-    console.result(*tell_outputs(outputs, interface, output))
+    console.result(*tell_outputs(outputs, interface, output, given.names))
 
 
 @command(app)
