@@ -140,7 +140,8 @@ def _size(folder: Path) -> tuple[int, int]:
     for parent, _, names in os.walk(folder):
         for name in names:
             try:
-                size += Path(parent, name).lstat().st_blocks * 512
+                found = Path(parent, name).lstat()
+                size += getattr(found, "st_blocks", -(-found.st_size // 512)) * 512
                 files += 1
             except OSError:
                 continue
