@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from edgeq.dataset import open_dataset
+from edgeq.dataset import keys, open_dataset
 from edgeq.device.device import INVOKE_BYTES, Device, Progress, silent
 from edgeq.errors import UsageError
 from edgeq.interface import Array, Interface
 from edgeq.preprocess import Raw
+from edgeq.quantize.samples import match
 
 REQUEST_S = 1.0
 PROGRESS_S = 2.0
@@ -132,10 +133,19 @@ def _invoke(device: Device, columns: list[Array], count: int, progress: Progress
 
 @dataclass(frozen=True)
 class Inputs:
-    """What `infer` takes; `names` are those of raw inputs for people, empty for arrays."""
+    """What `infer` takes; `names` are those of raw inputs for people, empty for arrays. `keys` are those of arrays in
+    one .npz file, else empty."""
 
     values: list[Array] | list[Raw]
     names: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+
+    def ordered(self, interface: Interface) -> list[Array] | list[Raw]:
+        """The values in the order of the model's inputs: by name where the keys are the model's, as in a build."""
+        if len(self.keys) < 2:
+            return self.values
+        arrays = [value for value in self.values if not isinstance(value, Raw)]
+        return [arrays[place] for place in match(self.keys, len(arrays), interface.inputs)]
 
 
 def read_inputs(paths: Sequence[Path]) -> Inputs:
@@ -147,6 +157,7 @@ def read_inputs(paths: Sequence[Path]) -> Inputs:
         raws = [each for path in paths for each in _read_raws(path)]
         return Inputs([raw for raw, _ in raws], tuple(name for _, name in raws))
     arrays: list[Array] = []
+    read: list[str] = []
     for path in paths:
         try:
             found = np.load(path, allow_pickle=False)
@@ -156,8 +167,17 @@ def read_inputs(paths: Sequence[Path]) -> Inputs:
             arrays.append(found)
         else:
             with found:
-                arrays += [found[key] for key in (["x"] if "x" in found.files else found.files)]
-    return Inputs(arrays)
+                wanted = _samples(found.files)
+                arrays += [found[key] for key in wanted]
+                read += wanted
+    return Inputs(arrays, keys=tuple(read) if len(paths) == 1 else ())
+
+
+def _samples(names: Sequence[str]) -> list[str]:
+    """The arrays of an .npz that are inputs: the one with a usual name, else all that are no labels and the like."""
+    usual = keys.first(keys.SAMPLE_KEYS, names)
+    special = {*keys.LABEL_KEYS, *keys.RATE_KEYS, *keys.CLASS_KEYS}
+    return [usual] if usual else [name for name in names if name not in special] or list(names)
 
 
 def _read_raws(path: Path) -> Iterator[tuple[Raw, str]]:

@@ -190,6 +190,7 @@ def tell_outputs(outputs: Sequence[Array], interface: Interface, path: Path | No
     more = f"\n  ... and {len(scores) - SHOWN} more" if len(scores) > SHOWN else ""
     where = f"{len(scores)} sample{'s' * (len(scores) != 1)}" + (f", written to {path}" if path else "")
     what = "highest outputs" if scores.shape[1] > 1 else "output"
+    what += f" of '{interface.outputs[-1].name}', the last of {len(outputs)}" if len(outputs) > 1 else ""
     return document, "\n".join([f"{where}; {what}:", *lines]) + more
 
 

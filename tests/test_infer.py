@@ -72,3 +72,18 @@ def test_outputs_are_told(scores: Any, labels: tuple[str, ...], names: Any, text
     document, told = tell_outputs([values], interface, None, names)
     assert told.endswith(text)
     assert (document["labels"], document.get("inputs", [])) == (list(labels), list(names))
+
+
+def test_arrays_are_matched_by_the_names_of_the_inputs(tmp_path: Path) -> None:
+    inputs = (Tensor("serving_default_left:0", (1, 2), "float32", 0.0, 0), Tensor("right", (1, 2), "float32", 0.0, 0))
+    interface = Interface(inputs, ())
+    np.savez(tmp_path / "swapped.npz", right=np.ones((3, 2)), left=np.zeros((3, 2)))
+    left, right = read_inputs([tmp_path / "swapped.npz"]).ordered(interface)
+    assert (left[0, 0], right[0, 0]) == (0, 1)  # type: ignore[index]
+    np.savez(tmp_path / "odd.npz", right=np.ones((3, 2)), lift=np.zeros((3, 2)))
+    with pytest.raises(UsageError, match="no array for the model's input 'left'"):
+        read_inputs([tmp_path / "odd.npz"]).ordered(interface)
+    np.save(tmp_path / "x.npy", np.zeros((3, 2)))
+    assert len(read_inputs([tmp_path / "x.npy"] * 2).ordered(interface)) == 2
+    np.savez(tmp_path / "set.npz", images=np.ones((3, 2)), labels=np.zeros(3))
+    assert len(read_inputs([tmp_path / "set.npz"]).values) == 1

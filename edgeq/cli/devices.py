@@ -67,8 +67,8 @@ def run(
 
     given = read_inputs(inputs)
     with open_address(load_project().resolve(device).address) as opened:
-        outputs = infer(opened, given.values, raw=raw, progress=console.progress)
         interface = opened.interface()
+        outputs = infer(opened, given.ordered(interface), raw=raw, progress=console.progress)
     if output:
         write_outputs(output, outputs)
     console.result(*tell_outputs(outputs, interface, output, given.names))
