@@ -12,7 +12,7 @@
 struct verdict {
     int status;       /* of eq_image_peek or eq_model_open */
     int executed;     /* 1 where it ran */
-    uint32_t outputs; /* CRC-32 of what came out */
+    uint32_t outputs; /* CRC-32 of what came out, and of what a front end made */
 };
 
 /* Image and arena lie in memory of exactly their size. Aborts where the image itself was written to, or, without
