@@ -76,6 +76,8 @@ if [ "$purpose" = test ]; then
     need optional gcc-riscv64-unknown-elf riscv64-unknown-elf-gcc
     need optional picolibc-riscv64-unknown-elf riscv64-unknown-elf-gcc
     need optional qemu-system-misc qemu-system-riscv32
+    need optional gcc-arm-linux-gnueabihf arm-linux-gnueabihf-gcc
+    need optional gcc-aarch64-linux-gnu aarch64-linux-gnu-gcc
     need optional clang clang
     need optional libclang-rt-dev # its sanitizers: recommended packages are left out
     need optional chromium chromium chromium-browser google-chrome

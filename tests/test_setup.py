@@ -13,7 +13,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = ("bash", "basename", "cat", "cut", "dirname", "env", "mktemp", "rm", "sed", "sha256sum", "tail")
 PACKAGES = ("qemu-aarch64-static", "ssh-keygen", "dpkg-deb", "proot", "qemu-system-aarch64", "mke2fs", "cpio")
-PACKAGES += ("modprobe", "zstd", "chromium", "sshd", "cc", "clang", "arm-none-eabi-gcc")
+PACKAGES += ("modprobe", "zstd", "chromium", "sshd", "cc", "clang", "arm-none-eabi-gcc", "arm-linux-gnueabihf-gcc")
+PACKAGES += ("aarch64-linux-gnu-gcc",)
 PACKAGES += ("riscv64-unknown-elf-gcc", "qemu-system-riscv32")
 
 
