@@ -54,7 +54,7 @@ class Source(Protocol):
         """One Raw per entry of `inputs`."""
 
     def name(self, index: int) -> str:
-        """For people: the file, or "sample 17"."""
+        """For people: the file, "line 18" of a table, or "sample 17"."""
 
     def labels(self) -> Numbers | None:
         """The class number of every sample; None where there are none."""
@@ -165,7 +165,8 @@ class Dataset:
 
     def _told(self, index: int) -> str:
         name = self.name(index)
-        return f"{name[:1].upper()}{name[1:]} of '{self.spec}'"
+        counted = name.startswith(("sample ", "line "))  # the name of a file stays as it is
+        return f"{name.capitalize() if counted else name} of '{self.spec}'"
 
 
 def _balanced(labels: Numbers, size: int, draw: np.random.Generator) -> Numbers:

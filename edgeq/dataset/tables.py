@@ -60,14 +60,14 @@ class Layout:
         """
         cut = self.delimiter.encode()
         if b'"' in line or line.count(cut) + 1 != len(self.columns):
-            fields = self.fields(line, f"Sample {number}")
+            fields = self.fields(line, f"Line {number}")
             text = None if self.label_at is None else fields[self.label_at].strip()
         elif self.label_at is None:
             return None
         else:
             text = line.split(cut, self.label_at + 1)[self.label_at].strip().decode("utf-8", "replace")
         if text == "":
-            raise UsageError(f"Sample {number} of '{self.path}' has no label.", "Give every line its label.")
+            raise UsageError(f"Line {number} of '{self.path}' has no label.", "Give every line its label.")
         return text
 
     def values(self, fields: list[str], where: str) -> Array:
@@ -88,10 +88,11 @@ class Layout:
 
 @dataclass(frozen=True)
 class TableSource:
-    """`places` has the byte offset of every `STRIDE`th sample."""
+    """`places` has the byte offset of every `STRIDE`th sample, `lines` the number of its line in the file."""
 
     layout: Layout
     places: array[int]
+    lines: array[int]
     count: int
     found: Labels
     kind: str = "tensor"
@@ -110,25 +111,28 @@ class TableSource:
         return self.count
 
     def read(self, index: int) -> tuple[Raw, ...]:
-        where = f"Sample {index}"
-        try:
-            with self.layout.path.open("rb") as file:
-                file.seek(self.places[index // STRIDE])
-                skip = index % STRIDE
-                while True:
-                    line = file.readline(MOST_LINE_BYTES)
-                    if not line:
-                        raise UsageError(f"{where} of '{self.layout.path}' is gone.", "Was the file changed meanwhile?")
-                    if not line.isspace():
-                        if not skip:
-                            break
-                        skip -= 1
-        except OSError as error:
-            raise _unreadable(self.layout.path, error) from error
+        number, line = self._line(index)
+        where = f"Line {number}"
         return (Raw(self.layout.values(self.layout.fields(line, where), where)),)
 
     def name(self, index: int) -> str:
-        return f"sample {index}"
+        return f"line {self._line(index)[0]}"
+
+    def _line(self, index: int) -> tuple[int, bytes]:
+        """The line of a sample and its number, from 1, as editors count them."""
+        number, skip = self.lines[index // STRIDE], index % STRIDE
+        try:
+            with self.layout.path.open("rb") as file:
+                file.seek(self.places[index // STRIDE])
+                while line := file.readline(MOST_LINE_BYTES):
+                    if not line.isspace():
+                        if not skip:
+                            return number, line
+                        skip -= 1
+                    number += 1
+        except OSError as error:
+            raise _unreadable(self.layout.path, error) from error
+        raise UsageError(f"Sample {index} of '{self.layout.path}' is gone.", "Was the file changed meanwhile?")
 
     def labels(self) -> Numbers | None:
         return self.found.numbers
@@ -137,22 +141,23 @@ class TableSource:
 def open_table(path: Path, options: Options) -> TableSource:
     """One pass over the file finds its lines and labels; then single lines are read from where they lie."""
     layout = _layout(path)
-    places, texts, count = array("q"), LabelReader(options.classes, str(path)), 0
-    for offset, line in _lines(path, options, skip=layout.header):
+    places, lines, texts, count = array("q"), array("q"), LabelReader(options.classes, str(path)), 0
+    for number, offset, line in _lines(path, options, skip=layout.header):
         if not count % STRIDE:
             places.append(offset)
-        label = layout.label(line, count)
+            lines.append(number)
+        label = layout.label(line, number)
         if label is not None:
             texts.add(label)
         count += 1
     found = labels.NONE if layout.label_at is None else texts.finish()
-    return TableSource(layout, places, count, found)
+    return TableSource(layout, places, lines, count, found)
 
 
 def _layout(path: Path) -> Layout:
     """From the first lines: the delimiter, whether there is a header, and where the label is."""
     lines = _lines(path, Options(), skip=False)
-    first = next(lines, (0, b""))[1].removeprefix(b"\xef\xbb\xbf")
+    first = next(lines, (1, 0, b""))[2].removeprefix(b"\xef\xbb\xbf")
     delimiter = delimiter_of(path, first.decode("utf-8", "replace"))
     width = tuple(map(str, range(1 + first.count(delimiter.encode()))))
     try:
@@ -172,19 +177,20 @@ def _layout(path: Path) -> Layout:
     return Layout(path, delimiter, columns, texts[0] if texts else None, False)
 
 
-def _lines(path: Path, options: Options, skip: bool) -> Iterator[tuple[int, bytes]]:
-    """(offset, line) of every line that is not blank, without the first of them where `skip`."""
+def _lines(path: Path, options: Options, skip: bool) -> Iterator[tuple[int, int, bytes]]:
+    """(number from 1, offset, line) of every line that is not blank, without the first of them where `skip`."""
     try:
-        ticker, offset = Ticker(options.progress, f"reading '{path}'", path.stat().st_size), 0
+        ticker, offset, number = Ticker(options.progress, f"reading '{path}'", path.stat().st_size), 0, 0
         with path.open("rb", buffering=1 << 20) as file:
             while line := file.readline(MOST_LINE_BYTES):
+                number += 1
                 if len(line) == MOST_LINE_BYTES:
                     raise UsageError(
                         f"'{path}' has a line of more than {MOST_LINE_BYTES:,} bytes.", "Is it a table at all?"
                     )
                 if not line.isspace():
                     if not skip:
-                        yield offset, line
+                        yield number, offset, line
                     skip = False
                 offset += len(line)
                 ticker.tell(offset)

@@ -102,7 +102,9 @@ def fit(value: Array, tensor: InputLike, title: str = "the data") -> Array:
     if [size for size in value.shape if size != 1] != [size for size in want if size != 1]:
         raise UsageError(
             f"The model's input '{tensor.name}' wants samples of shape {list(want)}; {title} has {list(value.shape)}.",
-            _colours(value.shape, want) or f"Give an array of shape [n{''.join(f', {size}' for size in want)}].",
+            _colours(value.shape, want)
+            or f"Give an array of shape [n{''.join(f', {size}' for size in want)}], "
+            "or steps of [preprocess] that end in it.",
         )
     return value.reshape(1, *want)
 
@@ -174,4 +176,4 @@ def _colours(shape: tuple[int, ...], wanted: tuple[int, ...]) -> str:
 
 def sentence(title: str) -> str:
     """`title` as it begins a sentence; the name of a file stays as it is."""
-    return title[:1].upper() + title[1:] if title.startswith(("sample ", "the ")) else title
+    return title[:1].upper() + title[1:] if title.startswith(("sample ", "line ", "the ")) else title

@@ -39,7 +39,7 @@ def test_tables_are_read(tmp_path: Path, text: str, classes: tuple[str, ...], la
     data = open_dataset(write(tmp_path / "t.csv", text))
     assert [data.read(index)[0].array.tolist() for index in range(len(data))] == [[1, 2], [3, 4]]
     assert data.classes == classes and (None if data.labels is None else data.labels.tolist()) == labels
-    assert data.kind == "tensor" and data.name(1) == "sample 1"
+    assert data.kind == "tensor" and data.name(1) == f"line {len(text.rstrip().splitlines())}"
 
 
 def test_classes_give_the_order_and_a_tsv_its_tabs(tmp_path: Path) -> None:
@@ -54,15 +54,15 @@ def test_classes_give_the_order_and_a_tsv_its_tabs(tmp_path: Path) -> None:
     [
         ("", "holds no samples"),
         ("a,label\n", "holds no samples"),
-        ("a,b,label\n1,2,x\n1,x\n", "Sample 1 of .* has 2 fields; the first line has 3"),
-        ("a,b\n1,2\n1,2,3\n", "Sample 1 of .* has 3 fields"),
-        ("a,b,label\n1,2,\n", "Sample 0 of .* has no label"),
-        ("a,b,label\nx,2,c\n", "Sample 0 of .* holds 'x', which is no number, in the column 'a'"),
+        ("a,b,label\n1,2,x\n1,x\n", "Line 3 of .* has 2 fields; the first line has 3"),
+        ("a,b\n1,2\n1,2,3\n", "Line 3 of .* has 3 fields"),
+        ("a,b,label\n1,2,\n", "Line 2 of .* has no label"),
+        ("a,b,label\nx,2,c\n", "Line 2 of .* holds 'x', which is no number, in the column 'a'"),
         ("a,b,label\n1,,c\n", "holds nothing, in the column 'b'"),
         ("a;b\n1,5;2\n", "holds '1,5', which is no number"),
         ("1,dog,cat\n", "2 texts among its numbers, such as 'dog'"),
-        ("a,b\nnan,1\n", "Sample 0 .* not finite"),
-        ('a,label\n1,"x\ny"\n', "Sample 0 of .* cannot be read"),
+        ("a,b\nnan,1\n", "Line 2 .* not finite"),
+        ('a,label\n1,"x\ny"\n', "Line 2 of .* cannot be read"),
     ],
 )
 def test_bad_tables_are_told(tmp_path: Path, text: str, words: str) -> None:
@@ -71,9 +71,11 @@ def test_bad_tables_are_told(tmp_path: Path, text: str, words: str) -> None:
 
 
 def test_a_later_bad_line_is_told_when_it_is_read(tmp_path: Path) -> None:
-    data = open_dataset(write(tmp_path / "t.csv", "a,b\n1,2\n3,x\n"))
-    with pytest.raises(UsageError, match=r"Sample 1 of '.*t.csv' holds 'x'"):
-        data.read(1)
+    rows = "\n\n".join(f"{number},2" for number in range(200))
+    data = open_dataset(write(tmp_path / "t.csv", f"a,b\n{rows}\n3,x\n"))
+    assert [data.name(index) for index in (0, 63, 64, 150)] == ["line 2", "line 128", "line 130", "line 302"]
+    with pytest.raises(UsageError, match=r"Line 401 of '.*t.csv' holds 'x'"):
+        data.read(200)
 
 
 def test_bytes_that_are_no_text_are_told(tmp_path: Path) -> None:
