@@ -17,7 +17,10 @@ class Table:
 
     def fail(self, key: str, expected: str) -> TargetError:
         """The complaint that `key` is not as `expected`, in the file's own words."""
-        return complaint(self.path, self._where(key), expected, self.data.get(key))
+        told = complaint(self.path, self._where(key), expected, self.data.get(key))
+        # Keys that are like each other are no mistake: ram_bytes, ram_reserved_bytes.
+        near = [] if key in self.data else difflib.get_close_matches(key, set(self.data) - self.seen, 1, 0.8)
+        return TargetError(told.message, f"There is '{self._where(near[0])}': is it a slip?") if near else told
 
     def text(self, key: str, default: str | None = None, choices: tuple[str, ...] = ()) -> str:
         value = self._get(key, default)

@@ -206,3 +206,16 @@ def test_figures_follow_from_what_is_reserved() -> None:
     h7 = read_target(shipped("targets") / "nucleo-h743zi.toml")
     assert (h7.ram_free_bytes, h7.arena_limit_bytes, h7.flash_free_bytes) == (1056 << 10, 512 << 10, 2 << 20)
     assert read_target(shipped("targets") / "rpi4.toml").runtime.modes == MODES
+
+
+def test_a_key_with_a_slip_in_it_is_found(tmp_path: Path) -> None:
+    text = (shipped("targets") / "rpi4.toml").read_text(encoding="utf-8")
+    (tmp_path / "rpi4.toml").write_text(text.replace("ram_bytes =", "ram_bites ="), encoding="utf-8")
+    with pytest.raises(TargetError, match=r"'memory\.ram_bytes' must be") as told:
+        read_target(tmp_path / "rpi4.toml")
+    assert told.value.hint == "There is 'memory.ram_bites': is it a slip?"
+    without = "\n".join(line for line in text.splitlines() if not line.startswith("ram_bytes"))
+    (tmp_path / "rpi4.toml").write_text(without, encoding="utf-8")
+    with pytest.raises(TargetError) as told:
+        read_target(tmp_path / "rpi4.toml")
+    assert "slip" not in told.value.hint
