@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from edgeq.fit import MIXED, MODE
 from edgeq.micro.compile import Compiled, compile_model
 from edgeq.model.info import ModelInfo
 from edgeq.model.tflite import read_model
+from edgeq.preprocess import Preprocess
 from edgeq.quantize.convert import convert, given_mode
 from edgeq.quantize.recipe import Recipe
 from edgeq.quantize.samples import Samples
@@ -25,11 +26,12 @@ TRIAL_SAMPLES = 2
 @dataclass(frozen=True)
 class Candidate:
     """`model` are the bytes of a `.tflite` in `mode`. Where `trial` is true its ranges were calibrated on noise: what
-    it takes is right, what it computes is not."""
+    it takes is right, what it computes is not. `preprocess` is what comes before it on the device."""
 
     model: bytes
     mode: str
     trial: bool
+    preprocess: Preprocess | None = None
 
     @cached_property
     def info(self) -> ModelInfo:
@@ -38,18 +40,37 @@ class Candidate:
 
     @cached_property
     def planned(self) -> Compiled | ConvertError:
-        """The plan for a microcontroller, or why there is none."""
+        """The plan for the runtime of microcontrollers, or why there is none."""
         try:
             return compile_model(self.model)
         except ConvertError as error:
             return error
 
+    @cached_property
+    def preprocessed(self) -> Compiled | ConvertError:
+        """The same with the front end that a microcontroller needs before it."""
+        try:
+            return (
+                self.planned if isinstance(self.planned, ConvertError) else self.planned.preprocessed(self.preprocess)
+            )
+        except ConvertError as error:
+            return error
 
-def candidate(model: Path, mode: str = "", progress: Callable[[str], None] = lambda _: None) -> Candidate:
+
+def candidate(
+    model: Path,
+    mode: str = "",
+    progress: Callable[[str], None] = lambda _: None,
+    preprocess: Preprocess | None = None,
+) -> Candidate:
     """Read a model; one that is not in the wanted `mode` yet is converted for a look, by default to full int8.
 
     Errors as those of `convert`.
     """
+    return replace(_read(model, mode, progress), preprocess=preprocess)
+
+
+def _read(model: Path, mode: str, progress: Callable[[str], None]) -> Candidate:
     given = given_mode(model)
     if given:
         return Candidate(given[0], given[1].mode if given[1] else MIXED, trial=False)

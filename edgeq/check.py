@@ -69,7 +69,7 @@ def _on_microcontroller(model: Candidate, target: TargetProfile, findings: list[
     limits = {"ram": min(target.ram_free_bytes, target.arena_limit_bytes)}
     if any(finding.code == "mode" for finding in findings):
         return Checked(target.name, model.mode, {}, limits, tuple(findings))
-    planned = model.planned
+    planned = model.preprocessed
     if isinstance(planned, ConvertError):
         findings.append(Finding("plan", "error", planned.message, planned.hint))
         return Checked(target.name, model.mode, {}, limits, tuple(fit.ordered(findings)))

@@ -76,7 +76,7 @@ def check(
     names = target or project.targets
     if not names and not all_targets:
         raise UsageError("There is no target to check for.", "Give --target or --all-targets; see 'edgeq targets'.")
-    found = candidate(path, mode or project.mode, console.progress)
+    found = candidate(path, mode or project.mode, console.progress, project.preprocess)
     known = list(every())
     if all_targets:
         console.result(*tell_matrix(check_all(found, known)))
