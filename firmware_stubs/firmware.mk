@@ -15,9 +15,10 @@ TABLE ?= runtime/eq_kernels.c
 MAIN ?= ports/main.c
 NAMES := $(sort $(notdir $(wildcard runtime/kernels/*.c runtime/$(ISA)/*.c)))
 KERNELS := $(foreach name,$(NAMES),$(firstword $(wildcard runtime/$(ISA)/$(name) runtime/kernels/$(name))))
-RUNTIME := $(filter-out runtime/eq_kernels.c,$(wildcard runtime/*.c)) $(TABLE) $(KERNELS)
+RUNTIME := $(filter-out runtime/eq_kernels.c,$(wildcard runtime/*.c)) $(TABLE) $(KERNELS) \
+	$(wildcard runtime/frontend/*.c)
 CORE := $(wildcard core/*.c)
-SOURCES := $(RUNTIME) $(wildcard runtime/frontend/*.c) $(CORE) $(wildcard ports/$(PORT)/*.c) $(SHARED) $(MAIN)
+SOURCES := $(RUNTIME) $(CORE) $(wildcard ports/$(PORT)/*.c) $(SHARED) $(MAIN)
 INCLUDE := $(addprefix -I,include runtime runtime/kernels core ports $(sort $(dir $(SHARED))))
 WARN := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 COMPILE = $(CC) -std=c99 $(WARN) $(CPU) -O2 -ffunction-sections -fdata-sections $(INCLUDE) \
