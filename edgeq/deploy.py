@@ -90,12 +90,17 @@ def _check_interface(bundle: Bundle, device: Device, progress: Progress, allowed
     changes = differences(before, bundle.interface())
     if changes and not allowed:
         raise DeviceError(
-            f"The interface differs from that of the release that serves on {device.address}: {'; '.join(changes)}.",
+            f"The interface differs from that of the release that serves on {device.address}: {_first(changes)}.",
             "Change the applications there first, then deploy with --allow-interface-change.",
             Status.INTERFACE,
         )
     for change in changes:
         progress(f"interface: {change}")
+
+
+def _first(changes: list[str], most: int = 3) -> str:
+    more = f"; and {len(changes) - most} more changes" if len(changes) > most else ""
+    return "; ".join(changes[:most]) + more
 
 
 def _system(bundle: Bundle, runtime: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import wave
@@ -168,3 +169,20 @@ def test_wav_files_are_read(tmp_path: Path) -> None:
 def test_the_interface_document_is_what_the_bundle_holds(store: Path) -> None:
     with Model("tiny", store) as model:
         assert canonical_json(model.interface) == canonical_json(tiny()[1].to_json())
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["another", "none"])
+def test_the_model_runs_in_the_interpreter_that_it_was_tested_in(store: Path, tmp_path: Path, gone: bool) -> None:
+    """Whoever starts the agent, such as an application of the system's Python, which has no runtime."""
+    facts = store / "releases" / "1" / "release.json"
+    document = json.loads(facts.read_text(encoding="utf-8"))
+    assert document["python"] == sys.executable
+    wrapper = tmp_path / "python"
+    wrapper.write_text(f'#!/bin/sh\ntouch "{tmp_path}/used"\nexec "{sys.executable}" "$@"\n')
+    wrapper.chmod(0o755)
+    if gone:
+        wrapper.unlink()
+    facts.write_text(json.dumps({**document, "python": str(wrapper)}), encoding="utf-8")
+    with Model("tiny", store) as model:
+        model.predict(sample())
+    assert (tmp_path / "used").exists() is not gone

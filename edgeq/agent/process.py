@@ -21,12 +21,12 @@ LOAD_TIMEOUT_S = 120.0
 class ModelProcess:
     """A worker with one model loaded; a context manager. Every failure is a `Refused` that quotes the runtime."""
 
-    def __init__(self, model: Path, *, runtime: Path | None, threads: int, kernels: str) -> None:
+    def __init__(self, model: Path, *, runtime: Path | None, threads: int, kernels: str, python: str = "") -> None:
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (closed in close)
         self._tail = ""
         try:
             self._child = subprocess.Popen(
-                [sys.executable, *program(), "worker", str(runtime or "")],
+                [python or sys.executable, *program(), "worker", str(runtime or "")],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import struct
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Callable
@@ -55,7 +56,7 @@ def stage(
     if wheels:
         unpack(store, wheels, note)
     note("laying out the release")
-    n = store.add_release(sha, manifest, {"wheels": list(wheels), "system": system})
+    n = store.add_release(sha, manifest, {"wheels": list(wheels), "system": system, "python": sys.executable})
     store.prune(KEEP)
     return {"n": n, "state": "staged"}
 
@@ -103,7 +104,15 @@ def open_model(store: Store, n: int, threads: int | None = None) -> ModelProcess
         runtime=runtime_of(store, n),
         threads=threads or manifest["runtime"]["threads"],
         kernels=manifest["golden"]["kernels"],
+        python=_python(store, n),
     )
+
+
+def _python(store: Store, n: int) -> str:
+    """The interpreter that release `n` was staged with, whose packages or wheels it was tested on; whoever started this
+    agent may be another. Empty where it is gone."""
+    python: str = store.facts(n).get("python", "")
+    return python if Path(python).is_file() else ""
 
 
 def runtime_of(store: Store, n: int) -> Path | None:

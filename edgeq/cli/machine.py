@@ -15,7 +15,8 @@ def doctor(device: DeviceArgument = None) -> None:
 
     Exits with 1 where something is missing that the project here, or the device, needs.
 
-    Example: edgeq doctor, edgeq doctor ssh://pi@raspberrypi
+    Example: edgeq doctor
+    Example: edgeq doctor ssh://pi@raspberrypi
     """
     from edgeq.doctor import diagnose, failed
     from edgeq.doctor_device import diagnose_device
