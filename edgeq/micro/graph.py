@@ -69,10 +69,12 @@ _OPTIONS: Mapping[str, Mapping[str, tuple[int, str, int]]] = {
 
 @dataclass(frozen=True)
 class Tensor(TensorInfo):
-    """One tensor of a graph, at position `index`; `data` has its shape where it is a constant."""
+    """One tensor of a graph, at position `index`; `data` has its shape where it is a constant. `dynamic`: the file
+    writes 1 for a side that it does not know."""
 
     index: int
     data: NDArray[np.generic] | None = field(compare=False, repr=False)
+    dynamic: bool = False
 
     @property
     def scale(self) -> float:
@@ -143,10 +145,10 @@ def read_graph(data: bytes) -> Graph:
 def _graph(
     data: bytes, table: Table, graph: Subgraph, buffers: list[tuple[int, int]], main: bool
 ) -> tuple[tuple[Tensor, ...], tuple[Node, ...]]:
-    places = [buffers[tensor.integer(2, "I")] for tensor in table.tables(0)]
+    entries = list(table.tables(0))
     tensors = tuple(
-        _tensor(index, tensor, data, place)
-        for index, (tensor, place) in enumerate(zip(graph.tensors, places, strict=True))
+        _tensor(index, tensor, data, buffers[entry.integer(2, "I")], -1 in entry.numbers(7, "int32"))
+        for index, (tensor, entry) in enumerate(zip(graph.tensors, entries, strict=True))
     )
     if main:
         for operator in graph.operators:
@@ -159,7 +161,7 @@ def _graph(
     return tensors, nodes
 
 
-def _tensor(index: int, tensor: TensorInfo, data: bytes, place: tuple[int, int]) -> Tensor:
+def _tensor(index: int, tensor: TensorInfo, data: bytes, place: tuple[int, int], dynamic: bool) -> Tensor:
     _check(tensor)
     start, count = place
     values = None
@@ -170,7 +172,7 @@ def _tensor(index: int, tensor: TensorInfo, data: bytes, place: tuple[int, int])
         values = np.frombuffer(data, dtype, tensor.elements, start).reshape(tensor.shape)
     elif not tensor.elements and tensor.dtype in NUMPY:
         values = np.empty(tensor.shape, NUMPY[tensor.dtype])
-    return Tensor(**vars(tensor), index=index, data=values)
+    return Tensor(**vars(tensor), index=index, data=values, dynamic=dynamic)
 
 
 def _check(tensor: TensorInfo) -> None:

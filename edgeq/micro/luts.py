@@ -29,7 +29,9 @@ def rescaled(source: Tensor, out: Tensor, activation: str = "NONE") -> Table:
 
 def clipped(source: Tensor, out: Tensor, activation: str) -> Table:
     """RELU6 and its kin, as LiteRT has them: their factor is computed in float32."""
-    return _rescaled(source, out, activation, float(np.float32(source.scale) / np.float32(out.scale)))
+    with np.errstate(all="ignore"):
+        ratio = float(np.float32(source.scale) / np.float32(out.scale))
+    return _rescaled(source, out, activation, ratio)
 
 
 def _rescaled(source: Tensor, out: Tensor, activation: str, ratio: float) -> Table:

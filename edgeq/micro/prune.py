@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from edgeq.micro.graph import Graph, Node
+from edgeq.micro.shapes import fixed_shapes
 
 EFFECTS = ("ASSIGN_VARIABLE",)
 SHAPE_INPUTS = {"RESHAPE": 1, "TILE": 1, "BROADCAST_TO": 1, "RESIZE_NEAREST_NEIGHBOR": 1, "TRANSPOSE_CONV": 0}
@@ -13,6 +14,7 @@ SHAPE_INPUTS = {"RESHAPE": 1, "TILE": 1, "BROADCAST_TO": 1, "RESIZE_NEAREST_NEIG
 
 def prune(graph: Graph) -> Graph:
     """The graph without shape inputs and without nodes whose results nobody uses."""
+    graph = fixed_shapes(graph)
     nodes = [_without_shape(node) for node in graph.nodes]
     needed = set(graph.outputs)
     kept: list[Node] = []
