@@ -12,13 +12,13 @@ from bundles import make_bundle
 
 from edgeq.agent.connection import Connection
 from edgeq.agent.service import Service
+from edgeq.cli.telling_doctor import tell_diagnosis
 from edgeq.deploy import deploy
 from edgeq.device.device import Device, Progress
 from edgeq.doctor import MISSING, NOTE, OK
 from edgeq.doctor_device import Diagnosis, diagnose_device
 from edgeq.link.memory import MemoryLink
 from edgeq.project import DeviceEntry
-from edgeq.telling_doctor import tell_diagnosis
 
 Ask = Callable[..., Diagnosis]
 PI: dict[str, Any] = {

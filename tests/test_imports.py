@@ -42,7 +42,7 @@ LAYERS = (
         *("edgeq.init", "edgeq.init_worker", "edgeq.firmware", "edgeq.firmware_size"),
     ),
     ("edgeq.demo", "edgeq.fleet", "edgeq.trust"),
-    ("edgeq.cli", "edgeq.telling", "edgeq.telling_fleet", "edgeq.telling_doctor", "edgeq.live", "edgeq.__main__"),
+    ("edgeq.cli", "edgeq.__main__"),
 )
 
 # Some modules may import less than their row allows.

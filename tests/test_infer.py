@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgeq.cli.telling import tell_outputs
 from edgeq.errors import UsageError
 from edgeq.infer import read_inputs, write_outputs
 from edgeq.interface import Interface, Tensor
-from edgeq.telling import tell_outputs
 
 X = np.arange(12, dtype=np.float32).reshape(2, 6)
 

@@ -15,6 +15,7 @@ from mcu import BOARD, Process, make_image, make_mcu_bundle
 from edgeq import cli, emulate
 from edgeq.agent.connection import Connection
 from edgeq.agent.service import Service
+from edgeq.cli.telling import tell_profile
 from edgeq.deploy import deploy
 from edgeq.device.device import Device, Release
 from edgeq.device.open import open_device
@@ -23,7 +24,6 @@ from edgeq.errors import DeviceError
 from edgeq.link.memory import MemoryLink
 from edgeq.profile import Profile, Record, profile
 from edgeq.protocol.status import Status
-from edgeq.telling import tell_profile
 
 KERNELS = ["conv_i8", "fc_i8"]
 """Of the model in `tests/cases/models`, at least."""

@@ -27,7 +27,7 @@ def emulate_start(
     Example: edgeq emulate start rpi4
     """
     from edgeq import emulate
-    from edgeq.telling import instance_document
+    from edgeq.cli.telling import instance_document
 
     instance = emulate.start(name, recipe=recipe, progress=console.progress)
     text = f"{instance.address}, recipe {instance.recipe}: {instance.why}\nUse it as qemu:{name}."
@@ -55,7 +55,7 @@ def emulate_list() -> None:
     Example: edgeq emulate list
     """
     from edgeq import emulate
-    from edgeq.telling import instance_document
+    from edgeq.cli.telling import instance_document
 
     found = emulate.instances()
     rows = [(item.name, item.recipe, item.address, item.pid) for item in found]

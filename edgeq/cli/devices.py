@@ -34,9 +34,9 @@ def deploy(
     Example: edgeq deploy --to group:lab
     """
     from edgeq.bundle import read_bundle
+    from edgeq.cli.telling import tell_deployed
     from edgeq.deploy import deploy as deploy_bundle
     from edgeq.project import load_project
-    from edgeq.telling import tell_deployed
 
     project = load_project()
     if project.is_many(to or ()):
@@ -61,9 +61,9 @@ def run(
     Example: edgeq run ssh://pi@raspberrypi --input x.npy -o y.npy
     Example: edgeq run board --input clip.wav
     """
+    from edgeq.cli.telling import tell_outputs
     from edgeq.infer import infer, read_inputs, write_outputs
     from edgeq.project import load_project
-    from edgeq.telling import tell_outputs
 
     given = read_inputs(inputs)
     with open_address(load_project().resolve(device).address) as opened:
@@ -129,8 +129,8 @@ def bench(
     Example: edgeq bench ssh://pi@raspberrypi --runs 500 -o run.json
     """
     from edgeq.bench import bench as bench_device
+    from edgeq.cli.telling import tell_run
     from edgeq.project import load_project
-    from edgeq.telling import tell_run
 
     project = load_project()
     if project.is_many(wanted := [device] if device else []):
@@ -152,9 +152,9 @@ def profile(device: DeviceArgument = None) -> None:
 
     Example: edgeq profile serial:/dev/ttyACM0
     """
+    from edgeq.cli.telling import tell_profile
     from edgeq.profile import profile as profile_device
     from edgeq.project import load_project
-    from edgeq.telling import tell_profile
 
     entry = load_project().resolve(device)
     with open_address(entry.address) as opened:

@@ -34,8 +34,8 @@ def devices(
     Example: edgeq devices group:lab --csv
     """
     from edgeq import fleet
+    from edgeq.cli.telling_fleet import inventory_csv, tell_inventory
     from edgeq.project import load_project
-    from edgeq.telling_fleet import inventory_csv, tell_inventory
 
     entries = fleet.listed(load_project(), wanted or ())
     with _watching(entries, quiet=offline) as watch:
@@ -49,7 +49,7 @@ def deploy_many(
 ) -> None:
     """`edgeq deploy` to a fleet."""
     from edgeq import fleet
-    from edgeq.telling_fleet import tell_fleet_deployed
+    from edgeq.cli.telling_fleet import tell_fleet_deployed
 
     entries = project.select(wanted)
     bundles = fleet.plan(project, entries, bundle)
@@ -61,7 +61,7 @@ def deploy_many(
 def releases_many(project: Project, wanted: Sequence[str], jobs: int) -> None:
     """`edgeq releases` of a fleet."""
     from edgeq import fleet
-    from edgeq.telling_fleet import tell_fleet_releases
+    from edgeq.cli.telling_fleet import tell_fleet_releases
 
     entries = _checked(project, wanted)
     with _watching(entries) as watch:
@@ -72,7 +72,7 @@ def releases_many(project: Project, wanted: Sequence[str], jobs: int) -> None:
 def rollback_many(project: Project, wanted: Sequence[str], jobs: int) -> None:
     """`edgeq rollback` of a fleet."""
     from edgeq import fleet
-    from edgeq.telling_fleet import tell_fleet_rolled_back
+    from edgeq.cli.telling_fleet import tell_fleet_rolled_back
 
     entries = _checked(project, wanted)
     with _watching(entries) as watch:
@@ -83,7 +83,7 @@ def rollback_many(project: Project, wanted: Sequence[str], jobs: int) -> None:
 def bench_many(project: Project, wanted: Sequence[str], output: Path | None, jobs: int, **how: Any) -> None:
     """`edgeq bench` of a fleet; every run gets a file of its own."""
     from edgeq import fleet
-    from edgeq.telling_fleet import tell_fleet_runs
+    from edgeq.cli.telling_fleet import tell_fleet_runs
 
     if output:
         raise UsageError("Several devices make several runs.", f"Leave --output away: they go to {project.runs}.")
@@ -101,9 +101,9 @@ def bench_many(project: Project, wanted: Sequence[str], output: Path | None, job
 def trust_list(path: Path, replace: bool) -> None:
     """`edgeq trust --from`."""
     from edgeq import fleet
+    from edgeq.cli.live import watching
+    from edgeq.cli.telling_fleet import tell_trusted
     from edgeq.link.known_hosts import own_file, read_expected
-    from edgeq.live import watching
-    from edgeq.telling_fleet import tell_trusted
     from edgeq.trust import trust_listed
 
     hosts = read_expected(path)
@@ -121,7 +121,7 @@ def _checked(project: Project, wanted: Sequence[str]) -> Sequence[DeviceEntry]:
 
 
 def _watching(entries: Sequence[DeviceEntry], quiet: bool = False) -> AbstractContextManager[Watch]:
-    from edgeq.live import watching
+    from edgeq.cli.live import watching
 
     return watching([entry.name for entry in entries], quiet or console.quiet)
 

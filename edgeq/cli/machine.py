@@ -18,11 +18,11 @@ def doctor(device: DeviceArgument = None) -> None:
     Example: edgeq doctor
     Example: edgeq doctor ssh://pi@raspberrypi
     """
+    from edgeq.cli.telling_doctor import tell_checks, tell_diagnosis
     from edgeq.doctor import diagnose, failed
     from edgeq.doctor_device import diagnose_device
     from edgeq.errors import GateFailed
     from edgeq.project import load_project
-    from edgeq.telling_doctor import tell_checks, tell_diagnosis
 
     project = load_project()
     if device is None:
@@ -56,11 +56,11 @@ def fetch(
 
     Example: edgeq fetch --target rpi4 --emulator
     """
+    from edgeq.cli.telling_doctor import tell_fetched
     from edgeq.errors import UsageError
     from edgeq.fetch import fetch_target
     from edgeq.project import load_project
     from edgeq.target import load_target
-    from edgeq.telling_doctor import tell_fetched
 
     names = target or list(load_project().targets)
     if not names:

@@ -29,8 +29,8 @@ def targets(
     """
     from dataclasses import asdict
 
+    from edgeq.cli.telling import tell_targets
     from edgeq.target import load_target, new_target
-    from edgeq.telling import tell_targets
 
     if name != "new" and (new or like):
         raise UsageError(f"'{new or '--like'}' goes with 'edgeq targets new' only.", "edgeq targets new X --like rpi4")
@@ -63,11 +63,11 @@ def check(
     from edgeq.candidate import candidate
     from edgeq.check import check as check_model
     from edgeq.check import check_all, with_alternatives
+    from edgeq.cli.telling import tell_checked, tell_matrix
     from edgeq.errors import FitError
     from edgeq.project import load_project
     from edgeq.target import all_targets as every
     from edgeq.target import load_target
-    from edgeq.telling import tell_checked, tell_matrix
 
     project = load_project()
     path = _needed(
@@ -112,9 +112,9 @@ def build(
     """
     from edgeq.build import Declared
     from edgeq.build import build as build_bundles
+    from edgeq.cli.telling import tell_built
     from edgeq.project import load_project
     from edgeq.target import load_target
-    from edgeq.telling import tell_built
 
     project = load_project()
     wanted = [load_target(name) for name in target or project.targets]

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
+from edgeq.cli.live import Line, counts, plain_lines, shown, watching
 from edgeq.errors import LinkError
-from edgeq.live import Line, counts, plain_lines, shown, watching
 from edgeq.parallel import DONE, EVERYTHING, FAILED, WAITING, WORKING, Watch, for_each
 
 NAMES = ("pi1", "board")

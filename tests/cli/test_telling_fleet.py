@@ -9,6 +9,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from edgeq.cli.telling_fleet import (
+    inventory_csv,
+    tell_fleet_deployed,
+    tell_fleet_releases,
+    tell_fleet_rolled_back,
+    tell_inventory,
+    tell_trusted,
+)
 from edgeq.deploy import Deployed
 from edgeq.device.device import Release
 from edgeq.errors import DeviceError, LinkError
@@ -17,14 +25,6 @@ from edgeq.inventory import Seen
 from edgeq.link.known_hosts import HostKey
 from edgeq.parallel import DONE, FAILED, STOPPED, WAITING
 from edgeq.project import DeviceEntry
-from edgeq.telling_fleet import (
-    inventory_csv,
-    tell_fleet_deployed,
-    tell_fleet_releases,
-    tell_fleet_rolled_back,
-    tell_inventory,
-    tell_trusted,
-)
 from edgeq.trust import TRUSTED, Compared
 
 A, B, C, D = (DeviceEntry(name, f"ssh://{name}", "rpi4") for name in ("a", "b", "c", "d"))
