@@ -75,7 +75,7 @@ void eq_put_bench(struct eq_core *core, struct eq_writer *out)
     eq_put_key_uint(out, counts ? "init_instructions" : "init_ns", eq_spent(core, job->init));
     eq_put_key_uint(out, counts ? "first_instructions" : "first_ns", eq_spent(core, job->first));
     eq_put_key_uint(out, "arena_bytes", body != NULL ? body->arena_bytes : 0);
-    eq_put_key_uint(out, "static_bytes", sizeof core->model);
+    eq_put_key_uint(out, "static_bytes", sizeof core->model + (core->front.head != NULL ? sizeof core->front : 0u));
     if (job->stack != 0) {
         eq_put_key_uint(out, "stack_bytes", job->stack);
     }
