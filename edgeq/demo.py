@@ -12,12 +12,13 @@ from typing import Any
 
 from edgeq import emulate
 from edgeq.bench import bench
-from edgeq.build import Declared, build
+from edgeq.build import build
 from edgeq.deploy import deploy
 from edgeq.device.open import open_device
 from edgeq.errors import UsageError
 from edgeq.firmware import build_firmware
 from edgeq.init import init_project
+from edgeq.materials import Declared
 from edgeq.project import DeviceEntry, Project
 from edgeq.render import render_json, render_text, write_report
 from edgeq.report import report

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import tinymodel
 
-from edgeq.build import Declared, build
+from edgeq.build import build
 from edgeq.bundle import read_bundle
 from edgeq.errors import FitError, UsageError
+from edgeq.materials import Declared
 from edgeq.model.describe import describe
 from edgeq.model.tflite import read_model
 from edgeq.protocol import cbor

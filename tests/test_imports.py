@@ -36,7 +36,7 @@ LAYERS = (
     ("edgeq.report", "edgeq.compare"),
     ("edgeq.render",),
     (
-        *("edgeq.assemble", "edgeq.build", "edgeq.candidate", "edgeq.check"),
+        *("edgeq.assemble", "edgeq.build", "edgeq.candidate", "edgeq.check", "edgeq.materials"),
         *("edgeq.deploy", "edgeq.infer", "edgeq.bench", "edgeq.profile", "edgeq.monitor"),
         *("edgeq.doctor", "edgeq.doctor_device", "edgeq.fetch"),
         *("edgeq.init", "edgeq.init_worker", "edgeq.firmware", "edgeq.firmware_size"),

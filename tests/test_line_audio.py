@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from edgeq import emulate
-from edgeq.build import Declared, build
+from edgeq.build import build
 from edgeq.deploy import deploy
 from edgeq.device.open import open_device
 from edgeq.emulate.boards import boards
 from edgeq.infer import infer, read_inputs
 from edgeq.interface import Array
+from edgeq.materials import Declared
 from edgeq.preprocess import parse
 from edgeq.target import load_target
 

@@ -110,9 +110,9 @@ def build(
 
     Example: edgeq build model.keras --target rpi4 --data calibration.npz --eval test.npz
     """
-    from edgeq.build import Declared
     from edgeq.build import build as build_bundles
     from edgeq.cli.telling import tell_built
+    from edgeq.materials import Declared
     from edgeq.project import load_project
     from edgeq.target import load_target
 
