@@ -113,6 +113,15 @@ def fronts() -> Iterator[bytes]:
         shape = (3, 3, 1) if more else (4, 5, 3)
         raw = Raw(np.arange(7 * 6 * 3, dtype=np.uint8).reshape(7, 6, 3))
         yield front(preprocess, tensor((1, *shape)), [(raw, [bytes(shape[0] * shape[1] * shape[2])])]).image
+    scale, limits = {"do": "scale", "multiply": [0.5, -3.0, 1e-9], "add": 1}, {"do": "clip", "low": -9, "high": 9}
+    for kind, steps, (rows, width) in (
+        ("float32", (scale, limits), (2, 3)),
+        ("uint8", (scale, {"do": "stack", "frames": 2}), (2, 6)),
+        ("int16", (limits,), (3, 2)),
+    ):
+        preprocess = parse({"input": "features", "steps": list(steps)})
+        numbers = Raw(np.arange(9).reshape(3, 3).astype(kind) if width != 2 else np.arange(6, dtype=kind).reshape(3, 2))
+        yield front(preprocess, tensor((1, rows, width)), [(numbers, [bytes(rows * width)])]).image
 
 
 def smallest(found: Iterator[bytes]) -> list[bytes]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from edgeq.errors import ConvertError
 from edgeq.micro.frontend import program as p
+from edgeq.micro.frontend.numbers import lower_features
 from edgeq.micro.frontend.pictures import lower_image
 from edgeq.micro.frontend.samples import Samples
 from edgeq.micro.frontend.spectra import Spectra
@@ -19,7 +20,7 @@ from edgeq.micro.graph import Tensor
 from edgeq.preprocess import Preprocess
 from edgeq.preprocess.micro_tables import LOG_TABLE, tables
 from edgeq.preprocess.step import Step
-from edgeq.preprocess.vocabulary import FEATURES, IMAGE
+from edgeq.preprocess.vocabulary import AUDIO, FEATURES, IMAGE
 
 MOST_SAMPLES = 1 << 26
 FFT_MOST = 8192
@@ -33,9 +34,8 @@ def lower(preprocess: Preprocess, tensor: Tensor) -> p.Program | None:
     is nothing to do. `ConvertError` names a step that a microcontroller cannot do."""
     if preprocess.external is not None or (preprocess.input == FEATURES and not preprocess.steps):
         return None
-    if preprocess.input == FEATURES:
-        raise _refused("[preprocess] of features does not run on microcontrollers; that of audio and images does.")
-    return lower_image(preprocess, tensor) if preprocess.input == IMAGE else _lower_audio(preprocess, tensor)
+    lowerings = {IMAGE: lower_image, FEATURES: lower_features, AUDIO: _lower_audio}
+    return lowerings[preprocess.input](preprocess, tensor)
 
 
 def _lower_audio(preprocess: Preprocess, tensor: Tensor) -> p.Program:

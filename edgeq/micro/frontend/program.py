@@ -14,7 +14,9 @@ from edgeq.micro.fields import NONE
 from edgeq.micro.frontend.fixed import Number
 
 VERSION = 1
-AUDIO, IMAGE = 1, 2
+AUDIO, IMAGE, FEATURES = 1, 2, 3
+ANY_AXES, LAST_AXIS, ROWS_OF = 0, 1, 2
+"""What features must look like: as many numbers as are wanted, with a last axis of that width, or rows of it."""
 COLOURS = ("", "rgb", "bgr", "gray")
 FITS = ("", "stretch", "cover", "contain")
 HEAD = struct.Struct("<HH13I")
@@ -248,9 +250,29 @@ class Lookup(Record):
 
 
 @dataclass(frozen=True, eq=False)
+class Features(Record):
+    """`axes` is one of ANY_AXES, LAST_AXIS and ROWS_OF."""
+
+    KIND: ClassVar[int] = 60
+    width: int
+    axes: int
+
+
+@dataclass(frozen=True, eq=False)
+class Convert(Record):
+    """`columns` is int32 [count, 7], as `struct eq_fe_column` lies there."""
+
+    KIND: ClassVar[int] = 42
+    dtype: int
+    count: int
+    columns: Table
+    zero_point: int
+
+
+@dataclass(frozen=True, eq=False)
 class Program:
-    """A front end. `least` and `most` are the samples that a clip may have, `rows` how many rows of values fill the
-    model's input; `micro` holds the parameters of a `micro` step."""
+    """A front end. `least` and `most` are the samples that a clip may have, or numbers; `rows` how many rows of
+    values fill the model's input; `micro` holds the parameters of a `micro` step."""
 
     input: int
     rate_hz: int

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.errors import UsageError
+from edgeq.micro.frontend import numbers_reference as numbers
 from edgeq.micro.frontend import pictures_reference as pictures
 from edgeq.micro.frontend import program as p
 from edgeq.micro.frontend.fixed import INT32, Number
@@ -28,10 +29,12 @@ _LIMITS = {1: (-128, 127), 5: (0, 255), 2: (-32768, 32767)}
 
 def quantized(program: p.Program, raw: Raw) -> bytes:
     """The bytes of the model's input that a device makes of `raw`. `UsageError` for what it refuses."""
+    last = program.records[-1]
+    if isinstance(last, p.Convert):
+        return _encoded(numbers.converted(program, raw), last.dtype)
     rows = pictures.rows(program, raw) if program.input == p.IMAGE else features(program, raw)
     for record in program.records[1:-1] if program.input == p.IMAGE else ():
         rows = VALUES[type(record)](record, rows)
-    last = program.records[-1]
     if isinstance(last, p.Lookup):
         channel = np.arange(rows.shape[1]) % last.channels
         found = last.table[channel, rows >> pictures.PART_BITS]
@@ -40,8 +43,11 @@ def quantized(program: p.Program, raw: Raw) -> bytes:
     assert isinstance(last, p.Quantize)
     low, high = _LIMITS[last.dtype]
     values = np.clip(_shifted(rows * last.mult, last.shift) + last.zero_point, low, high)
-    made: bytes = values.astype(np.dtype(_DTYPES[last.dtype]).newbyteorder("<")).tobytes()
-    return made
+    return _encoded(values, last.dtype)
+
+
+def _encoded(values: Array, dtype: int) -> bytes:
+    return bytes(values.astype(np.dtype(_DTYPES[dtype]).newbyteorder("<")).tobytes())
 
 
 def features(program: p.Program, raw: Raw) -> Array:

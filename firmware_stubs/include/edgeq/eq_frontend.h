@@ -1,4 +1,4 @@
-/* The front end: from what a sensor gives (audio, an image) to the model's input, in integers, as the image says. Every
+/* The front end: from what a sensor gives (audio, an image, numbers) to the model's input, in integers, as the image says. Every
  * byte: DESIGN.md section 7. No heap, no globals, no floating point, no recursion.
  *
  *     struct eq_frontend front;
@@ -29,7 +29,7 @@ struct eq_fe_head {
     uint16_t version;     /* EQ_FRONTEND_VERSION */
     uint16_t input;       /* enum eq_fe_input */
     uint32_t rate_hz;     /* of the audio */
-    uint32_t least, most; /* samples of a clip */
+    uint32_t least, most; /* samples of a clip, or numbers */
     uint32_t clip;        /* arena: int16_t[clip_samples], the whole clip or the last samples of it */
     uint32_t clip_samples;
     uint32_t work;        /* arena: `work_bytes` for one frame, at a multiple of 8 */
@@ -42,7 +42,7 @@ struct eq_fe_head {
     uint32_t lift;        /* audio: a sample becomes x * 2^lift */
 };
 
-enum eq_fe_input { EQ_FE_AUDIO = 1, EQ_FE_IMAGE = 2 };
+enum eq_fe_input { EQ_FE_AUDIO = 1, EQ_FE_IMAGE = 2, EQ_FE_NUMBERS = 3 };
 
 /* Kinds of records, in the order in which they may come. They are never redefined. */
 enum eq_fe_kind {
@@ -70,9 +70,12 @@ enum eq_fe_kind {
     EQ_FE_STACK = 35,
     /* from pixels to rows of values, the first record of an image */
     EQ_FE_PICTURE = 50,
+    /* from numbers as they are sent to rows of them, the first record of features */
+    EQ_FE_FEATURES = 60,
     /* from values to the model's input: the last record */
     EQ_FE_QUANTIZE = 40,
-    EQ_FE_LOOKUP = 41
+    EQ_FE_LOOKUP = 41,
+    EQ_FE_CONVERT = 42
 };
 
 /* A number of 0 or more: m * 2^e, m 0 or from 2^31 on. */
@@ -253,6 +256,33 @@ struct eq_fe_lookup {
     eq_ref table;   /* constant: [channels][256] */
 };
 
+/* Numbers of int16, uint8 or float32 to rows of `width`, as they are: values are their bits. */
+struct eq_fe_features {
+    struct eq_op op;
+    uint32_t width;
+    uint32_t axes; /* enum eq_fe_axes */
+};
+
+/* Shapes that are taken: any with so many numbers, those with a last axis of `width`, those of [rows, width]. */
+enum eq_fe_axes { EQ_FE_ANY_AXES = 0, EQ_FE_LAST_AXIS = 1, EQ_FE_ROWS_OF = 2 };
+
+/* The bits of features to clamp(round(x * mult * 2^exponent + add / 2^24) + zero_point), halves to even. What is no number
+ * is 0, and infinity 2^128. DESIGN.md section 7. */
+struct eq_fe_convert {
+    struct eq_op op;
+    uint32_t dtype;     /* int8, uint8 or int16 */
+    uint32_t count;     /* 1, or one for each place of a row */
+    eq_ref columns;     /* constant: struct eq_fe_column[count] */
+    int32_t zero_point;
+};
+
+struct eq_fe_column {
+    uint32_t mult[2];  /* int64, the low half first; its magnitude at most 2^38 */
+    uint32_t add[2];   /* int64; at most 2^61 */
+    int32_t exponent;  /* -512 .. 512 */
+    int32_t low, high; /* in the type of the model's input */
+};
+
 /* A golden vector from raw input; its bytes, zeros up to a multiple of 4, and the outputs of the model follow. */
 struct eq_fe_golden {
     uint32_t dtype, rank, dims[3], rate_hz; /* as struct eq_raw */
@@ -299,6 +329,7 @@ struct eq_frontend {
     uint32_t row;             /* the next row of the model's input */
     uint32_t stacked;         /* rows that a stack has taken */
     int32_t highest;          /* the peak, 0 before it is known */
+    uint32_t dtype, word, column; /* features: their type, bytes of the next number, and its place in a row */
     struct eq_fe_scan scan;
     uint8_t odd;              /* half a sample */
     uint8_t preemphasis;      /* frames need the sample before them too */

@@ -96,6 +96,15 @@ void eq_fe_finish(struct eq_frontend *front, const void *record, uint32_t width)
 int eq_fe_picture_begin(struct eq_frontend *front, const struct eq_raw *raw, const char **why);
 uint32_t eq_fe_picture_feed(struct eq_frontend *front, const uint8_t *data, uint32_t bytes);
 
+/* Features: whether they can be taken, and their bytes, up to the end of a row. */
+int eq_fe_features_begin(struct eq_frontend *front, const struct eq_raw *raw, const char **why);
+uint32_t eq_fe_features_feed(struct eq_frontend *front, const uint8_t *data, uint32_t bytes);
+
+/* Column `at` of a table; what it makes of a number that was sent as `word`, before clamping. */
+struct eq_fe_column eq_fe_column_at(const struct eq_model *model, const struct eq_fe_convert *op, uint32_t at);
+int64_t eq_fe_converted(const struct eq_fe_column *column, uint32_t dtype, uint32_t word);
+int64_t eq_fe_wide(const uint32_t *halves);
+
 #define EQ_FE_MOST_SIDE 8192u /* pixels of a picture's side */
 
 /* Check all of it; `bounds` are those of the image. */

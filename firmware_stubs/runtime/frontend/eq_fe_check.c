@@ -9,9 +9,11 @@
 #define ONE (1 << 30) /* of windows and twiddles */
 #define PCAN_GAINS 125u
 #define LOG_POINTS 129u
+#define MOST_MULT ((int64_t)1 << 38)
+#define MOST_ADD ((int64_t)1 << 61)
 
 /* What a record takes and gives. */
-enum stage { SAMPLES, PIXELS, FRAMES, BINS, NUMBERS, VALUES, DONE, NO_STAGE };
+enum stage { SAMPLES, PIXELS, WORDS, FRAMES, BINS, NUMBERS, VALUES, DONE, NO_STAGE };
 
 struct check {
     const struct eq_bounds *bounds;
@@ -315,6 +317,39 @@ static int lookup(struct check *check, const struct eq_fe_lookup *op)
            (uint64_t)check->head->rows * check->width * size == check->input->bytes;
 }
 
+static int features(struct check *check, const struct eq_fe_features *op)
+{
+    check->width = op->width;
+    return op->axes <= EQ_FE_ROWS_OF && fits(check, op->width, 4);
+}
+
+static int is_column(const struct eq_fe_column *column, int32_t low, int32_t high)
+{
+    int64_t mult = eq_fe_wide(column->mult), add = eq_fe_wide(column->add);
+    return mult >= -MOST_MULT && mult <= MOST_MULT && add >= -MOST_ADD && add <= MOST_ADD &&
+           column->exponent >= -MOST_EXPONENT && column->exponent <= MOST_EXPONENT && column->low >= low &&
+           column->low <= column->high && column->high <= high;
+}
+
+static int convert(struct check *check, const struct eq_fe_convert *op)
+{
+    uint32_t wide = op->dtype == EQ_I16;
+    int32_t low = op->dtype == EQ_U8 ? 0 : wide ? INT16_MIN : INT8_MIN;
+    int32_t high = low + (wide ? UINT16_MAX : UINT8_MAX);
+    if ((op->dtype != EQ_I8 && op->dtype != EQ_U8 && op->dtype != EQ_I16) || op->dtype != check->input->dtype ||
+        check->head->input != EQ_FE_NUMBERS || (op->count != 1 && op->count != check->width) ||
+        (uint64_t)check->head->rows * check->width * (wide ? 2 : 1) != check->input->bytes ||
+        !is_constant(check, op->columns, (uint64_t)op->count * sizeof(struct eq_fe_column), 4)) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < op->count; i++) {
+        if (!is_column((const struct eq_fe_column *)constant(check, op->columns) + i, low, high)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
 struct rule {
     uint8_t from, to; /* enum stage */
     uint16_t bytes;   /* of the record */
@@ -346,6 +381,8 @@ RULE(stack, struct eq_fe_stack)
 RULE(quantize, struct eq_fe_quantize)
 RULE(picture, struct eq_fe_picture)
 RULE(lookup, struct eq_fe_lookup)
+RULE(features, struct eq_fe_features)
+RULE(convert, struct eq_fe_convert)
 
 static const struct rule rules[] = {
     [EQ_FE_PAD] = {SAMPLES, SAMPLES, sizeof(struct eq_fe_pad), pad_holds},
@@ -369,6 +406,8 @@ static const struct rule rules[] = {
     [EQ_FE_QUANTIZE] = {VALUES, DONE, sizeof(struct eq_fe_quantize), quantize_holds},
     [EQ_FE_LOOKUP] = {VALUES, DONE, sizeof(struct eq_fe_lookup), lookup_holds},
     [EQ_FE_PICTURE] = {PIXELS, VALUES, sizeof(struct eq_fe_picture), picture_holds},
+    [EQ_FE_FEATURES] = {WORDS, VALUES, sizeof(struct eq_fe_features), features_holds},
+    [EQ_FE_CONVERT] = {VALUES, DONE, sizeof(struct eq_fe_convert), convert_holds},
 };
 
 static int check_records(struct check *check, const uint8_t *at, uint32_t left)
@@ -436,10 +475,10 @@ int eq_fe_check(const struct eq_bounds *bounds, const struct eq_model *model)
     if (head->version != EQ_FRONTEND_VERSION) {
         return EQ_NEWER;
     }
-    if (head->input != EQ_FE_AUDIO && head->input != EQ_FE_IMAGE) {
+    if (head->input < EQ_FE_AUDIO || head->input > EQ_FE_NUMBERS) {
         return EQ_UNSUPPORTED;
     }
-    check.stage = head->input == EQ_FE_AUDIO ? SAMPLES : PIXELS;
+    check.stage = head->input == EQ_FE_AUDIO ? SAMPLES : head->input == EQ_FE_IMAGE ? PIXELS : WORDS;
     if (model->head->inputs != 1 || check_head(bounds, head) != EQ_OK || check_goldens(bounds, model, head) != EQ_OK) {
         return EQ_INVALID;
     }

@@ -177,19 +177,34 @@ static void lookup(struct row *row, const struct eq_fe_lookup *op)
     }
 }
 
+static void put(uint8_t *out, int32_t value, uint32_t wide)
+{
+    out[0] = (uint8_t)value;
+    if (wide) {
+        out[1] = (uint8_t)((uint32_t)value >> 8);
+    }
+}
+
 static void quantize(struct row *row, const struct eq_fe_quantize *op)
 {
     uint32_t wide = op->dtype == EQ_I16;
     uint8_t *out = next_row(row, wide ? 2 : 1);
     int32_t low = op->dtype == EQ_U8 ? 0 : wide ? INT16_MIN : INT8_MIN;
     int32_t high = low + (wide ? UINT16_MAX : UINT8_MAX);
-    for (uint32_t i = 0; out != NULL && i < row->width; i++) {
+    for (uint32_t i = 0; out != NULL && i < row->width; i++, out += wide ? 2 : 1) {
         int64_t value = eq_fe_shifted((int64_t)row->values[i] * op->mult, op->shift) + op->zero_point;
-        int32_t held = eq_fe_held(value, low, high);
-        *out++ = (uint8_t)held;
-        if (wide) {
-            *out++ = (uint8_t)((uint32_t)held >> 8);
-        }
+        put(out, eq_fe_held(value, low, high), wide);
+    }
+}
+
+static void convert(struct row *row, const struct eq_fe_convert *op)
+{
+    uint32_t wide = op->dtype == EQ_I16, size = wide ? 2 : 1;
+    uint8_t *out = next_row(row, size);
+    for (uint32_t i = 0; out != NULL && i < row->width; i++, out += size) {
+        struct eq_fe_column column = eq_fe_column_at(row->model, op, i);
+        int64_t value = eq_fe_converted(&column, row->front->dtype, (uint32_t)row->values[i]) + op->zero_point;
+        put(out, eq_fe_held(value, column.low, column.high), wide);
     }
 }
 
@@ -225,6 +240,9 @@ static int one(struct row *row, const void *op)
         return 0;
     case EQ_FE_LOOKUP:
         lookup(row, op);
+        return 0;
+    case EQ_FE_CONVERT:
+        convert(row, op);
         return 0;
     default:
         return 1;

@@ -76,7 +76,9 @@ int eq_frontend_begin(struct eq_frontend *front, const struct eq_raw *raw, const
     front->got = front->at = front->row = front->stacked = front->lead = front->cut = 0;
     front->bytes = front->total = 0;
     front->highest = 0;
-    return front->head->input == EQ_FE_IMAGE ? eq_fe_picture_begin(front, raw, why) : begin_audio(front, raw, why);
+    return front->head->input == EQ_FE_IMAGE     ? eq_fe_picture_begin(front, raw, why)
+           : front->head->input == EQ_FE_NUMBERS ? eq_fe_features_begin(front, raw, why)
+                                                 : begin_audio(front, raw, why);
 }
 
 uint32_t eq_frontend_bytes(const struct eq_frontend *front)
@@ -142,6 +144,9 @@ uint32_t eq_frontend_feed(struct eq_frontend *front, const void *data, uint32_t 
     if (front->head->input == EQ_FE_IMAGE) {
         return eq_fe_picture_feed(front, data, bytes);
     }
+    if (front->head->input == EQ_FE_NUMBERS) {
+        return eq_fe_features_feed(front, data, bytes);
+    }
     if (!has_frame(front)) { /* the rest is of no use */
         taken = front->bytes - front->got < bytes ? front->bytes - front->got : bytes;
         front->got += taken;
@@ -156,7 +161,7 @@ uint32_t eq_frontend_feed(struct eq_frontend *front, const void *data, uint32_t 
 
 int eq_frontend_step(struct eq_frontend *front)
 {
-    if (front->head->input == EQ_FE_IMAGE || !has_frame(front)) {
+    if (front->head->input != EQ_FE_AUDIO || !has_frame(front)) {
         return 0;
     }
     work(front);

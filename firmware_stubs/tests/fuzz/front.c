@@ -28,6 +28,7 @@ static int choose(const struct eq_frontend *front, struct eq_raw *raw)
 {
     const struct eq_fe_picture *picture = find(front, EQ_FE_PICTURE);
     const struct eq_fe_spectrum *spectrum = find(front, EQ_FE_SPECTRUM);
+    const struct eq_fe_features *features = find(front, EQ_FE_FEATURES);
     const struct eq_fe_micro *micro = find(front, EQ_FE_MICRO);
     uint32_t samples, fft;
     if (picture != NULL) {
@@ -35,6 +36,12 @@ static int choose(const struct eq_frontend *front, struct eq_raw *raw)
         uint32_t wide = picture->crop_width ? picture->crop_width + 2 : picture->fit ? 7 : picture->width;
         *raw = (struct eq_raw){EQ_U8, 3, {tall, wide, picture->colour == EQ_FE_AS_IS ? picture->channels : 3}, 0};
         return tall <= MOST_SIDE && wide <= MOST_SIDE;
+    }
+    if (features != NULL) {
+        static const uint32_t dtypes[] = {EQ_I16, EQ_U8, EQ_F32};
+        uint32_t rows = front->head->least / features->width;
+        *raw = (struct eq_raw){dtypes[front->head->most % 3], 2, {rows, features->width, 0}, 0};
+        return front->head->least <= MOST_SAMPLES;
     }
     *raw = (struct eq_raw){EQ_I16, 1, {front->head->least + 1, 0, 0}, front->head->rate_hz};
     raw->dims[0] = raw->dims[0] < front->head->most ? raw->dims[0] : front->head->most;

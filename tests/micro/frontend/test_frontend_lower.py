@@ -58,10 +58,7 @@ def test_a_float_input_is_refused() -> None:
         front(audio(FRAME, SPECTRUM, LOG), tensor((1, 3, 17), "float32"))
 
 
-def test_features_are_refused_and_what_the_application_does_is_left_to_it() -> None:
-    features = parse({"input": "features", "steps": [{"do": "scale", "multiply": 2}]})
-    with pytest.raises(ConvertError, match="of features"):
-        lower(features, tensor((1, 3)))
+def test_what_the_application_does_is_left_to_it() -> None:
     assert lower(parse({"external": EXTERNAL}), tensor((1, 3))) is None
     assert lower(parse({"input": "features"}), tensor((1, 3))) is None
 
