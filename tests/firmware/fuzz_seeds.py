@@ -96,6 +96,7 @@ def fronts() -> Iterator[bytes]:
             (frame, spectrum, {"do": "scale", "multiply": [0.1] * 17, "add": 1}, {"do": "clip", "low": 0, "high": 90}),
             (2, 17),
         ),
+        ((frame, spectrum, mel, {"do": "pcen", "start": "one"}, {"do": "stack", "frames": 2}), (2, 8)),
         (
             ({"do": "pad", "samples": 60, "at": "start"}, {"do": "micro", "window_ms": 2, "step_ms": 1, "channels": 3}),
             (2, 3),

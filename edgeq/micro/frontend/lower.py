@@ -117,11 +117,10 @@ def _spectra(preprocess: Preprocess, steps: list[Step], cut: int) -> Values:
         taken = mel + 1
     else:
         spectra.bins()
-    if "log" in later[taken:]:
-        log = later.index("log", taken)
+    for log in (number for number in range(taken, len(steps)) if steps[number].do in ("log", "pcen")):
         for number in range(taken, log):
             spectra.add(number, steps[number])
-        return spectra.log(steps[log], log + 1)
+        return (spectra.log if steps[log].do == "log" else spectra.pcen)(steps[log], log + 1)
     return spectra.fix(taken)
 
 

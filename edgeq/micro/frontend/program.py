@@ -184,6 +184,23 @@ class Fix(Record):
 
 
 @dataclass(frozen=True, eq=False)
+class Pcen(Record):
+    """`gain` and `power` have 24 fractional bits."""
+
+    KIND: ClassVar[int] = 36
+    from_one: bool
+    keep: Number
+    part: Number
+    eps: Number
+    bias: Number
+    gain: int
+    power: int
+    exponent: int
+    less: int
+    mean: Memory
+
+
+@dataclass(frozen=True, eq=False)
 class Affine(Record):
     KIND: ClassVar[int] = 32
     count: int

@@ -13,6 +13,7 @@ from edgeq.micro.frontend import numbers_reference as numbers
 from edgeq.micro.frontend import pictures_reference as pictures
 from edgeq.micro.frontend import program as p
 from edgeq.micro.frontend.fixed import INT32, Number
+from edgeq.micro.frontend.spectra import POWER_BITS
 from edgeq.micro.frontend.values import LOG_BITS
 from edgeq.preprocess import Raw
 from edgeq.preprocess.micro import Micro
@@ -23,6 +24,9 @@ MOST = 1 << 29
 FRAME_BITS = 29
 ONE_BITS = 30
 ONE = np.uint64(1)
+EXPONENT_LEAST = 1024
+ROOTS = tuple(round(2.0 ** (31 + 2.0**-place)) for place in range(1, LOG_BITS + 1))
+"""The square root of 2, that of this, and so on, with 31 fractional bits."""
 _DTYPES = {1: np.int8, 5: np.uint8, 2: np.int16}
 _LIMITS = {1: (-128, 127), 5: (0, 255), 2: (-32768, 32767)}
 
@@ -228,11 +232,13 @@ def _times(m: Array, e: Array, other_m: Any, other_e: Any) -> tuple[Array, Array
 
 
 def _plus(m: Array, e: Array, other: Number) -> tuple[Array, Array]:
-    if other.m == 0:
-        return m, e
-    swapped = (m == 0) | (other.e > e)
-    large_m, large_e = np.where(swapped, np.uint64(other.m), m), np.where(swapped, other.e, e)
-    small_m, small_e = np.where(swapped, m, np.uint64(other.m)), np.where(swapped, e, other.e)
+    return _sum(m, e, np.uint64(other.m), np.int64(other.e))
+
+
+def _sum(m: Array, e: Array, other_m: Any, other_e: Any) -> tuple[Array, Array]:
+    swapped = (m == 0) | ((other_m != 0) & (other_e > e))
+    large_m, large_e = np.where(swapped, other_m, m), np.where(swapped, other_e, e)
+    small_m, small_e = np.where(swapped, m, other_m), np.where(swapped, e, other_e)
     apart = np.where(small_m == 0, 0, large_e - small_e)
     total = large_m + np.where(apart >= 32, np.uint64(0), small_m >> np.minimum(apart, 63).astype(np.uint64))
     carry = total >> np.uint64(32)
@@ -276,12 +282,54 @@ def _to_values(m: Array, e: Array, rest: tuple[p.Record, ...]) -> tuple[Array, t
             m, e = _where(_smaller(m, e, record.floor), record.floor, m, e)
             logs = _log2(*_plus(m, e, record.offset))
             return np.clip(_shifted(logs * record.mult, record.shift), *INT32), rest[number + 1 :]
+        elif isinstance(record, p.Pcen):
+            return pcen(record, m, e), rest[number + 1 :]
         else:
             assert isinstance(record, p.Fix)
-            right = record.exponent - e
-            found = np.where(right <= 0, INT32[1], (m >> np.clip(right, 0, 63).astype(np.uint64)).astype(np.int64))
-            return np.where((m == 0) | (right >= 32), 0, found), rest[number + 1 :]
+            return _fixed(m, e, record.exponent), rest[number + 1 :]
     raise ValueError("numbers that become no values")
+
+
+def _fixed(m: Array, e: Array, exponent: int) -> Array:
+    right = exponent - e
+    found = np.where(right <= 0, INT32[1], (m >> np.clip(right, 0, 63).astype(np.uint64)).astype(np.int64))
+    return np.where((m == 0) | (right >= 32), 0, found)
+
+
+# Energy normalization
+
+
+def pcen(record: p.Pcen, m: Array, e: Array) -> Array:
+    """int64 [time, width], row by row: the mean goes from one to the next."""
+    found = np.zeros(m.shape, np.int64)
+    mean_m, mean_e = m[0], e[0]
+    if record.from_one:
+        mean_m, mean_e = np.full(m[0].shape, 1 << 31, np.uint64), np.full(e[0].shape, -31)
+    for row, (one_m, one_e) in enumerate(zip(m, e, strict=True)):
+        kept = _flushed(*_times(mean_m, mean_e, *record.keep))
+        mean_m, mean_e = _sum(*kept, *_flushed(*_times(one_m, one_e, *record.part)))
+        below = _log2(*_plus(mean_m, mean_e, record.eps))
+        logs = _log2(one_m, one_e) - _shifted(below * record.gain, POWER_BITS)
+        ratio_m, ratio_e = _exp2(logs)
+        ratio_m, ratio_e = np.where(one_m == 0, np.uint64(0), ratio_m), np.where(one_m == 0, 0, ratio_e)
+        lifted_m, lifted_e = _plus(ratio_m, ratio_e, record.bias)
+        values_m, values_e = _exp2(_shifted(_log2(lifted_m, lifted_e) * record.power, POWER_BITS))
+        fixed = _fixed(np.where(lifted_m == 0, np.uint64(0), values_m), values_e, record.exponent)
+        found[row] = np.clip(fixed - record.less, *INT32)
+    return found
+
+
+def _flushed(m: Array, e: Array) -> tuple[Array, Array]:
+    gone = e < -EXPONENT_LEAST
+    return np.where(gone, np.uint64(0), m), np.where(gone, 0, e)
+
+
+def _exp2(logs: Array) -> tuple[Array, Array]:
+    """2^x of LOG_BITS fractional bits, from the largest part of the fraction on."""
+    whole, y = logs >> LOG_BITS, np.full(logs.shape, 1 << 31, np.uint64)
+    for place, root in enumerate(ROOTS, 1):
+        y = np.where(logs >> (LOG_BITS - place) & 1 == 1, (y * np.uint64(root)) >> np.uint64(31), y)
+    return y, whole - 31
 
 
 def _log2(m: Array, e: Array) -> Array:

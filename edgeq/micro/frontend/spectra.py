@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from edgeq.errors import ConvertError
 from edgeq.micro.frontend import program as p
-from edgeq.micro.frontend.fixed import Number, exponent_for, multiplier, number
+from edgeq.micro.frontend.fixed import LEAST, Number, exponent_for, multiplier, number
 from edgeq.micro.frontend.samples import EXTERNAL, Samples
 from edgeq.micro.frontend.values import LOG_BITS, Values
 from edgeq.preprocess.audio import window_table
@@ -17,6 +19,9 @@ from edgeq.preprocess.step import Step
 
 ONE_BITS = 30
 WEIGHT_BITS = 20
+VALUE_BITS = 30
+POWER_BITS = 24
+EXPONENT_MOST = 120
 FFT_MOST = 8192
 NOTHING = Number(0, 0)
 _FACTORS = {"e": math.log(2.0), "10": math.log10(2.0), "2": 1.0}
@@ -105,11 +110,48 @@ class Spectra:
         self.records.append(p.Fix(exponent))
         return self._values(taken, exponent, 0.0, self.most)
 
+    def pcen(self, step: Step, taken: int) -> Values:
+        """Energy normalization: numbers to values, with a mean of each band in the arena."""
+        v = step.values
+        highest, less = (_lifted(ratio, v) for ratio in (_most_ratio(self.most, v), 0.0))
+        exponent = exponent_for(max(highest, less), VALUE_BITS)
+        if not -EXPONENT_MOST <= exponent <= EXPONENT_MOST:
+            raise ConvertError(
+                f"Step {taken} (pcen) of [preprocess] does not run on microcontrollers: it gives values of up to "
+                f"{highest:g}.",
+                EXTERNAL,
+            )
+        mean = p.Memory("mean", 8 * self.width)
+        gain, power = (round(math.ldexp(v[key], POWER_BITS)) for key in ("gain", "power"))
+        keep, part = number(1.0 - v["smoothing"]), number(v["smoothing"])
+        eps, bias = number(v["eps"]), number(v["bias"])
+        units = round(math.ldexp(less, -exponent))
+        self.records.append(p.Pcen(v["start"] == "one", keep, part, eps, bias, gain, power, exponent, units, mean))
+        found = self._values(taken, exponent, 0.0, highest - less)
+        found.memories = [mean]
+        return found
+
     def _values(self, taken: int, exponent: int, low: float, high: float) -> Values:
         found = Values(self._samples, taken, self.width, exponent, low, high)
         found.records, found.fft = self.records, self.fft
         found.most_bytes = 8 * self.width
         return found
+
+
+def _lifted(ratio: float, values: Mapping[str, Any]) -> float:
+    """(ratio + bias) ^ power, or a number too large for everything."""
+    try:
+        return float((ratio + values["bias"]) ** values["power"])
+    except OverflowError:
+        return 1e300
+
+
+def _most_ratio(most: float, values: Mapping[str, Any]) -> float:
+    """A bound of E / (eps + M)^gain: M is at least smoothing * E."""
+    smoothing, gain, eps = values["smoothing"], values["gain"], values["eps"]
+    worst = min(most, eps / (smoothing * (gain - 1))) if gain > 1 else most
+    logarithm = math.log(max(worst, LEAST)) - gain * math.log(eps + smoothing * worst)
+    return math.exp(min(logarithm, 600.0))
 
 
 def _twiddles(fft: int) -> p.Table:

@@ -47,8 +47,7 @@ class Values:
         """One more step. `ConvertError` where it cannot be done."""
         do = getattr(self, f"_{step.do}", None)
         if do is None:
-            why = "it does not run on microcontrollers at this place" if step.do != "pcen" else "it has no integer form"
-            raise self._refused(number, step, why)
+            raise self._refused(number, step, "it does not run on microcontrollers at this place")
         do(number, step)
         if self.width > ROW_MOST:
             raise self._refused(number, step, f"rows of more than {ROW_MOST} values do not run on microcontrollers")

@@ -68,6 +68,7 @@ enum eq_fe_kind {
     EQ_FE_LIMIT = 33,
     EQ_FE_MATRIX = 34,
     EQ_FE_STACK = 35,
+    EQ_FE_PCEN = 36, /* from numbers */
     /* from pixels to rows of values, the first record of an image */
     EQ_FE_PICTURE = 50,
     /* from numbers as they are sent to rows of them, the first record of features */
@@ -194,6 +195,19 @@ struct eq_fe_log {
 struct eq_fe_fix {
     struct eq_op op;
     int32_t exponent;
+};
+
+/* Energy normalization of each band over its own running mean: mean = mean * keep + x * part; the value is
+ * (x / (eps + mean)^gain + bias)^power in units of 2^exponent, minus `less`. */
+struct eq_fe_pcen {
+    struct eq_op op;
+    uint32_t from_one;              /* 1: before the first row the mean is 1, 0: it is that row */
+    struct eq_fe_number keep, part; /* below 2 */
+    struct eq_fe_number eps, bias;
+    uint32_t gain, power;           /* in 24 fractional bits, at most 10 */
+    int32_t exponent;
+    int32_t less;
+    eq_ref mean;                    /* arena: struct eq_fe_number[width] */
 };
 
 /* round(x * mult / 2^shift) + add */

@@ -7,6 +7,8 @@
 
 #define EQ_FE_SAMPLE_MOST (1 << 29) /* samples after any step lie within it */
 #define EQ_FE_LOG_BITS 23
+#define EQ_FE_POWER_BITS 24u /* fractional bits of powers */
+#define EQ_FE_MOST_POWER (10u << EQ_FE_POWER_BITS)
 #define EQ_FE_MOST_ROW 8192u /* values of a row */
 
 /* x / 2^shift, halves up; |x| below 2^62, shift up to 62. */
@@ -85,6 +87,12 @@ struct eq_fe_number eq_fe_plus(struct eq_fe_number a, struct eq_fe_number b);
 int eq_fe_less(struct eq_fe_number a, struct eq_fe_number b);
 struct eq_fe_number eq_fe_inverse(uint32_t x); /* 1 / x */
 int32_t eq_fe_log2(struct eq_fe_number x);     /* in EQ_FE_LOG_BITS fractional bits */
+
+struct eq_fe_number eq_fe_exp2(int64_t x);     /* of EQ_FE_LOG_BITS fractional bits */
+int32_t eq_fe_fixed(struct eq_fe_number x, int32_t exponent); /* in units of 2^exponent, rounded down */
+
+/* The number `x` of a row, whose mean so far is at `mean`, normalized. */
+int32_t eq_fe_pcen(const struct eq_fe_pcen *op, struct eq_fe_number x, struct eq_fe_number *mean);
 
 /* Frame number `at`: from its samples to a row of the model's input, or into a stack. */
 void eq_fe_row(struct eq_frontend *front, uint32_t at);

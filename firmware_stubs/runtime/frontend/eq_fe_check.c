@@ -233,6 +233,21 @@ static int fix(struct check *check, const struct eq_fe_fix *op)
     return op->exponent >= -MOST_EXPONENT && op->exponent <= MOST_EXPONENT;
 }
 
+/* What a mean is multiplied with lies below 2, so that it never outgrows its exponent. */
+static int is_part(struct eq_fe_number x)
+{
+    return is_number(x) && (x.m == 0 || x.e <= -31);
+}
+
+static int pcen(struct check *check, const struct eq_fe_pcen *op)
+{
+    uint64_t bytes = (uint64_t)check->width * sizeof(struct eq_fe_number);
+    return op->from_one <= 1 && is_part(op->keep) && is_part(op->part) && is_number(op->eps) && is_number(op->bias) &&
+           op->gain <= EQ_FE_MOST_POWER && op->power <= EQ_FE_MOST_POWER && op->exponent >= -MOST_EXPONENT &&
+           op->exponent <= MOST_EXPONENT && eq_check_arena(check->bounds, op->mean, bytes, 4) == EQ_OK &&
+           eq_check_apart(op->mean, bytes, check->head->values, check->head->values_bytes) == EQ_OK;
+}
+
 static int affine(struct check *check, const struct eq_fe_affine *op)
 {
     uint64_t bytes = (uint64_t)op->count * 4;
@@ -374,6 +389,7 @@ RULE(gain, struct eq_fe_gain)
 RULE(hold, struct eq_fe_hold)
 RULE(logarithm, struct eq_fe_log)
 RULE(fix, struct eq_fe_fix)
+RULE(pcen, struct eq_fe_pcen)
 RULE(affine, struct eq_fe_affine)
 RULE(limit, struct eq_fe_limit)
 RULE(matrix, struct eq_fe_matrix)
@@ -399,6 +415,7 @@ static const struct rule rules[] = {
     [EQ_FE_HOLD] = {NUMBERS, NUMBERS, sizeof(struct eq_fe_hold), hold_holds},
     [EQ_FE_LOG] = {NUMBERS, VALUES, sizeof(struct eq_fe_log), logarithm_holds},
     [EQ_FE_FIX] = {NUMBERS, VALUES, sizeof(struct eq_fe_fix), fix_holds},
+    [EQ_FE_PCEN] = {NUMBERS, VALUES, sizeof(struct eq_fe_pcen), pcen_holds},
     [EQ_FE_AFFINE] = {VALUES, VALUES, sizeof(struct eq_fe_affine), affine_holds},
     [EQ_FE_LIMIT] = {VALUES, VALUES, sizeof(struct eq_fe_limit), limit_holds},
     [EQ_FE_MATRIX] = {VALUES, VALUES, sizeof(struct eq_fe_matrix), matrix_holds},

@@ -10,6 +10,7 @@ struct row {
     int32_t *values;
     uint32_t width;
     int32_t exponent; /* of bins */
+    uint32_t at;      /* number of the frame */
 };
 
 static struct eq_fe_number number_at(const struct row *row, uint32_t i)
@@ -102,9 +103,19 @@ static void logarithm(const struct row *row, const struct eq_fe_log *op)
 static void fix(const struct row *row, const struct eq_fe_fix *op)
 {
     for (uint32_t i = 0; i < row->width; i++) {
+        row->values[i] = eq_fe_fixed(number_at(row, i), op->exponent);
+    }
+}
+
+static void pcen(const struct row *row, const struct eq_fe_pcen *op)
+{
+    struct eq_fe_number *mean = eq_in_arena(row->model, op->mean);
+    for (uint32_t i = 0; i < row->width; i++) {
         struct eq_fe_number x = number_at(row, i);
-        int32_t right = op->exponent - x.e;
-        row->values[i] = x.m == 0 || right >= 32 ? 0 : right <= 0 ? INT32_MAX : (int32_t)(x.m >> right);
+        if (row->at == 0) {
+            mean[i] = op->from_one ? (struct eq_fe_number){(uint32_t)1 << 31, -31} : x;
+        }
+        row->values[i] = eq_fe_pcen(op, x, &mean[i]);
     }
 }
 
@@ -224,6 +235,9 @@ static int one(struct row *row, const void *op)
     case EQ_FE_FIX:
         fix(row, op);
         return 1;
+    case EQ_FE_PCEN:
+        pcen(row, op);
+        return 1;
     case EQ_FE_AFFINE:
         affine(row, op);
         return 1;
@@ -263,13 +277,13 @@ static void finish(struct row *row, const void *op)
 
 void eq_fe_finish(struct eq_frontend *front, const void *record, uint32_t width)
 {
-    struct row row = {front, front->model, eq_fe_values(front), width, 0};
+    struct row row = {front, front->model, eq_fe_values(front), width, 0, 0};
     finish(&row, record);
 }
 
 void eq_fe_row(struct eq_frontend *front, uint32_t at)
 {
-    struct row row = {front, front->model, eq_fe_values(front), 0, 0};
+    struct row row = {front, front->model, eq_fe_values(front), 0, 0, at};
     const struct eq_op *op = (const void *)behind(front->frame);
     if (op->kind == EQ_FE_MICRO) {
         eq_fe_micro(front, (const void *)op, at);

@@ -34,6 +34,19 @@ def on_samples(draw: st.DrawFn) -> list[Step]:
     return draw(st.permutations(choices))[: draw(st.integers(0, 5))]
 
 
+def on_energies(draw: st.DrawFn) -> Step:
+    """Energy normalization with any parameters."""
+    return {
+        "do": "pcen",
+        "smoothing": draw(st.sampled_from([0.025, 1e-9, 0.5, 1.0])),
+        "gain": draw(st.sampled_from([0.98, 0.0, 0.5, 1.0, 1.7])),
+        "bias": draw(st.sampled_from([2.0, 0.0, 1e-3, 100.0])),
+        "power": draw(st.sampled_from([0.5, 0.1, 1.0, 2.0])),
+        "eps": draw(st.sampled_from([1e-6, 1e-30, 10.0])),
+        "start": draw(st.sampled_from(["first", "one"])),
+    }
+
+
 def on_values(draw: st.DrawFn, width: int) -> list[Step]:
     """Steps on rows of `width` values."""
     rows = draw(st.lists(small, min_size=width, max_size=width))
@@ -67,7 +80,10 @@ def chains(draw: st.DrawFn) -> tuple[Preprocess, int, int, int]:
         steps.append({"do": "mel", "bins": width, "low_hz": 20, "high_hz": draw(st.integers(400, 8000)), "norm": norm})
     if draw(st.booleans()):
         steps.append({"do": "scale", "multiply": draw(st.floats(0, 10)), "add": draw(st.floats(0, 1))})
-    if draw(st.booleans()):
+    end = draw(st.sampled_from(["", "log", "pcen"]))
+    if end == "pcen":
+        steps.append(on_energies(draw))
+    if end == "log":
         base, offset = draw(st.sampled_from(["e", "10", "2"])), draw(st.sampled_from([1e-6, 1e-30, 0.1, 40.0]))
         steps.append({"do": "log", "base": base, "offset": offset, "multiply": draw(small)})
         if mel and draw(st.booleans()):

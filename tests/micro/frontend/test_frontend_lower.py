@@ -39,7 +39,7 @@ EXTERNAL = {"owner": "me", "sha256": "0" * 64}
         ([FRAME, {"do": "window"}, {"do": "clip", "low": 0, "high": 1}, SPECTRUM], r"Step 3 \(clip\).*behind a window"),
         ([FRAME, {"do": "spectrum", "fft": 34}, LOG], r"Step 2 \(spectrum\).*fft is 34; microcontrollers take powers"),
         ([FRAME, SPECTRUM, {"do": "scale", "multiply": -1}, LOG], r"Step 3 \(scale\).*0 or more"),
-        ([FRAME, SPECTRUM, {"do": "pcen"}], r"Step 3 \(pcen\)"),
+        ([FRAME, SPECTRUM, {"do": "pcen", "gain": 0, "power": 10}], r"Step 3 \(pcen\).*values of up to"),
         ([FRAME, SPECTRUM, LOG, {"do": "stack", "frames": 2}, {"do": "stack", "frames": 2}], r"Step 5 \(stack\)"),
         ([{"do": "scale"}, {"do": "micro"}], r"Step 1 \(scale\).*before micro"),
         ([FRAME], "neither a spectrum nor a micro step"),
