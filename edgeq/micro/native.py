@@ -17,6 +17,7 @@ from edgeq.errors import ArtifactError, UsageError
 from edgeq.micro.image import ALIGN, read_image
 from edgeq.micro.library import find_library
 from edgeq.preprocess import Raw
+from edgeq.preprocess.wire import encode_raw
 from edgeq.protocol.status import Status
 
 _PROTOTYPES = {
@@ -42,7 +43,7 @@ _PROTOTYPES = {
     "eq_native_goldens": (c_uint, [c_void_p]),
     "eq_native_kinds": (c_size_t, [c_void_p, c_void_p, c_size_t]),
 }
-_DTYPES = {"int8": 1, "int16": 2, "int32": 3, "float32": 4, "uint8": 5}
+_DTYPES = {"int16": 2, "float32": 4, "uint8": 5}
 _MEANINGS = {
     Status.INVALID: "an offset, length, shape or parameter of it is out of range",
     Status.NO_SPACE: "it needs a larger arena",
@@ -142,14 +143,15 @@ class NativeModel:
         bytes, then the rest. `UsageError` for what it does not take, and without a front end."""
         if not self.has_frontend:
             raise UsageError("The image has no front end.", "Compile the model with [preprocess].")
-        array = raw.array
-        item = _Raw(_DTYPES.get(array.dtype.name, 0), array.ndim, (*array.shape, 0, 0, 0)[:3], raw.rate_hz)
+        sent = encode_raw(raw)
+        shape = sent["shape"]
+        item = _Raw(_DTYPES[sent["type"]], len(shape), (*shape, 0, 0, 0)[:3], sent["rate"])
         with self._lock:
             self._open()
             why = c_char_p()
             if self._runtime.eq_frontend_begin(self._frontend, ctypes.byref(item), ctypes.byref(why)):
                 raise UsageError(f"The front end refuses the input: {(why.value or b'').decode()}.")
-            self._feed(array.tobytes(), chunks)
+            self._feed(sent["data"], chunks)
             while self._runtime.eq_frontend_step(self._frontend):
                 pass
             place, size = self._tensors("eq_input")[0]

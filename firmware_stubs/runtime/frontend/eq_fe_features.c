@@ -37,7 +37,7 @@ int eq_fe_features_begin(struct eq_frontend *front, const struct eq_raw *raw, co
     if ((op->axes == EQ_FE_ROWS_OF && raw->rank != 2) || (op->axes != EQ_FE_ANY_AXES && last != op->width)) {
         return refused(why, "the features have another last axis than the release expects");
     }
-    if (count < front->head->least || count > front->head->most || count % op->width != 0) {
+    if (count < front->head->least || count > front->head->most || (uint32_t)count % op->width != 0) {
         return refused(why, "the features are fewer or more than the release expects");
     }
     front->dtype = raw->dtype;
@@ -86,7 +86,7 @@ static int32_t decoded(uint32_t dtype, uint32_t word, int32_t *e)
     int32_t exponent = (int32_t)(word >> 23 & UINT8_MAX), m = (int32_t)(word & 0x7fffffu);
     *e = 0;
     if (dtype != EQ_F32) {
-        return dtype == EQ_U8 ? (int32_t)word : (int16_t)(uint16_t)word;
+        return dtype == EQ_U8 ? (uint8_t)word : (int16_t)(uint16_t)word;
     }
     if (exponent == UINT8_MAX && m != 0) {
         return 0;
