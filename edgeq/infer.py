@@ -60,9 +60,11 @@ def _raws(inputs: Sequence[Array] | Sequence[Raw], interface: Interface) -> list
         return [item for item in inputs if isinstance(item, Raw)] or None
     array = inputs[0]
     kinds = {"audio": (np.int16, 1), "image": (np.uint8, 3)}
-    dtype, axes = kinds.get(str(preprocess["input"]), (array.dtype, array.ndim - 1))
+    dtype, axes = kinds.get(str(preprocess["input"]), (array.dtype, max(1, array.ndim - 1)))
     if array.dtype != dtype or array.ndim not in (axes, axes + 1):
         return None
+    if not np.isfinite(array).all():
+        raise UsageError("The input has values that are not finite (NaN or infinity).", "Clean the data first.")
     rate_hz = int(preprocess.get("rate_hz", 0))
     return [Raw(item, rate_hz) for item in (array if array.ndim > axes else array[None])]
 

@@ -16,7 +16,7 @@ from edgeq.agent.service import Service
 from edgeq.bundle import Bundle
 from edgeq.deploy import deploy
 from edgeq.device.device import Device
-from edgeq.errors import DeviceError
+from edgeq.errors import DeviceError, UsageError
 from edgeq.infer import infer
 from edgeq.interface import Array
 from edgeq.link.memory import MemoryLink
@@ -123,3 +123,14 @@ def test_another_preprocessing_is_another_interface(device: Device, tmp_path: Pa
     assert no.value.status == Status.INTERFACE
     assert len(device.releases()) == 1
     assert deploy(bundle(tmp_path / "two", other), device, allow_interface_change=True).n == 2
+
+
+def test_features_are_taken_one_by_one_or_many_at_once_and_must_be_finite(device: Device, tmp_path: Path) -> None:
+    scaled = parse({"input": "features", "steps": STEPS})
+    deploy(bundle(tmp_path / "b", scaled), device)
+    row = np.linspace(0, 200, int(np.prod(SHAPE)), dtype=np.float32)
+    (one,), (two,) = infer(device, [row])[-1:], infer(device, [np.stack([row, row])])[-1:]
+    np.testing.assert_array_equal(two, np.concatenate([one, one]))
+    row[3] = np.nan
+    with pytest.raises(UsageError, match="not finite"):
+        infer(device, [row])
