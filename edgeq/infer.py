@@ -16,6 +16,7 @@ from edgeq.device.device import INVOKE_BYTES, Device, Progress, silent
 from edgeq.errors import UsageError
 from edgeq.interface import Array, Interface
 from edgeq.preprocess import Raw
+from edgeq.preprocess.audio import at_rate
 from edgeq.quantize.samples import match
 
 REQUEST_S = 1.0
@@ -107,6 +108,10 @@ def _columns(inputs: Sequence[Array], interface: Interface, raw: bool) -> list[A
 def _invoke_raws(device: Device, raws: Sequence[Raw], progress: Progress) -> Array:
     """Raw outputs as bytes, one row a sample."""
     rows, told = [], time.monotonic()
+    if "frontend" in device.describe():
+        # A microcontroller hears its own microphone, at one rate; a file of another is brought to it here.
+        rate_hz = int((device.interface().preprocess or {}).get("rate_hz", 0))
+        raws = [at_rate(item, rate_hz) if item.rate_hz and rate_hz else item for item in raws]
     for done, item in enumerate(raws):
         if time.monotonic() - told > PROGRESS_S:
             told = time.monotonic()

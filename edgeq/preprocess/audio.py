@@ -11,6 +11,8 @@ import math
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from edgeq.preprocess.raw import Raw
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -80,6 +82,16 @@ class Resample:
         if done > 0:
             self._kept, self._start = self._kept[done:], self._start + done
         return found
+
+
+def at_rate(raw: Raw, rate_hz: int) -> Raw:
+    """Audio as a microphone of `rate_hz` would have given it: resampled, rounded to int16."""
+    import numpy as np
+
+    if raw.rate_hz == rate_hz:
+        return raw
+    samples = Resample(raw.rate_hz, rate_hz)(np.asarray(raw.array, np.float64), True)
+    return Raw(np.clip(np.rint(samples), -32768, 32767).astype(np.int16), rate_hz)
 
 
 def pad(values: Mapping[str, Any], samples: Array) -> Array:

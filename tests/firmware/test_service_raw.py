@@ -17,9 +17,12 @@ from edgeq.deploy import deploy
 from edgeq.device.device import Device
 from edgeq.device.open import open_device
 from edgeq.errors import DeviceError
+from edgeq.infer import infer
+from edgeq.interface import Interface, Tensor
 from edgeq.link.proxy import Faults, Noise, Proxy
 from edgeq.link.tcp import TcpLink
 from edgeq.preprocess import Preprocess, Raw, parse
+from edgeq.preprocess.audio import at_rate
 from edgeq.protocol import contract
 from edgeq.protocol.status import Status
 
@@ -50,8 +53,9 @@ def raw_bundle(device: Device, folder: Path, spoilt: bool = False, steps: Any = 
 def bundle_of(device: Device, path: Path, preprocess: Preprocess, raw: Raw, spoilt: bool = False) -> Bundle:
     """The same for any preprocessing."""
     facts, name = device.describe(), path.name
-    data, interface, _ = tiny()
-    text = canonical_json(interface.to_json())
+    data = tiny()[0]
+    told = Tensor("x", INPUT.shape, "int8", INPUT.scales[0], INPUT.zero_points[0])
+    text = canonical_json(Interface((told,), (told,), (), preprocess.to_json()).to_json())
     made = bytearray(quantized(front(preprocess, INPUT).program, raw))
     made[5] ^= spoilt
     image = front(preprocess, INPUT, [(raw, [bytes(made)])], text, facts["target"]).image
@@ -199,3 +203,12 @@ def test_an_emulated_cortex_m4_computes_the_same(board: Device, tmp_path: Path) 
     values, preprocess = numbers("float32")
     deploy(bundle_of(board, tmp_path / "features", preprocess, values), board, allow_interface_change=True)
     assert board.invoke_raw(values) == quantized(front(preprocess, INPUT).program, values)
+
+
+def test_a_clip_of_another_rate_is_brought_to_the_microphone_s(device: Device, tmp_path: Path) -> None:
+    deploy(raw_bundle(device, tmp_path), device)
+    clip = Raw(noise(3 * SAMPLES, 5).array, 3 * RATE_HZ)
+    heard = at_rate(clip, RATE_HZ)
+    assert (len(heard.array), heard.rate_hz) == (SAMPLES, RATE_HZ)
+    (found,) = infer(device, [clip])
+    assert np.array_equal(found, infer(device, [heard])[0])
