@@ -13,7 +13,7 @@ from edgeq.dataset import keys, labels
 from edgeq.dataset.labels import Labels
 from edgeq.dataset.npy import Header, Rows, open_npy, open_npz
 from edgeq.dataset.options import Options, Progress
-from edgeq.dataset.source import Array, Numbers
+from edgeq.dataset.source import Array
 from edgeq.errors import UsageError
 from edgeq.preprocess.raw import Raw
 
@@ -43,14 +43,6 @@ class ArraySource:
     def kind(self) -> str:
         return "audio" if self.rate_hz else "tensor"
 
-    @property
-    def classes(self) -> tuple[str, ...]:
-        return self.found.classes
-
-    @property
-    def unlabelled(self) -> str:
-        return self.found.why
-
     def __len__(self) -> int:
         return len(self.arrays[0])
 
@@ -59,9 +51,6 @@ class ArraySource:
 
     def name(self, index: int) -> str:
         return f"sample {index}"
-
-    def labels(self) -> Numbers | None:
-        return self.found.numbers
 
 
 def open_arrays(path: Path, options: Options) -> ArraySource:

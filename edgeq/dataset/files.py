@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgeq.dataset.labels import Labels
 from edgeq.dataset.listing import Listing
-from edgeq.dataset.source import Numbers
 from edgeq.preprocess.raw import Raw
 
 
@@ -21,16 +21,12 @@ class FileSource:
     inputs: tuple[str, ...] = ("x",)
 
     @property
-    def classes(self) -> tuple[str, ...]:
-        return self.listing.found.classes
+    def found(self) -> Labels:
+        return self.listing.found
 
     @property
     def notes(self) -> tuple[str, ...]:
         return self.listing.notes
-
-    @property
-    def unlabelled(self) -> str:
-        return self.listing.found.why
 
     def __len__(self) -> int:
         return len(self.listing.files)
@@ -40,6 +36,3 @@ class FileSource:
 
     def name(self, index: int) -> str:
         return self.listing.files[index]
-
-    def labels(self) -> Numbers | None:
-        return self.listing.found.numbers

@@ -19,7 +19,7 @@ from edgeq.dataset.given import Sample, array_of, kind_of, label_of, sample_of
 from edgeq.dataset.labels import LabelReader, Labels
 from edgeq.dataset.npy import Header, Rows
 from edgeq.dataset.options import Options, Progress, Ticker
-from edgeq.dataset.source import Array, Numbers, Source
+from edgeq.dataset.source import Array, Source
 from edgeq.dataset.spool import Spool
 from edgeq.dataset.usercode import Code, find
 from edgeq.errors import UsageError
@@ -71,14 +71,6 @@ class IndexedSource:
     def inputs(self) -> tuple[str, ...]:
         return self.layout.inputs
 
-    @property
-    def classes(self) -> tuple[str, ...]:
-        return self._found.classes
-
-    @property
-    def unlabelled(self) -> str:
-        return self._found.why
-
     def __len__(self) -> int:
         return self.count
 
@@ -89,11 +81,8 @@ class IndexedSource:
     def name(self, index: int) -> str:
         return f"sample {index}"
 
-    def labels(self) -> Numbers | None:
-        return self._found.numbers
-
     @cached_property
-    def _found(self) -> Labels:
+    def found(self) -> Labels:
         """From the object's own `labels`, which may be there to save time, else from every sample."""
         own = getattr(self.given, "labels", None)
         reader = LabelReader(self.options.classes, self.code.spec)
@@ -130,14 +119,6 @@ class SpooledSource:
     def inputs(self) -> tuple[str, ...]:
         return self.layout.inputs
 
-    @property
-    def classes(self) -> tuple[str, ...]:
-        return self.found.classes
-
-    @property
-    def unlabelled(self) -> str:
-        return self.found.why
-
     def __len__(self) -> int:
         return len(self.rates_hz)
 
@@ -151,9 +132,6 @@ class SpooledSource:
 
     def name(self, index: int) -> str:
         return f"sample {index}"
-
-    def labels(self) -> Numbers | None:
-        return self.found.numbers
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeq.dataset.labels import Labels
 from edgeq.dataset.options import Progress, Ticker, silent
 from edgeq.errors import UsageError
 from edgeq.preprocess.raw import Raw
@@ -37,16 +37,12 @@ class Source(Protocol):
         """The names of the arrays of a sample; ("x",) where there is one."""
 
     @property
-    def classes(self) -> tuple[str, ...]:
-        """The names of the classes in label order, where the data has them."""
+    def found(self) -> Labels:
+        """The labels, and the names of the classes; or why there are none."""
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Sentences that people should read: what was skipped, what looks odd."""
-
-    @property
-    def unlabelled(self) -> str:
-        """Why `labels()` gives None, as the end of a sentence that begins with the name of the data."""
 
     def __len__(self) -> int: ...
 
@@ -55,9 +51,6 @@ class Source(Protocol):
 
     def name(self, index: int) -> str:
         """For people: the file, "line 18" of a table, or "sample 17"."""
-
-    def labels(self) -> Numbers | None:
-        """The class number of every sample; None where there are none."""
 
 
 @dataclass(frozen=True)
@@ -83,23 +76,23 @@ class Dataset:
     @property
     def classes(self) -> tuple[str, ...]:
         """The names of the classes in label order, where the data has them."""
-        return self.source.classes
+        return self.source.found.classes
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Sentences that people should read: what was skipped, what looks odd."""
         return self.source.notes
 
-    @cached_property
+    @property
     def labels(self) -> Numbers | None:
         """The class number of every sample; None where there are none."""
-        return self.source.labels()
+        return self.source.found.numbers
 
     def require_labels(self) -> Numbers:
         """The class number of every sample; `UsageError` says why there are none."""
         if self.labels is None:
             raise UsageError(
-                f"'{self.spec}' {self.source.unlabelled}.",
+                f"'{self.spec}' {self.source.found.why}.",
                 "docs/data.md says where each kind of data has its labels; of a regression there is no accuracy: "
                 "leave --eval out.",
             )

@@ -14,7 +14,7 @@ from edgeq.dataset import labels
 from edgeq.dataset.labels import LabelReader, Labels
 from edgeq.dataset.listing import LABEL_COLUMNS, delimiter_of
 from edgeq.dataset.options import Options, Ticker
-from edgeq.dataset.source import Array, Numbers
+from edgeq.dataset.source import Array
 from edgeq.errors import UsageError
 from edgeq.preprocess.raw import Raw
 
@@ -99,14 +99,6 @@ class TableSource:
     inputs: tuple[str, ...] = ("x",)
     notes: tuple[str, ...] = ()
 
-    @property
-    def classes(self) -> tuple[str, ...]:
-        return self.found.classes
-
-    @property
-    def unlabelled(self) -> str:
-        return self.found.why
-
     def __len__(self) -> int:
         return self.count
 
@@ -133,9 +125,6 @@ class TableSource:
         except OSError as error:
             raise _unreadable(self.layout.path, error) from error
         raise UsageError(f"Sample {index} of '{self.layout.path}' is gone.", "Was the file changed meanwhile?")
-
-    def labels(self) -> Numbers | None:
-        return self.found.numbers
 
 
 def open_table(path: Path, options: Options) -> TableSource:

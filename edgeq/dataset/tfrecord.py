@@ -18,7 +18,7 @@ from edgeq.dataset.options import Options
 from edgeq.dataset.picture import decode_image, looks_encoded
 from edgeq.dataset.record_file import record, records, upper
 from edgeq.dataset.riff import decode_wav
-from edgeq.dataset.source import Array, Numbers
+from edgeq.dataset.source import Array
 from edgeq.errors import UsageError
 from edgeq.preprocess.raw import Raw
 
@@ -61,14 +61,6 @@ class RecordSource:
     def inputs(self) -> tuple[str, ...]:
         return self.layout.inputs
 
-    @property
-    def classes(self) -> tuple[str, ...]:
-        return self.found.classes
-
-    @property
-    def unlabelled(self) -> str:
-        return self.found.why
-
     def __len__(self) -> int:
         return len(self.places)
 
@@ -79,9 +71,6 @@ class RecordSource:
 
     def name(self, index: int) -> str:
         return f"sample {index}"
-
-    def labels(self) -> Numbers | None:
-        return self.found.numbers
 
 
 def open_records(listing: Listing, options: Options) -> RecordSource:

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeq.dataset import source
-from edgeq.dataset.source import MOST_SAMPLES, Dataset, Numbers
+from edgeq.dataset.labels import NONE, Labels
+from edgeq.dataset.source import MOST_SAMPLES, Dataset
 from edgeq.errors import UsageError
 from edgeq.preprocess.raw import Raw
 
@@ -23,9 +24,7 @@ class Listed:
     inputs: tuple[str, ...] = ("x",)
     rate_hz: int = 0
     kind: str = "tensor"
-    classes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    unlabelled: str = "has no labels"
 
     def __len__(self) -> int:
         return len(self.arrays)
@@ -36,8 +35,9 @@ class Listed:
     def name(self, index: int) -> str:
         return f"sample {index}"
 
-    def labels(self) -> Numbers | None:
-        return None if self.numbers is None else np.array(self.numbers, np.int64)
+    @property
+    def found(self) -> Labels:
+        return NONE if self.numbers is None else Labels(np.array(self.numbers, np.int64))
 
 
 def dataset(arrays: list[Any], numbers: list[int] | None = None, rate_hz: int = 0) -> Dataset:
