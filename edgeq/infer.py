@@ -36,7 +36,7 @@ def infer(
     interface = device.interface()
     raws = None if raw else _raws(inputs, interface)
     if raws is not None:
-        outputs = _invoke_raws(device, raws, progress)
+        outputs = _invoke_raws(device, raws, interface, progress)
     else:
         columns = _columns(_stacked(inputs, device, interface), interface, raw)
         outputs = _invoke(device, columns, len(columns[0]), progress)
@@ -76,8 +76,8 @@ def _stacked(inputs: Sequence[Array] | Sequence[Raw], device: Device, interface:
     if not arrays:
         return [item for item in inputs if not isinstance(item, Raw)]
     wanted = [extent for extent in interface.inputs[0].shape if extent != 1]
-    if any([extent for extent in array.shape if extent != 1] != wanted for array in arrays):
-        odd = next(array for array in arrays if [extent for extent in array.shape if extent != 1] != wanted)
+    odd = next((array for array in arrays if [extent for extent in array.shape if extent != 1] != wanted), None)
+    if odd is not None:
         raise UsageError(
             f"The input has the shape {list(odd.shape)}; the model wants {list(interface.inputs[0].shape[1:])}, and "
             f"the release on {device.address} has no preprocessing.",
@@ -105,12 +105,12 @@ def _columns(inputs: Sequence[Array], interface: Interface, raw: bool) -> list[A
     return columns
 
 
-def _invoke_raws(device: Device, raws: Sequence[Raw], progress: Progress) -> Array:
+def _invoke_raws(device: Device, raws: Sequence[Raw], interface: Interface, progress: Progress) -> Array:
     """Raw outputs as bytes, one row a sample."""
     rows, told = [], time.monotonic()
     if "frontend" in device.describe():
         # A microcontroller hears its own microphone, at one rate; a file of another is brought to it here.
-        rate_hz = int((device.interface().preprocess or {}).get("rate_hz", 0))
+        rate_hz = int((interface.preprocess or {}).get("rate_hz", 0))
         raws = [at_rate(item, rate_hz) if item.rate_hz and rate_hz else item for item in raws]
     for done, item in enumerate(raws):
         if time.monotonic() - told > PROGRESS_S:

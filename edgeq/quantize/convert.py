@@ -16,7 +16,7 @@ from edgeq.model.tflite import read_model
 from edgeq.quantize.detect import Detected, detect_mode
 from edgeq.quantize.float_model import check_float
 from edgeq.quantize.process import Progress, run_worker, work_folder
-from edgeq.quantize.recipe import STATIC, Recipe
+from edgeq.quantize.recipe import Recipe
 from edgeq.quantize.samples import Given, as_samples, store
 from edgeq.quantize.sandbox import Sandbox
 from edgeq.quantize.verify import check_mode
@@ -55,15 +55,6 @@ def given_mode(model: Path) -> tuple[bytes, Detected | None] | None:
         return None
     check_finite(data, info)
     return data, found
-
-
-def quantized_already(model: Path) -> bytes | None:
-    """The bytes of a `.tflite` file that holds integers throughout, or at most float inputs and outputs; else None.
-
-    `ArtifactError` for a damaged file.
-    """
-    given = given_mode(model)
-    return given[0] if given and given[1] and given[1].mode in STATIC else None
 
 
 def convert(

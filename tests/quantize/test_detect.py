@@ -7,7 +7,7 @@ from test_streaming import svdf_model
 from zoo import RECIPES
 
 from edgeq.model.tflite import read_model
-from edgeq.quantize.convert import Variants, given_mode, quantized_already
+from edgeq.quantize.convert import Variants, given_mode
 from edgeq.quantize.detect import Detected, detect_mode
 from edgeq.quantize.recipe import Recipe
 
@@ -33,12 +33,11 @@ def test_models_of_others_are_recognized(shared_models: Path, name: str, expecte
 
 def test_what_is_given_passes_through_or_is_float(variants: Variants, tmp_path: Path) -> None:
     path = tmp_path / "model.TFLITE"
-    for recipe, integer in [(Recipe(), True), (Recipe("static_wi8_ai16"), True), (Recipe("float16"), False)]:
+    for recipe in (Recipe(), Recipe("static_wi8_ai16"), Recipe("float16")):
         path.write_bytes(variants.models[recipe])
         assert given_mode(path) == (variants.models[recipe], Detected(recipe.mode, "channel", recipe.io_type))
-        assert quantized_already(path) == (variants.models[recipe] if integer else None)
     path.write_bytes(variants.float_model)
-    assert given_mode(path) is None and quantized_already(path) is None
+    assert given_mode(path) is None
     assert given_mode(tmp_path) is None
 
 
