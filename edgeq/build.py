@@ -13,7 +13,7 @@ from edgeq.assemble import Ingredients, assemble, runtime_wheels, title_of
 from edgeq.bundle import Bundle
 from edgeq.dataset import open_dataset
 from edgeq.errors import ConvertError, UsageError
-from edgeq.fit import Finding
+from edgeq.finding import Finding
 from edgeq.interface import Interface
 from edgeq.materials import UNDECLARED, Declared, Materials, micro_raws, open_materials, raws
 from edgeq.micro.compile import Compiled, compile_model

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from edgeq import fit
 from edgeq.candidate import Candidate
 from edgeq.errors import ConvertError
-from edgeq.fit import Finding
+from edgeq.finding import Finding, ordered
 from edgeq.micro.compile import Compiled
 from edgeq.micro.footprint import footprint
 from edgeq.micro.peak import peak
@@ -46,7 +46,7 @@ def check(model: Candidate, target: TargetProfile) -> Checked:
         if target.runtime.kernels == MICRO and isinstance(model.planned, ConvertError):
             findings.append(Finding("plan", "error", model.planned.message, model.planned.hint))
         needs = {"ram": fit.linux_ram_bytes(model.info)}
-        return Checked(target.name, model.mode, needs, {"ram": target.ram_free_bytes}, tuple(fit.ordered(findings)))
+        return Checked(target.name, model.mode, needs, {"ram": target.ram_free_bytes}, tuple(ordered(findings)))
     return _on_microcontroller(model, target, findings)
 
 
@@ -72,7 +72,7 @@ def _on_microcontroller(model: Candidate, target: TargetProfile, findings: list[
     planned = model.preprocessed
     if isinstance(planned, ConvertError):
         findings.append(Finding("plan", "error", planned.message, planned.hint))
-        return Checked(target.name, model.mode, {}, limits, tuple(fit.ordered(findings)))
+        return Checked(target.name, model.mode, {}, limits, tuple(ordered(findings)))
     takes = footprint(planned, target.port)
     limits["flash"] = fit.slot_bytes(takes, target)
     needs = {
@@ -85,7 +85,7 @@ def _on_microcontroller(model: Candidate, target: TargetProfile, findings: list[
         "firmware": takes.firmware_bytes,
     }
     findings += [_explained(finding, planned, model.info) for finding in fit.check_plan(takes, target)]
-    return Checked(target.name, model.mode, needs, limits, tuple(fit.ordered(findings)))
+    return Checked(target.name, model.mode, needs, limits, tuple(ordered(findings)))
 
 
 def _explained(finding: Finding, planned: Compiled, info: ModelInfo) -> Finding:

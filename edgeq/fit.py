@@ -6,29 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgeq.errors import FitError
+from edgeq.finding import Finding, ordered
 from edgeq.model.tflite import ModelInfo
 from edgeq.resolve import PUSH, candidates, of_target, resolve
 from edgeq.target import TargetProfile
 from edgeq.units import format_bytes
 
-SEVERITIES = ("error", "warning", "info")
 MODE = "static_wi8_ai8"
 MIXED = "mixed"
 """The mode of a model that was quantized elsewhere, in several modes at once."""
 SECTOR_BYTES = 4096
 """Of flash without a map."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One answer about a model. `actual` and `limit` are in the unit that the message names, or None."""
-
-    code: str
-    severity: str
-    message: str
-    hint: str = ""
-    actual: float | None = None
-    limit: float | None = None
 
 
 def check(model: ModelInfo, target: TargetProfile, mode: str = MODE) -> list[Finding]:
@@ -39,11 +27,6 @@ def check(model: ModelInfo, target: TargetProfile, mode: str = MODE) -> list[Fin
     memory = [] if target.kind == "mcu" else _memory(model, target)
     findings = [*precheck(target, mode), *_operators(model, target), *memory, *_accelerators(model, target, mode)]
     return ordered(findings)
-
-
-def ordered(findings: Sequence[Finding]) -> list[Finding]:
-    """Errors first."""
-    return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
 
 
 def precheck(target: TargetProfile, mode: str = MODE) -> list[Finding]:

@@ -10,7 +10,7 @@ import pytest
 
 from edgeq.console import Console, table
 from edgeq.errors import FitError, LinkError
-from edgeq.fit import Finding
+from edgeq.finding import Finding
 
 
 def test_numbers_are_set_right_and_texts_left() -> None:
