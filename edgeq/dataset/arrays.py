@@ -73,7 +73,7 @@ def open_members(path: str, members: Mapping[str, Named], options: Options) -> A
     if uneven:
         raise UsageError(
             f"'{path}' has {count} samples in '{chosen[0]}' and {members[uneven].header.shape[0]} in '{uneven}'.",
-            "Give every input as many samples.",
+            "Give every input as many samples; of several sets keep one: np.savez('train.npz', x=x_train, y=y_train).",
         )
     rate_hz = _rate(path, members, options)
     if rate_hz and (len(arrays) > 1 or arrays[0].dtype != np.int16 or len(arrays[0].shape) != 2):
@@ -81,7 +81,15 @@ def open_members(path: str, members: Mapping[str, Named], options: Options) -> A
             f"'{path}' gives a rate, and its samples are not clips: one array of type int16 and shape [n, length].",
             "Save the clips as int16, or leave the rate out where they are no audio.",
         )
-    return ArraySource(inputs, arrays, _labels(path, members, count, options), rate_hz)
+    own = _classes(members, options)
+    found = _labels(path, members, count, own, options)
+    turned = found.numbers is not None and own and own != found.classes
+    note = f"'{path}' has the classes {_told(own)}: its labels were brought into the order that was given."
+    return ArraySource(inputs, arrays, found, rate_hz, (note,) if turned else ())
+
+
+def _told(classes: tuple[str, ...]) -> str:
+    return ", ".join(classes[:5]) + ", ..." * (len(classes) > 5)
 
 
 def _choose(path: str, members: Mapping[str, Named], options: Options) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -115,7 +123,8 @@ def _rate(path: str, members: Mapping[str, Named], options: Options) -> int:
     return int(value.flat[0])
 
 
-def _labels(path: str, members: Mapping[str, Named], count: int, options: Options) -> Labels:
+def _labels(path: str, members: Mapping[str, Named], count: int, own: tuple[str, ...], options: Options) -> Labels:
+    """Numbers count in `own`, the names that the data has itself; they are given as `options.classes` count."""
     key = keys.first(keys.LABEL_KEYS, [name for name in members if name not in options.inputs])
     if key is None:
         return labels.NONE
@@ -125,10 +134,9 @@ def _labels(path: str, members: Mapping[str, Named], count: int, options: Option
             f"'{path}' has {count} samples and {header.shape[0] if header.shape else 1} labels.",
             "Give one label for every sample.",
         )
-    classes = options.classes or _classes(members, options)
     rows = members[key].rows(options.progress)
     if header.dtype.kind in "US" and len(header.shape) == 1:
-        texts = labels.LabelReader(classes, path)
+        texts = labels.LabelReader(options.classes or own, path)
         for part in rows.all():
             for text in part:
                 texts.add(text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text))
@@ -137,13 +145,16 @@ def _labels(path: str, members: Mapping[str, Named], count: int, options: Option
     unknown = next((part for part in parts if part.numbers is None), None)
     if unknown:
         return unknown
-    return labels.known(np.concatenate([part.numbers for part in parts if part.numbers is not None]), classes, path)
+    numbers = np.concatenate([part.numbers for part in parts if part.numbers is not None])
+    return labels.renumbered(labels.known(numbers, own or options.classes, path), options.classes, path)
 
 
 def _classes(members: Mapping[str, Named], options: Options) -> tuple[str, ...]:
     key = keys.first(keys.CLASS_KEYS, list(members))
     value = _whole(members[key], options) if key else None
-    return () if value is None or value.dtype.kind != "U" else tuple(map(str, value.flat))
+    if value is None or value.dtype.kind not in "US":
+        return ()
+    return tuple(item.decode("utf-8", "replace") if isinstance(item, bytes) else str(item) for item in value.flat)
 
 
 def _whole(member: Named, options: Options) -> Array | None:

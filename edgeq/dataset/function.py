@@ -53,15 +53,11 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class IndexedSource:
-    """An object with `__len__` and `__getitem__`: a sample is asked for when it is read."""
+class _Coded:
+    """What samples of code have in common, however they are kept."""
 
     code: Code
-    given: Any
-    count: int
     layout: Layout
-    options: Options
-    notes: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -71,15 +67,25 @@ class IndexedSource:
     def inputs(self) -> tuple[str, ...]:
         return self.layout.inputs
 
+    def name(self, index: int) -> str:
+        return f"sample {index}"
+
+
+@dataclass(frozen=True)
+class IndexedSource(_Coded):
+    """An object with `__len__` and `__getitem__`: a sample is asked for when it is read."""
+
+    given: Any
+    count: int
+    options: Options
+    notes: tuple[str, ...] = ()
+
     def __len__(self) -> int:
         return self.count
 
     def read(self, index: int) -> tuple[Raw, ...]:
         what = f"Sample {index} of '{self.code.spec}'"
         return self.layout.raws(_item(self.code, self.given, index), what)
-
-    def name(self, index: int) -> str:
-        return f"sample {index}"
 
     @cached_property
     def found(self) -> Labels:
@@ -100,24 +106,14 @@ class IndexedSource:
 
 
 @dataclass(frozen=True)
-class SpooledSource:
+class SpooledSource(_Coded):
     """What a generator gave, kept on disk. Sample i has its arrays at `places[i * len(inputs)]` and after."""
 
-    code: Code
     spool: Spool
     places: array[int]
     rates_hz: array[int]
-    layout: Layout
     found: Labels
     notes: tuple[str, ...] = ()
-
-    @property
-    def kind(self) -> str:
-        return "audio" if self.layout.audio else "tensor"
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        return self.layout.inputs
 
     def __len__(self) -> int:
         return len(self.rates_hz)
@@ -129,9 +125,6 @@ class SpooledSource:
         return tuple(
             Raw(np.lib.format.read_array(io.BytesIO(part), allow_pickle=False), self.rates_hz[index]) for part in parts
         )
-
-    def name(self, index: int) -> str:
-        return f"sample {index}"
 
 
 @dataclass(frozen=True)
@@ -188,7 +181,7 @@ def _count(given: Any) -> int | None:
 def _indexed(code: Code, given: Any, count: int, options: Options) -> IndexedSource:
     if not count:
         raise _nothing(code)
-    return IndexedSource(code, given, count, _layout(_item(code, given, 0), options, code.spec), options)
+    return IndexedSource(code, _layout(_item(code, given, 0), options, code.spec), given, count, options)
 
 
 def _spool(code: Code, given: Any, options: Options) -> SpooledSource:
@@ -212,7 +205,8 @@ def _spool(code: Code, given: Any, options: Options) -> SpooledSource:
         ticker.tell()
     if layout is None:
         raise _nothing(code)
-    return SpooledSource(code, spool, places, rates_hz, layout, reader.finish() if layout.labelled else labels.NONE)
+    found = reader.finish() if layout.labelled else labels.NONE
+    return SpooledSource(code, layout, spool, places, rates_hz, found)
 
 
 def _iterated(code: Code, given: Any) -> Iterator[Any]:

@@ -47,11 +47,24 @@ def from_numbers(rows: NDArray[Any], classes: tuple[str, ...], where: str) -> La
 def known(numbers: NDArray[np.int64], classes: tuple[str, ...], where: str) -> Labels:
     """Class numbers, each of which must be one of `classes` where these are given."""
     if classes and len(numbers) and numbers.max() >= len(classes):
+        from_one = numbers.min() == 1 and numbers.max() == len(classes)
         raise UsageError(
             f"'{where}' has labels up to {numbers.max()}; there are {len(classes)} names of classes.",
-            "Name every class, in the order of their numbers.",
+            "The first class is 0: subtract 1." if from_one else "Name every class, in the order of their numbers.",
         )
     return Labels(numbers, classes)
+
+
+def renumbered(found: Labels, classes: tuple[str, ...], where: str) -> Labels:
+    """The same labels by the order of `classes`; `UsageError` for one whose name is not among these."""
+    if found.numbers is None or not found.classes or not classes or found.classes == classes:
+        return found
+    used = np.unique(found.numbers).tolist()
+    unknown = next((found.classes[number] for number in used if found.classes[number] not in classes), None)
+    if unknown is not None:
+        raise stranger(unknown, classes, where)
+    places = [classes.index(name) if name in classes else -1 for name in found.classes]
+    return Labels(np.array(places, np.int64)[found.numbers], classes)
 
 
 class LabelReader:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -102,6 +102,13 @@ def is_list(path: Path) -> bool:
     return any(name.strip().strip('"').lower() in FILE_COLUMNS for name in header.split(delimiter_of(path, header)))
 
 
+def label_column(names: Sequence[str]) -> int | None:
+    """The place of the class among the names of columns; a `y` beside a `z` is an axis of a sensor."""
+    found = [name.strip().lower() for name in names]
+    wanted = [name for name in LABEL_COLUMNS if name in found and not (name == "y" and "z" in found)]
+    return found.index(wanted[0]) if wanted else None
+
+
 def delimiter_of(path: Path, line: str) -> str:
     """Tabs in a .tsv; else whichever of comma, semicolon and tab the line has most of."""
     return "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=line.count)
@@ -133,7 +140,7 @@ def _rows(path: Path, options: Options) -> Iterator[tuple[int, str, str | None]]
             delimiter, done = delimiter_of(path, header_line), len(header_line)
             header = [name.strip().lower() for name in next(csv.reader([header_line], delimiter=delimiter), [])]
             file_at = next(index for index, name in enumerate(header) if name in FILE_COLUMNS)
-            label_at = next((index for index, name in enumerate(header) if name in LABEL_COLUMNS), None)
+            label_at = label_column(header)
             for number, fields in enumerate(csv.reader(file, delimiter=delimiter), 2):
                 done += sum(map(len, fields)) + len(fields)
                 ticker.tell(done)

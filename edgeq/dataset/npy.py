@@ -140,13 +140,21 @@ def open_npz(path: Path) -> dict[str, Member]:
 def read_header(file: IO[bytes], what: str) -> Header:
     """The header at the start of `file`. ValueError as numpy tells it; UsageError for objects."""
     start = io.BytesIO(file.read(_HEADER_BYTES))
+    if not start.getvalue().startswith(np.lib.format.MAGIC_PREFIX):
+        raise ValueError(f"{what} is not an array that numpy saved")
     version = np.lib.format.read_magic(start)
     read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
     if read is None:
         raise ValueError(f"it is of version {version} of the format, which holds no plain numbers")
-    shape, fortran, dtype = read(start)
+    try:
+        shape, fortran, dtype = read(start)
+    except Exception as error:  # numpy evaluates the header as a literal of Python
+        raise ValueError(f"the header of {what} is damaged") from error
     if dtype.hasobject or dtype.names:
-        raise ValueError(f"{what} holds Python objects or records, not plain numbers")
+        raise UsageError(
+            f"{what} holds Python objects or records, not plain numbers.",
+            "Save plain arrays: rows of one length as numbers, names as np.array(names, dtype=str).",
+        )
     if any(size < 0 for size in shape):
         raise ValueError(f"{what} has the shape {shape}")
     return Header(tuple(map(int, shape)), dtype, bool(fortran) and len(shape) > 1, start.tell())

@@ -21,7 +21,10 @@ _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")
 _CODECS = {2: "ADPCM", 6: "A-law", 7: "mu-law", 17: "IMA ADPCM", 49: "GSM", 85: "MP3"}
 _UNTOLD = 0xFFFFFFFF
-_HINT = "Convert it: ffmpeg -i in.wav -c:a pcm_s16le out.wav"
+_CONVERT = "Convert it: ffmpeg -i in.wav -c:a pcm_s16le out.wav"
+_AGAIN = "Record or copy it again, or leave it out."
+_MOST_FLOAT = 16.0
+"""Beyond this a float is no loud sample, but one on the scale of integers."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,11 @@ class Format:
 
 
 class _Broken(ValueError):
-    """Why it is no wav that can be read."""
+    """Why it is no wav that can be read, and what helps."""
+
+    def __init__(self, reason: str, hint: str = _CONVERT) -> None:
+        super().__init__(reason)
+        self.hint = hint
 
 
 def read_wav(path: Path) -> Raw:
@@ -62,11 +69,13 @@ def decode_wav(data: bytes, what: str) -> Raw:
         form, samples = _parse(data)
         return Raw(_mono(form, samples), form.rate_hz)
     except _Broken as error:
-        raise UsageError(f"The wav file {what} cannot be read: {error}.", _HINT) from error
+        raise UsageError(f"The wav file {what} cannot be read: {error}.", error.hint) from error
 
 
 def _parse(data: bytes) -> tuple[Format, bytes]:
     if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
+        if not data.strip(b"\0"):
+            raise _Broken("it has no bytes" if not data else "it holds nothing but zeros", _AGAIN)
         kinds = {b"RIFX": "big-endian RIFF", b"RF64": "RF64", b"FORM": "AIFF", b"fLaC": "FLAC", b"OggS": "Ogg"}
         raise _Broken(f"it is {kinds.get(data[:4], 'not a RIFF WAVE file')}")
     form, place = None, 12
@@ -77,11 +86,11 @@ def _parse(data: bytes) -> tuple[Format, bytes]:
         if name == b"data":
             return _samples(form, data[place:], size)
         if size > left:
-            raise _Broken(f"its chunk {name!r} has {size:,} bytes, and {left:,} are left in the file")
+            raise _Broken(f"its chunk {name!r} has {size:,} bytes, and {left:,} are left in the file", _AGAIN)
         if name == b"fmt ":
             form = _format(data[place : place + size])
         place += size + size % 2
-    raise _Broken("it has no data chunk")
+    raise _Broken("it has no data chunk", _AGAIN)
 
 
 def _format(chunk: bytes) -> Format:
@@ -111,9 +120,11 @@ def _samples(form: Format | None, rest: bytes, size: int) -> tuple[Format, bytes
         # Written to a pipe: the length was not known, so the samples are the rest of the file.
         size = len(rest) // form.frame_bytes * form.frame_bytes
     if size > len(rest):
-        raise _Broken(f"it is cut short: it says {size:,} bytes of samples, and {len(rest):,} are there")
-    if not size or size % form.frame_bytes:
-        raise _Broken(f"{size:,} bytes of samples are no whole frames of {form.frame_bytes}" if size else "it is empty")
+        raise _Broken(f"it is cut short: it says {size:,} bytes of samples, and {len(rest):,} are there", _AGAIN)
+    if not size:
+        raise _Broken("it is empty", _AGAIN)
+    if size % form.frame_bytes:
+        raise _Broken(f"{size:,} bytes of samples are no whole frames of {form.frame_bytes}", _AGAIN)
     return form, rest[:size]
 
 
@@ -123,7 +134,12 @@ def _mono(form: Format, data: bytes) -> NDArray[np.int16]:
     with np.errstate(all="ignore"):
         values: NDArray[np.float64] = _scaled(form, data).reshape(-1, form.channels).mean(axis=1)
     if not np.isfinite(values).all():
-        raise _Broken("it has samples that are not finite (NaN or infinity)")
+        raise _Broken("it has samples that are not finite (NaN or infinity)", "Mend what wrote it, or leave it out.")
+    if form.floating and np.abs(values).max() > _MOST_FLOAT * 32768:
+        raise _Broken(
+            f"its floats go up to {np.abs(values).max() / 32768:.5g}, where -1 to 1 is full scale",
+            "Divide them by the full scale before they are saved, such as 32768.",
+        )
     mono: NDArray[np.int16] = np.rint(values).clip(-32768, 32767).astype(np.int16)
     return mono
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from edgeq.dataset import labels
 from edgeq.dataset.labels import LabelReader, Labels
-from edgeq.dataset.listing import LABEL_COLUMNS, delimiter_of
+from edgeq.dataset.listing import LABEL_COLUMNS, delimiter_of, label_column
 from edgeq.dataset.options import Options, Ticker
 from edgeq.dataset.source import Array
 from edgeq.errors import UsageError
@@ -25,7 +25,8 @@ STRIDE = 64
 
 @dataclass(frozen=True)
 class Layout:
-    """How the lines of one file are to be read. `label_at` is the column of the label; None without."""
+    """How the lines of one file are to be read. `label_at` is the column of the label; None without. Without a
+    `header` the columns are called by their numbers."""
 
     path: Path
     delimiter: str
@@ -140,7 +141,14 @@ def open_table(path: Path, options: Options) -> TableSource:
             texts.add(label)
         count += 1
     found = labels.NONE if layout.label_at is None else texts.finish()
-    return TableSource(layout, places, lines, count, found)
+    return TableSource(layout, places, lines, count, found, notes=_guessed(layout))
+
+
+def _guessed(layout: Layout) -> tuple[str, ...]:
+    if layout.header or layout.label_at is None:
+        return ()
+    column = layout.columns[layout.label_at]
+    return (f"'{layout.path}' has no line of names: column {column}, which holds texts, was taken as the label.",)
 
 
 def _layout(path: Path) -> Layout:
@@ -153,9 +161,18 @@ def _layout(path: Path) -> Layout:
         fields = [field.strip() for field in next(csv.reader([first.decode("utf-8")], delimiter=delimiter), [])]
     except (UnicodeDecodeError, csv.Error):
         fields = Layout(path, delimiter, width, None, False).fields(first, "The first line")
-    named = next((place for place, name in enumerate(fields) if name.lower() in LABEL_COLUMNS), None)
-    texts = [place for place, name in enumerate(fields) if not _is_number(name)]
-    if named is not None or len(texts) == len(fields):
+    if b"\r" in first.rstrip(b"\r\n"):
+        raise UsageError(
+            f"'{path}' ends its lines with a carriage return alone, as old Macs did.", "Save it with other line ends."
+        )
+    named = label_column(fields)
+    texts = [place for place, name in enumerate(fields) if name and not _is_number(name)]
+    if named is not None or (texts and len(texts) + fields.count("") == len(fields)):
+        if "" in fields:
+            raise UsageError(
+                f"The column {fields.index('') + 1} of '{path}' has no name: is it the index of a pandas table?",
+                "Save the table with index=False, or name the column.",
+            )
         return Layout(path, delimiter, tuple(fields), named, True)
     if len(texts) > 1:
         raise UsageError(

@@ -6,7 +6,7 @@ in `~/.config/edgeq/targets`, then among those that ship with edgeq. The engine 
 
 from __future__ import annotations
 
-from edgeq.target.find import all_targets, load_target, target_folders
+from edgeq.target.find import all_targets, broken_targets, load_target, target_folders
 from edgeq.target.new import new_target
 from edgeq.target.profile import (
     ARCHITECTURES,
@@ -44,6 +44,7 @@ __all__ = [
     "Runtime",
     "TargetProfile",
     "all_targets",
+    "broken_targets",
     "load_target",
     "new_target",
     "read_target",

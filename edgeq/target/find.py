@@ -21,10 +21,23 @@ def target_folders() -> list[Path]:
 
 
 def all_targets() -> Iterator[TargetProfile]:
-    """Every profile that can be found, by name; an earlier folder hides a later one's namesake."""
+    """Every profile that can be read, by name; an earlier folder hides a later one's namesake. `broken_targets` says
+    which were passed over."""
+    return (found for found in _read_all() if isinstance(found, TargetProfile))
+
+
+def broken_targets() -> list[TargetError]:
+    """What is wrong with each file among the profiles that is none, by name."""
+    return [found for found in _read_all() if isinstance(found, TargetError)]
+
+
+def _read_all() -> Iterator[TargetProfile | TargetError]:
     paths = _paths()
     for name in sorted(paths):
-        yield read_target(paths[name])
+        try:
+            yield read_target(paths[name])
+        except TargetError as error:
+            yield error
 
 
 def load_target(name: str) -> TargetProfile:
@@ -33,11 +46,14 @@ def load_target(name: str) -> TargetProfile:
     if name in paths:
         return read_target(paths[name])
     known: list[str] = []
-    for path in paths.values():
-        profile = read_target(path)
+    for profile in all_targets():
         if name.lower() in (profile.name.lower(), *(alias.lower() for alias in profile.aliases)):
             return profile
         known += [profile.name, *profile.aliases]
+    # A profile that cannot be read may be the one that has this alias.
+    broken = broken_targets()
+    if broken:
+        raise TargetError(f"There is no target '{name}', and one cannot be read: {broken[0].message}", broken[0].hint)
     near = difflib.get_close_matches(name.lower(), known, 1, 0.5)
     hint = f"Did you mean '{near[0]}'? " if near else ""
     raise TargetError(f"There is no target '{name}'.", f"{hint}'edgeq targets' lists them all.")

@@ -68,12 +68,28 @@ def test_labels_as_numbers_one_hot_rows_and_names(tmp_path: Path) -> None:
     assert open_dataset(tmp_path / "3.npz").classes == ("a", "b", "c")
     named = save(tmp_path / "named.npz", x=x, y=np.arange(3), classes=np.array(["cat", "dog", "owl"]))
     assert open_dataset(named).classes == ("cat", "dog", "owl")
-    with pytest.raises(UsageError, match="labels up to 2; there are 2 names"):
+    with pytest.raises(UsageError, match="the label 'owl', which is no name"):
         open_dataset(named, classes=("cat", "dog"))
     regression = open_dataset(save(tmp_path / "real.npz", x=x, y=np.array([0.5, 1, 2])))
     assert regression.labels is None and len(regression.choose(2)) == 2
     with pytest.raises(UsageError, match="neither class numbers"):
         regression.require_labels()
+
+
+@pytest.mark.parametrize("kind", [str, np.bytes_])
+def test_labels_follow_the_names_that_the_data_has_itself(tmp_path: Path, kind: type) -> None:
+    x, own = np.ones((4, 2)), np.array(["cat", "dog", "owl"], kind)
+    named = save(tmp_path / "named.npz", x=x, y=np.array([0, 1, 2, 0]), classes=own)
+    turned = open_dataset(named, classes=("owl", "cat", "dog"))
+    assert turned.classes == ("owl", "cat", "dog") and turned.require_labels().tolist() == [1, 2, 0, 1]
+    (note,) = turned.notes
+    assert "cat, dog, owl" in note and "order" in note
+    assert open_dataset(named, classes=("cat", "dog", "owl")).notes == open_dataset(named).notes == ()
+    with pytest.raises(UsageError, match="the label 'owl'") as error:
+        open_dataset(named, classes=("cat", "dog", "Owl"))
+    assert "Did you mean 'Owl'?" in error.value.hint
+    unused = save(tmp_path / "unused.npz", x=x, y=np.array([0, 1, 1, 0]), classes=own)
+    assert open_dataset(unused, classes=("dog", "cat")).require_labels().tolist() == [1, 0, 0, 1]
 
 
 def test_compressed_turned_and_swapped_arrays_are_the_same_data(tmp_path: Path) -> None:
@@ -114,8 +130,8 @@ def test_large_arrays_in_fortran_order_are_refused(tmp_path: Path, monkeypatch: 
         ({"x": np.float32(1)}, "holds no samples"),
         ({"x": np.array([[np.nan, 1.0], [1, 2]])}, "Sample 0 of .* not finite"),
         ({"x": np.array(["a", "b"])}, "of type <U1, not numbers"),
-        ({"x": np.array([{}, {}], dtype=object)}, "cannot be read"),
-        ({"x": np.zeros(2, [("a", "f4")])}, "cannot be read"),
+        ({"x": np.array([{}, {}], dtype=object)}, "holds Python objects or records"),
+        ({"x": np.zeros(2, [("a", "f4")])}, "holds Python objects or records"),
         ({"x": np.ones((3, 2)), "y": np.arange(2)}, "3 samples and 2 labels"),
         ({"x": np.ones((3, 2)), "y": 1}, "3 samples and 1 labels"),
         ({"y": np.ones(3), "labels": np.ones(3)}, "nothing in it is named"),

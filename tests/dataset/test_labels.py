@@ -52,6 +52,12 @@ def test_labels_beyond_the_classes_are_told() -> None:
         read(["2"], "cat", "dog")
 
 
+def test_numbers_that_begin_with_one_are_told_so() -> None:
+    with pytest.raises(UsageError, match="labels up to 2; there are 2 names") as error:
+        labels.known(np.array([1, 2]), ("a", "b"), "data")
+    assert "subtract 1" in error.value.hint
+
+
 def test_too_many_labels_are_no_classes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(labels, "MOST_CLASSES", 10)
     assert read([str(number) for number in range(10)]).numbers is not None

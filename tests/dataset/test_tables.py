@@ -49,6 +49,21 @@ def test_classes_give_the_order_and_a_tsv_its_tabs(tmp_path: Path) -> None:
         open_dataset(path, classes=("cat", "dot"))
 
 
+@pytest.mark.parametrize("header", ["x,y,z,label", "x,y,z,Class", "label,x,y,z", "X,Y,Z,y_pred"])
+def test_the_axes_of_a_sensor_are_no_labels(tmp_path: Path, header: str) -> None:
+    row = ["1" if name.lower() in "label class y_pred" and len(name) > 1 else "7" for name in header.split(",")]
+    data = open_dataset(write(tmp_path / "t.csv", f"{header}\n{','.join(row)}\n"))
+    labelled = "y_pred" not in header
+    assert data.read(0)[0].array.tolist() == [7, 7, 7, *([] if labelled else [1])]
+    assert (data.labels is not None) == labelled
+
+
+def test_a_label_that_is_guessed_is_told(tmp_path: Path) -> None:
+    (note,) = open_dataset(write(tmp_path / "iris.csv", "5.1,3.5,setosa\n7,3.2,virginica\n")).notes
+    assert "column 3" in note and "taken as the label" in note
+    assert open_dataset(write(tmp_path / "named.csv", "a,label\n1,setosa\n")).notes == ()
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -57,6 +72,9 @@ def test_classes_give_the_order_and_a_tsv_its_tabs(tmp_path: Path) -> None:
         ("a,b,label\n1,2,x\n1,x\n", "Line 3 of .* has 2 fields; the first line has 3"),
         ("a,b\n1,2\n1,2,3\n", "Line 3 of .* has 3 fields"),
         ("a,b,label\n1,2,\n", "Line 2 of .* has no label"),
+        ("1,2,\n3,4,\n", "Line 1 of .* holds nothing, in the column '3'"),
+        ("a,b,y\r1,2,0\r", "ends its lines with a carriage return alone"),
+        (",a,label\n0,1,x\n", "The column 1 of .* has no name: is it the index of a pandas table"),
         ("a,b,label\nx,2,c\n", "Line 2 of .* holds 'x', which is no number, in the column 'a'"),
         ("a,b,label\n1,,c\n", "holds nothing, in the column 'b'"),
         ("a;b\n1,5;2\n", "holds '1,5', which is no number"),

@@ -10,7 +10,7 @@ import pytest
 
 from edgeq.errors import TargetError
 from edgeq.paths import shipped
-from edgeq.target import all_targets, load_target, target_folders
+from edgeq.target import all_targets, broken_targets, load_target, target_folders
 
 RPI4 = (shipped("targets") / "rpi4.toml").read_text(encoding="utf-8")
 PLACES = ("./targets", "EDGEQ_TARGET_PATH", "EDGEQ_TARGET_PATH, second", "~/.config/edgeq/targets")
@@ -61,6 +61,24 @@ def test_an_earlier_folder_hides_a_later_one(place: Callable[[str], Path]) -> No
         assert load_target("zz-board").path.resolve().parent == folders[-1]
         assert load_target("Pi4").path.resolve().parent == folders[-1]
         folders.pop()
+
+
+def test_a_broken_profile_is_told_and_stops_nobody_else(place: Callable[[str], Path]) -> None:
+    folder = place(PLACES[3])
+    put(folder, "board9", "b9")
+    names = [profile.name for profile in all_targets()]
+    assert broken_targets() == []
+    (folder / "aa-bad.toml").write_text("schema = ", encoding="utf-8")
+    put(folder, "older")
+    (folder / "newer.toml").write_bytes((folder / "older.toml").read_bytes())
+    assert [profile.name for profile in all_targets()] == sorted([*names, "older"])
+    bad, named = broken_targets()
+    assert "aa-bad.toml: cannot be read as TOML" in bad.message and "newer.toml" in named.message
+    assert load_target("B9").name == load_target("board9").name == "board9"
+    with pytest.raises(TargetError, match="newer.toml"):
+        load_target("newer")
+    with pytest.raises(TargetError, match=r"no target 'bb', and one cannot be read: .*aa-bad.toml"):
+        load_target("bb")
 
 
 def test_a_folder_that_does_not_exist_is_passed_over(place: Callable[[str], Path]) -> None:
