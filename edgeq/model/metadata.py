@@ -1,8 +1,9 @@
 """Standard TFLite metadata: what the interface says, written into the `.tflite` for tools that read it there.
 
 The schema is `metadata_schema.fbs` of TFLite Support (file identifier M001); labels travel as an associated file, which
-is a zip archive behind the model. The model itself is not written anew: a new root table with one more buffer and one
-more metadata entry is put in front of its bytes, whose references are relative and stay as they are.
+is a zip archive behind the model. Other tools may put buffers of their own names beside it. The model itself is not
+written anew: a new root table with more buffers and metadata entries is put in front of its bytes, whose references are
+relative and stay as they are.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from types import MappingProxyType
 from typing import Any
 
 from edgeq.interface import Interface, Tensor
-from edgeq.model.flatbuffer import FlatBuffer
+from edgeq.model.flatbuffer import FlatBuffer, damaged
 
 NAME = "TFLITE_METADATA"
 LABELS = "labels.txt"
@@ -30,10 +34,17 @@ _MODEL_FIELDS = 8
 _VERSION, _BUFFERS, _METADATA = 0, 4, 6
 
 
-def with_metadata(model: bytes, interface: Interface, *, name: str, version: str = "") -> bytes:
-    """`model` (a `.tflite`) with metadata and labels; what other metadata it had stays. The same bytes for the same
-    arguments. `ArtifactError` where the model's own structure is damaged."""
-    extended = _extend(_without_archive(model), describe_model(interface, name, version))
+def with_metadata(
+    model: bytes,
+    interface: Interface,
+    *,
+    name: str,
+    version: str = "",
+    buffers: Mapping[str, bytes] = MappingProxyType({}),
+) -> bytes:
+    """`model` (a `.tflite`) with metadata, labels, and `buffers` by their names; what other metadata it had stays. The
+    same bytes for the same arguments. `ArtifactError` where the model's own structure is damaged."""
+    extended = _extend(bare(model), {NAME: describe_model(interface, name, version), **buffers})
     if not interface.labels:
         return extended
     archive = io.BytesIO()
@@ -57,7 +68,26 @@ def labels_of(model: bytes) -> tuple[str, ...]:
     return tuple(line.strip() for line in text.rstrip().splitlines())
 
 
-def _without_archive(model: bytes) -> bytes:
+def named_buffer(model: bytes, name: str, most: int) -> bytes | None:
+    """The metadata buffer `name` of anybody's `.tflite`, of at most `most` bytes; None where it has none.
+
+    `ArtifactError` where the structure is damaged or the buffer is larger.
+    """
+    root = FlatBuffer(model).root()
+    wanted = next((entry.integer(1, "I") for entry in root.tables(_METADATA) if entry.text(0) == name), None)
+    if wanted is None:
+        return None
+    buffer = next(islice(root.tables(_BUFFERS), wanted, None), None)
+    if buffer is None:
+        raise damaged(f"its metadata '{name}' has no buffer")
+    start, count = buffer.vector(0, 1)
+    if count > most:
+        raise damaged(f"its metadata '{name}' has {count} bytes, and {most} are the most")
+    return model[start : start + count]
+
+
+def bare(model: bytes) -> bytes:
+    """`model` without the archive behind it."""
     try:
         with zipfile.ZipFile(io.BytesIO(model)) as files:
             return model[: min((entry.header_offset for entry in files.infolist()), default=len(model))]
@@ -180,35 +210,67 @@ def _floats(build: Any, values: Sequence[float]) -> int:
     return int(build.EndVector())
 
 
-def _extend(model: bytes, metadata: bytes) -> bytes:
-    """A new front for `model`: root table, its lists of buffers and of metadata with one more each, `metadata`."""
+def _extend(model: bytes, added: Mapping[str, bytes]) -> bytes:
+    """A new front for `model`: root table, its lists of buffers and of metadata with those of `added`, and their
+    data."""
     root = FlatBuffer(model).root()
     buffers = [table.position for table in root.tables(_BUFFERS)]
-    kept = [table.position for table in root.tables(_METADATA) if table.text(0) != NAME]
+    kept = [table.position for table in root.tables(_METADATA) if table.text(0) not in added]
     old = {number: root.reference(number) for number in range(1, _MODEL_FIELDS)}
-    text = NAME.encode()
 
     at_root = 8 + 4 + 2 * _MODEL_FIELDS
     at_buffers = at_root + 4 + 4 * _MODEL_FIELDS
-    at_entries = at_buffers + 4 + 4 * (len(buffers) + 1)
-    at_buffer = at_entries + 4 + 4 * (len(kept) + 1) + 8
-    at_entry = at_buffer + 8 + 8
-    at_name = at_entry + 12
-    at_data = _up(at_name + 4 + len(text) + 1 + 4) - 4
-    shift = _up(at_data + 4 + len(metadata))
+    at_entries = at_buffers + 4 + 4 * (len(buffers) + len(added))
+    end = at_entries + 4 + 4 * (len(kept) + len(added))
+    pieces = []
+    for name, data in added.items():
+        pieces.append(_Piece(name.encode(), data, end))
+        end = pieces[-1].end
+    shift = end
 
     front = bytearray(shift)
     places = {number: position + shift for number, position in old.items() if position is not None}
     places |= {_BUFFERS: at_buffers, _METADATA: at_entries}
     struct.pack_into("<I4s", front, 0, at_root, b"TFL3")
     _put_table(front, at_root, _MODEL_FIELDS, places, {_VERSION: root.integer(_VERSION, "I")})
-    _put_references(front, at_buffers, [*(position + shift for position in buffers), at_buffer])
-    _put_references(front, at_entries, [*(position + shift for position in kept), at_entry])
-    _put_table(front, at_buffer, 1, {0: at_data}, {})
-    _put_table(front, at_entry, 2, {0: at_name}, {1: len(buffers)})
-    for at, data in ((at_name, text), (at_data, metadata)):
-        struct.pack_into(f"<I{len(data)}s", front, at, len(data), data)
+    _put_references(front, at_buffers, [*(at + shift for at in buffers), *(piece.at_buffer for piece in pieces)])
+    _put_references(front, at_entries, [*(at + shift for at in kept), *(piece.at_entry for piece in pieces)])
+    for number, piece in enumerate(pieces, len(buffers)):
+        _put_table(front, piece.at_buffer, 1, {0: piece.at_data}, {})
+        _put_table(front, piece.at_entry, 2, {0: piece.at_name}, {1: number})
+        for at, data in ((piece.at_name, piece.name), (piece.at_data, piece.data)):
+            struct.pack_into(f"<I{len(data)}s", front, at, len(data), data)
     return bytes(front) + model
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A buffer with its metadata entry, in the front from `begin` on: both tables behind their vtables of 8 bytes, the
+    name with a zero behind it, the data."""
+
+    name: bytes
+    data: bytes
+    begin: int
+
+    @property
+    def at_buffer(self) -> int:
+        return self.begin + 8
+
+    @property
+    def at_entry(self) -> int:
+        return self.at_buffer + 8 + 8
+
+    @property
+    def at_name(self) -> int:
+        return self.at_entry + 12
+
+    @property
+    def at_data(self) -> int:
+        return _up(self.at_name + 4 + len(self.name) + 1 + 4) - 4
+
+    @property
+    def end(self) -> int:
+        return _up(self.at_data + 4 + len(self.data))
 
 
 def _up(size: int) -> int:

@@ -1,0 +1,1 @@
+"""Where a model comes from and what is known about it: the passport of a bundle (docs/passport.md)."""

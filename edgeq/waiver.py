@@ -1,0 +1,84 @@
+"""Waivers: somebody has looked at a finding and answers for it, `[[waivers]]` of `edgeq.toml`.
+
+A finding that is waived is still told, as waived, by whom and why. Errors end a build before any waiver is asked.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from edgeq.errors import UsageError
+from edgeq.finding import Finding
+
+CODES = (
+    *("alternatives", "arena", "custom", "data", "delegate", "firmware-size", "flash", "interface", "labels", "memory"),
+    *("mode", "operator", "other-runtime", "plan", "ram", "runtime", "slice", "trial", "waiver"),
+)
+"""Every code that a finding can have."""
+_KEYS = ("code", "by", "reason")
+_EXAMPLE = 'Write code = "other-runtime", by = "Ada", reason = "measured on the board" below [[waivers]].'
+
+
+@dataclass(frozen=True)
+class Waiver:
+    """Findings with this `code` are waived `by` somebody, for a `reason`. `UsageError` for a code that none has."""
+
+    code: str
+    by: str
+    reason: str
+
+    def __post_init__(self) -> None:
+        if self.code not in CODES:
+            near = difflib.get_close_matches(self.code, CODES, 1)
+            hint = f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(CODES)}."
+            raise UsageError(f"No finding has the code '{self.code}' that a waiver names.", hint)
+
+    def to_json(self) -> dict[str, str]:
+        """What `read_waivers` reads."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Waived:
+    """A finding and the waiver that it met."""
+
+    finding: Finding
+    waiver: Waiver
+
+
+def read_waivers(tables: Any) -> tuple[Waiver, ...]:
+    """Read `[[waivers]]`; `UsageError` says what is missing, unknown, or no text."""
+    if not isinstance(tables, list):
+        raise UsageError("'waivers' must be a list of tables.", _EXAMPLE)
+    return tuple(_waiver(table) for table in tables)
+
+
+def _waiver(table: Any) -> Waiver:
+    if not isinstance(table, Mapping):
+        raise UsageError("'waivers' must be a list of tables.", _EXAMPLE)
+    for key in table:
+        if key not in _KEYS:
+            raise UsageError(f"A waiver has no '{key}'.", f"Known: {', '.join(_KEYS)}.")
+    for key in _KEYS:
+        if not isinstance(table.get(key), str) or not table[key].strip():
+            raise UsageError(f"A waiver has no text '{key}'.", _EXAMPLE)
+    return Waiver(*(table[key].strip() for key in _KEYS))
+
+
+def waive(findings: Sequence[Finding], waivers: Sequence[Waiver]) -> tuple[list[Finding], list[Waived]]:
+    """What stays of `findings`, and what is waived; a waiver that meets nothing becomes a finding of its own."""
+    by_code = {waiver.code: waiver for waiver in waivers}
+    waived = [
+        Waived(each, by_code[each.code]) for each in findings if each.code in by_code and each.severity != "error"
+    ]
+    left = [each for each in findings if each.code not in by_code or each.severity == "error"]
+    met = {each.waiver.code for each in waived}
+    idle = [code for code in by_code if code not in met]
+    return [*left, *map(_idle, idle)], waived
+
+
+def _idle(code: str) -> Finding:
+    return Finding("waiver", "info", f"The waiver of '{code}' met no finding.", "Take it out of edgeq.toml.")
