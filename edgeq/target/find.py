@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from edgeq.errors import TargetError
@@ -23,21 +23,14 @@ def target_folders() -> list[Path]:
 def all_targets() -> Iterator[TargetProfile]:
     """Every profile that can be read, by name; an earlier folder hides a later one's namesake. `broken_targets` says
     which were passed over."""
-    return (found for found in _read_all() if isinstance(found, TargetProfile))
+    paths = _paths()
+    return (found for found in _read(paths[name] for name in sorted(paths)) if isinstance(found, TargetProfile))
 
 
 def broken_targets() -> list[TargetError]:
     """What is wrong with each file among the profiles that is none, by name."""
-    return [found for found in _read_all() if isinstance(found, TargetError)]
-
-
-def _read_all() -> Iterator[TargetProfile | TargetError]:
     paths = _paths()
-    for name in sorted(paths):
-        try:
-            yield read_target(paths[name])
-        except TargetError as error:
-            yield error
+    return [found for found in _read(paths[name] for name in sorted(paths)) if isinstance(found, TargetError)]
 
 
 def load_target(name: str) -> TargetProfile:
@@ -46,7 +39,9 @@ def load_target(name: str) -> TargetProfile:
     if name in paths:
         return read_target(paths[name])
     known: list[str] = []
-    for profile in all_targets():
+    for profile in _read(paths.values()):
+        if isinstance(profile, TargetError):
+            continue
         if name.lower() in (profile.name.lower(), *(alias.lower() for alias in profile.aliases)):
             return profile
         known += [profile.name, *profile.aliases]
@@ -57,6 +52,14 @@ def load_target(name: str) -> TargetProfile:
     near = difflib.get_close_matches(name.lower(), known, 1, 0.5)
     hint = f"Did you mean '{near[0]}'? " if near else ""
     raise TargetError(f"There is no target '{name}'.", f"{hint}'edgeq targets' lists them all.")
+
+
+def _read(paths: Iterable[Path]) -> Iterator[TargetProfile | TargetError]:
+    for path in paths:
+        try:
+            yield read_target(path)
+        except TargetError as error:
+            yield error
 
 
 def _paths() -> dict[str, Path]:

@@ -75,7 +75,7 @@ def test_a_broken_profile_is_told_and_stops_nobody_else(place: Callable[[str], P
     bad, named = broken_targets()
     assert "aa-bad.toml: cannot be read as TOML" in bad.message and "newer.toml" in named.message
     assert load_target("B9").name == load_target("board9").name == "board9"
-    with pytest.raises(TargetError, match="newer.toml"):
+    with pytest.raises(TargetError, match=r"newer\.toml"):
         load_target("newer")
     with pytest.raises(TargetError, match=r"no target 'bb', and one cannot be read: .*aa-bad.toml"):
         load_target("bb")
