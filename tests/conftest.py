@@ -5,8 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from once import once, share
 
 from edgeq.paths import home
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    share(config)
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +29,10 @@ def _own_home(
 ) -> None:
     """No test writes to the user's EDGEQ_HOME, except those that use its caches (emulators, wheels)."""
     if "emulated" not in request.keywords:
-        monkeypatch.setenv("EDGEQ_HOME", str(tmp_path_factory.mktemp("home")))
+        mine = tmp_path_factory.mktemp("home")
+        (mine / "cache").mkdir()
+        (mine / "cache" / "micro").symlink_to(once("micro", lambda _: None))  # files there are named by their content
+        monkeypatch.setenv("EDGEQ_HOME", str(mine))
 
 
 @pytest.fixture
@@ -39,16 +47,16 @@ def lent_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 
 
 @pytest.fixture(scope="session")
-def firmware_process(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def firmware_process() -> Path:
     """The firmware as a program of this machine, under sanitizers."""
     from mcu import build_process
 
-    return build_process(tmp_path_factory.mktemp("firmware-process"))
+    return once("firmware-process", build_process) / "firmware.elf"
 
 
 @pytest.fixture(scope="session")
-def firmware_board(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def firmware_board() -> Path:
     """The firmware for the emulated board mps2-an386."""
     from mcu import build_board
 
-    return build_board(tmp_path_factory.mktemp("firmware-board"))
+    return once("firmware-board", build_board) / "firmware.elf"

@@ -1,4 +1,4 @@
-"""Small real models for the tests, made once per test process: Keras writes them in a process of its own."""
+"""Small real models for the tests, made once a run: Keras writes them in a process of its own."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import functools
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
+from once import once
 
 from edgeq.quantize.convert import Converted, convert
 
@@ -46,20 +46,16 @@ save("open", L.GlobalAveragePooling1D()(L.Conv1D(3, 3)(x)), x)
 
 
 @functools.cache
-def _folder() -> tempfile.TemporaryDirectory[str]:
-    """Lives as long as the test process."""
-    return tempfile.TemporaryDirectory(prefix="edgeq-tests-")
-
-
-@functools.cache
 def models() -> Path:
     """A folder with the models of the script above, `<name>.keras`, and `tiny.h5` and `tiny_saved/`."""
-    folder = Path(_folder().name)
+    return once("tiny-models", _write)
+
+
+def _write(folder: Path) -> None:
     quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
     command = [sys.executable, "-W", "ignore", "-c", _SCRIPT]
     done = subprocess.run(command, cwd=folder, env=quiet, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
-    return folder
 
 
 def samples(count: int = 40) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
@@ -70,12 +66,21 @@ def samples(count: int = 40) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]
 @functools.cache
 def converted() -> Converted:
     """`tiny.keras` as float and int8 `.tflite`."""
-    return convert(models() / "tiny.keras", samples())
+    folder = once("tiny-converted", _convert)
+    return Converted((folder / "float.tflite").read_bytes(), (folder / "int8.tflite").read_bytes())
+
+
+def _convert(folder: Path) -> None:
+    found = convert(models() / "tiny.keras", samples())
+    (folder / "float.tflite").write_bytes(found.float_model)
+    (folder / "int8.tflite").write_bytes(found.model)
 
 
 @functools.cache
 def data_file() -> Path:
     """`samples()` with labels 0..2, as `.npz`."""
-    path = Path(_folder().name) / "data.npz"
-    np.savez(path, x=samples(), y=np.arange(40) % 3)
-    return path
+    return once("tiny-data", _save) / "data.npz"
+
+
+def _save(folder: Path) -> None:
+    np.savez(folder / "data.npz", x=samples(), y=np.arange(40) % 3)

@@ -268,9 +268,10 @@ static int one(struct world *w, enum story story, enum sim_fault fault, uint32_t
     cuts->old_serves += (uint32_t)serves(w, &w->old);
     cuts->new_serves += (uint32_t)!serves(w, &w->old);
     promise = promise ? promise : broken_future(w);
-    if (promise != 0 && cuts->broken++ == 0) {
-        const uint32_t first[5] = {promise, story, fault, fill, operation};
-        memcpy(cuts->first, first, sizeof first);
+    if (promise != 0) {
+        const uint32_t broken[5] = {promise, story, fault, fill, operation};
+        cuts->broken = 1;
+        memcpy(cuts->by, broken, sizeof broken);
     }
     return 1;
 }
@@ -279,17 +280,17 @@ void cuts_run(uint32_t seed, struct cuts *cuts)
 {
     struct world begin, w;
     uint8_t *saved = malloc(SIM_BYTES), *memory = malloc(SIM_BYTES);
-    for (uint32_t fill = 0; fill < FILLS; fill++) {
+    for (uint32_t fill = 0; fill < FILLS && cuts->broken == 0; fill++) {
         prepare(&begin, memory, seed, fill);
         begin.sim.flash.context = &w.sim;
         begin.slots.flash = begin.slots.log.flash = &w.sim.flash;
         memcpy(saved, memory, SIM_BYTES);
-        for (uint32_t which = 0; which < STORIES * SIM_FAULTS; which++) {
+        for (uint32_t which = 0; which < STORIES * SIM_FAULTS && cuts->broken == 0; which++) {
             uint32_t operation = 0;
             do {
                 memcpy(memory, saved, SIM_BYTES);
                 w = begin;
-            } while (one(&w, which / SIM_FAULTS, which % SIM_FAULTS, fill, operation++, cuts));
+            } while (one(&w, which / SIM_FAULTS, which % SIM_FAULTS, fill, operation++, cuts) && cuts->broken == 0);
         }
     }
     free(saved);

@@ -7,11 +7,11 @@
 struct cuts {
     uint32_t tried;     /* faults injected */
     uint32_t old_serves, new_serves;
-    uint32_t broken;    /* faults after which a promise did not hold */
-    uint32_t first[5];  /* of the first of them: promise, story, fault, fill, operation */
+    uint32_t broken;    /* whether a promise did not hold after one, which was the last */
+    uint32_t by[5];     /* promise, story, fault, fill, operation */
 };
 
-/* All stories, all faults, all fill levels of the log, with sizes and pieces by `seed`. */
+/* All stories, all faults, all fill levels of the log, with sizes and pieces by `seed`, up to the first broken promise. */
 void cuts_run(uint32_t seed, struct cuts *cuts);
 
 #endif

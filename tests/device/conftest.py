@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,8 @@ import pytest
 
 from edgeq.emulate import Instance
 
-INSTANCE = "rpi4-contract"
+INSTANCE = f"rpi4-contract-{os.environ.get('PYTEST_XDIST_WORKER', 'gw0')}"
+"""Each process of `pytest -n` has its own."""
 
 
 @pytest.fixture(scope="session")

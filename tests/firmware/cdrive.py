@@ -51,12 +51,21 @@ def _links(compiler: str, *flags: str) -> bool:
     return subprocess.run(command, input=b"int main(void) { return 0; }", capture_output=True).returncode == 0
 
 
-def build(compiler: str, program: Path, *flags: str, root: Path = FIRMWARE) -> Path:
-    """Compile the core's parts below `root` and the driver to `program`."""
+def build(compiler: str, program: Path, *flags: str) -> Path:
+    """Compile the core's parts and the driver to `program`."""
+    need(compiler, *flags)
+    subprocess.run([compiler, *STRICT, *flags, f"-I{FIRMWARE / 'include'}", *sources(), "-o", program], check=True)
+    return program
+
+
+def need(compiler: str, *flags: str) -> None:
+    """Skip where there is no such compiler, or not with these flags."""
     if shutil.which(compiler) is None:
         pytest.skip(f"{compiler} is not installed")
     if not _links(compiler, *flags):
         pytest.skip(f"{compiler} has no sanitizers here (Debian: libclang-rt-dev)")
-    sources = [*(root / "core" / f"eq_{part}.c" for part in PARTS), *sorted((root / "tests").glob("*.c"))]
-    subprocess.run([compiler, *STRICT, *flags, f"-I{root / 'include'}", *sources, "-o", program], check=True)
-    return program
+
+
+def sources() -> list[Path]:
+    """The core's parts, then the driver's."""
+    return [*(FIRMWARE / "core" / f"eq_{part}.c" for part in PARTS), *sorted((FIRMWARE / "tests").glob("*.c"))]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from cdrive import SANITIZE, Ask, Drive, build
 from mcu import BOARD, Process
+from once import once
 
 from edgeq import emulate
 from edgeq.device.device import Device
@@ -16,9 +17,10 @@ from edgeq.emulate.firmware import VARIABLE
 
 
 @pytest.fixture(scope="session", params=["gcc", "clang"])
-def drive(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
+def drive(request: pytest.FixtureRequest) -> Iterator[Ask]:
     """Ask the core: `drive(command, payload) -> (status, payload)`."""
-    driver = Drive(build(request.param, tmp_path_factory.mktemp("drive") / "drive", *SANITIZE))
+    folder = once(f"drive-{request.param}", lambda folder: build(request.param, folder / "drive", *SANITIZE))
+    driver = Drive(folder / "drive")
     yield driver
     driver.close()
 

@@ -15,6 +15,7 @@ import fuzz_bugs
 import pytest
 from fuzz_bugs import BUGS, FIRMWARE, SEEDS, Bug, build, fuzz, hunt
 from imagefile import arena_bytes, kinds, zeros
+from once import once
 
 RUNS = {"image": 20_000, "frame": 20_000, "core": 500}
 QUICK = ("record-longer-than-plan", "string-past-the-end")
@@ -24,6 +25,12 @@ MOST_ARENA_BYTES = 8192
 INVALID = -2
 PROBE = b"#include <stdlib.h>\nint LLVMFuzzerTestOneInput(const char *a, size_t b) { return a == 0 && b; }\n"
 GUARDED = "-ffp-contract=off -DGUARD_BYTES=64u"
+REPLAY = {
+    "sanitized": "-fsanitize=address,undefined -fno-sanitize-recover=all",
+    "guarded": GUARDED,
+    "narrow": f"-m32 -msse2 -mfpmath=sse {GUARDED}",
+}
+"""Kinds of builds, and their flags."""
 
 
 @dataclass(frozen=True)
@@ -52,28 +59,35 @@ def links(compiler: str, *flags: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-def libfuzzer() -> None:
+def built() -> Path:
+    """Where the fuzzers are."""
     if not links("clang", "-fsanitize=fuzzer,address"):
         pytest.skip("make, clang and its libFuzzer are not all installed")
+    return once("fuzzers", lambda folder: [build(target, folder) for target in RUNS])
 
 
 @pytest.fixture(scope="module")
-def runs(libfuzzer: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
+def runs(built: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
     """One of each target."""
     found = {}
+    folder = tmp_path_factory.mktemp("fuzz")
     for target in RUNS:
-        folder = tmp_path_factory.mktemp(target)
-        program = build(target, folder)
+        program = built / f"fuzz-{target}"
         done = fuzz(program, SEEDS / target, folder, runs=RUNS[target])
         found[target] = Run(done, sorted((folder / "corpus" / program.name).iterdir()))
     return found
 
 
-def replay(folder: Path, paths: Sequence[Path], flags: str) -> list[Verdict]:
-    """This machine's verdict on each image."""
-    command = ["make", "-s", "-C", str(FIRMWARE), "replay", "CC=gcc", f"CFLAGS=-O1 {flags}", f"BUILD={folder}"]
-    subprocess.run(command, check=True, capture_output=True, timeout=120)
-    done = subprocess.run([folder / "replay", *paths], capture_output=True, text=True, timeout=120)
+def replay(kind: str, paths: Sequence[Path]) -> list[Verdict]:
+    """This machine's verdict on each image, by a kind of build."""
+
+    def make(folder: Path) -> None:
+        flags = f"CFLAGS=-O1 {REPLAY[kind]}"
+        command = ["make", "-s", "-C", str(FIRMWARE), "replay", "CC=gcc", flags, f"BUILD={folder}"]
+        subprocess.run(command, check=True, capture_output=True, timeout=120)
+
+    program = once(f"replay-{kind}", make) / "replay"
+    done = subprocess.run([program, *paths], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     lines = [line.split() for line in done.stdout.splitlines()]
     return [Verdict(int(status), executed == "1", outputs) for _, status, executed, outputs in lines]
@@ -85,16 +99,16 @@ def test_the_seeds_have_every_kernel() -> None:
 
 
 @pytest.mark.skipif(not links("gcc", "-c"), reason="gcc and make are not both installed")
-def test_every_seed_is_accepted_and_executed(tmp_path: Path) -> None:
+def test_every_seed_is_accepted_and_executed() -> None:
     seeds = sorted((SEEDS / "image").iterdir())
-    verdicts = replay(tmp_path, seeds, "-fsanitize=address,undefined -fno-sanitize-recover=all")
+    verdicts = replay("sanitized", seeds)
     assert [(verdict.status, verdict.executed) for verdict in verdicts] == [(0, True)] * len(seeds)
 
 
 @pytest.mark.skipif(not links("gcc", "-c"), reason="gcc and make are not both installed")
-def test_what_was_wrong_once_is_refused(tmp_path: Path) -> None:
+def test_what_was_wrong_once_is_refused() -> None:
     found = sorted((SEEDS / "refused").iterdir())
-    assert [verdict.status for verdict in replay(tmp_path, found, GUARDED)] == [INVALID] * len(found)
+    assert [verdict.status for verdict in replay("guarded", found)] == [INVALID] * len(found)
 
 
 @pytest.mark.parametrize("target", RUNS)
@@ -115,8 +129,8 @@ def test_many_changed_images_are_accepted_and_executed(runs: dict[str, Run]) -> 
 @pytest.mark.parametrize(
     "bug", [pytest.param(bug, id=bug.name, marks=() if bug.name in QUICK else LONG) for bug in BUGS]
 )
-def test_a_seeded_bug_is_found(libfuzzer: None, bug: Bug) -> None:
-    assert hunt(bug).executions is not None
+def test_a_seeded_bug_is_found(built: Path, bug: Bug) -> None:
+    assert hunt(bug, built).executions is not None
 
 
 def test_a_bug_that_is_no_longer_seeded_is_told(tmp_path: Path) -> None:
@@ -124,17 +138,16 @@ def test_a_bug_that_is_no_longer_seeded_is_told(tmp_path: Path) -> None:
         fuzz_bugs.seeded(Bug("gone", "image", "runtime/eq_check.c", "no such text", ""), tmp_path)
 
 
-def test_32_bits_say_the_same_of_every_image(runs: dict[str, Run], tmp_path: Path) -> None:
+def test_32_bits_say_the_same_of_every_image(runs: dict[str, Run]) -> None:
     if not links("gcc", "-m32", "-c"):
         pytest.skip("gcc has no headers for -m32 here (gcc-multilib); the emulated board has 32 bits too")
-    narrow = replay(tmp_path / "32", runs["image"].kept, f"-m32 -msse2 -mfpmath=sse {GUARDED}")
-    assert narrow == replay(tmp_path / "64", runs["image"].kept, GUARDED)
+    assert replay("narrow", runs["image"].kept) == replay("guarded", runs["image"].kept)
 
 
 @pytest.mark.skipif(bool(board.missing_tools()), reason=f"not installed: {', '.join(board.missing_tools())}")
 def test_a_cortex_m4_says_the_same_of_every_image_and_stays_in_its_arena(runs: dict[str, Run], tmp_path: Path) -> None:
     paths = [path for path in runs["image"].kept if arena_bytes(path.read_bytes()) <= MOST_ARENA_BYTES]
-    verdicts = replay(tmp_path / "host", paths, GUARDED)
+    verdicts = replay("guarded", paths)
     cases = [
         (image, [zeros(image)] if verdict.executed else [])
         for image, verdict in zip(map(Path.read_bytes, paths), verdicts, strict=True)

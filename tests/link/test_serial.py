@@ -163,7 +163,10 @@ def exceptions() -> list[BaseException]:
         if isinstance(value, type) and issubclass(value, Exception) and value.__module__.startswith("serial.")
     }
     assert {serial.SerialException, serial.SerialTimeoutException, serial.PortNotOpenError} <= classes
-    made = [cls() if cls is serial.PortNotOpenError else cls("it says") for cls in classes]
+    made = [
+        cls() if cls is serial.PortNotOpenError else cls("it says")
+        for cls in sorted(classes, key=lambda cls: cls.__name__)
+    ]
     return [
         *made,
         OSError(errno.EIO, "bad"),

@@ -1,4 +1,4 @@
-"""One small model of every kind that people bring, made once per test process in a process of its own."""
+"""One small model of every kind that people bring, made once a run in a process of its own."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import functools
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
+from once import once
 
 from edgeq.quantize.recipe import MODES, Recipe
 
@@ -94,20 +94,16 @@ open("open.tflite", "wb").write(converter.convert())
 
 
 @functools.cache
-def _folder() -> tempfile.TemporaryDirectory[str]:
-    """Lives as long as the test process."""
-    return tempfile.TemporaryDirectory(prefix="edgeq-zoo-")
-
-
-@functools.cache
 def zoo() -> Path:
     """A folder with the models of the script above."""
-    folder = Path(_folder().name)
+    return once("zoo", _write)
+
+
+def _write(folder: Path) -> None:
     quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
     command = [sys.executable, "-W", "ignore", "-c", _SCRIPT]
     done = subprocess.run(command, cwd=folder, env=quiet, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
-    return folder
 
 
 def images(count: int = 40) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
