@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -96,16 +97,20 @@ class Model:
     `model` is a path or the bytes of a `.tflite`; `kernels` is "xnnpack" (the runtime's own choice), "builtin" (its
     optimized kernels without XNNPACK: what tflite-runtime chooses by itself for int8) or "reference".
     `RuntimeUnavailable` where no runtime is installed, `ValueError` for a wrong argument, `RuntimeError` with the
-    runtime's own words where it refuses the model.
+    runtime's own words where it refuses the model. With `watch`, `tensor` gives what lies between the operators.
     """
 
-    def __init__(self, model: str | bytes | Any, *, threads: int = 1, kernels: str = "xnnpack") -> None:
+    def __init__(
+        self, model: str | bytes | Any, *, threads: int = 1, kernels: str = "xnnpack", watch: bool = False
+    ) -> None:
         if kernels not in KERNELS:
             raise ValueError(f"The runtime knows the kernels {', '.join(KERNELS)}; {kernels!r} is not one of them.")
         if threads < 1:
             raise ValueError(f"A model needs at least one thread; {threads} were asked for.")
         module = _interpreter_module()
         options: dict[str, Any] = {"num_threads": threads}
+        if watch:
+            options["experimental_preserve_all_tensors"] = True
         resolver = _RESOLVERS.get(kernels)
         if resolver:
             options["experimental_op_resolver_type"] = getattr(module.OpResolverType, resolver)
@@ -114,7 +119,9 @@ class Model:
         else:
             options["model_path"] = str(model)
         try:
-            self._interpreter = module.Interpreter(**options)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # it warns of the memory that watching takes
+                self._interpreter = module.Interpreter(**options)
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError, OSError) as error:
             raise RuntimeError(f"The runtime refuses the model: {' '.join(str(error).split())}") from error
@@ -151,6 +158,14 @@ class Model:
         """The outputs of the last run: raw little-endian bytes, one item per output in the model's order."""
         values = (self._interpreter.get_tensor(index) for index in self._output_ids)
         return [value.astype(value.dtype.newbyteorder("<"), copy=False).tobytes() for value in values]
+
+    def tensor(self, index: int) -> Any:
+        """The values of a tensor after `run`, by its place in the file's main graph; for a model that is watched. None
+        where the runtime does not show it."""
+        try:
+            return self._interpreter.get_tensor(index)
+        except ValueError:
+            return None
 
     def invoke(self, inputs: Sequence[bytes]) -> list[bytes]:
         """`load`, `run` and `read`."""

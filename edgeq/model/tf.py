@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.errors import ConvertError
@@ -87,30 +86,6 @@ def float_tflite(frozen: FrozenGraph) -> bytes:
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
     converter.exclude_conversion_metadata = True
     return bytes(converter.convert())
-
-
-def unpack_tflite(model: bytes) -> Any:
-    """A `.tflite` file as the objects of TensorFlow's generated schema (`ModelT`), to be changed and packed again."""
-    from tensorflow.lite.python import schema_py_generated
-
-    return schema_py_generated.ModelT.InitFromPackedBuf(model, 0)
-
-
-def pack_tflite(model: Any) -> bytes:
-    """The reverse of `unpack_tflite`."""
-    from tensorflow.lite.tools.flatbuffer_utils import convert_object_to_bytearray
-
-    return bytes(convert_object_to_bytearray(model))
-
-
-def symmetric(scales: NDArray[Any], axis: int) -> Any:
-    """Quantization parameters for `unpack_tflite`'s tensors: these scales along `axis`, zero points 0."""
-    from tensorflow.lite.python import schema_py_generated
-
-    parameters = schema_py_generated.QuantizationParametersT()
-    parameters.scale, parameters.zeroPoint = scales, np.zeros(len(scales), np.int64)
-    parameters.quantizedDimension = axis
-    return parameters
 
 
 class Quantizer:

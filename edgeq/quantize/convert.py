@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from edgeq import runtime
@@ -90,14 +90,15 @@ def convert_all(
     kind, distinct = front_end(model), tuple(dict.fromkeys(recipes))
     if kind == TFLITE:
         check_float(model.read_bytes())
-    _check_tensorflow()
+    else:
+        _check_tensorflow()
     with work_folder("The conversion") as folder:
         names = _store(samples, distinct, folder)
         job = {
             "model": str(model.resolve()),
             "kind": kind,
             "names": names,
-            "recipes": [asdict(recipe) for recipe in distinct],
+            "recipes": [recipe.to_json() for recipe in distinct],
         }
         (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
         run_worker("edgeq.quantize.worker", folder, "The conversion", progress, timeout_s, _crash_hint)

@@ -38,7 +38,9 @@ def detect_mode(model: ModelInfo) -> Detected | None:
     """The mode of `model`; None where it mixes several, or computes in a type that no mode has."""
     computed = set(_computed(model))
     stored = [tensor for graph in model.subgraphs for tensor in graph.tensors if tensor.data_bytes]
-    mode = _static(computed) or _floating({tensor.dtype for tensor in computed}, stored)
+    mode = _static(computed) or _floating({tensor.dtype for tensor in computed}, stored, _unpacked(model))
+    if mode and "_wi8_" in mode and any(tensor.dtype == "int4" for tensor in stored):
+        mode = mode.replace("_wi8_", "_wi4_")
     if mode is None:
         return None
     granularity = "channel" if any(len(tensor.scales) > 1 for tensor in stored) else "tensor"
@@ -66,11 +68,23 @@ def _static(computed: set[TensorInfo]) -> str | None:
     return "static_wi8_ai8" if finer in ({"int8"}, {"uint8"}) else None
 
 
-def _floating(computed: set[str], stored: list[TensorInfo]) -> str | None:
+def _unpacked(model: ModelInfo) -> set[TensorInfo]:
+    """Constants that become floats before they are used."""
+    return {
+        graph.tensors[index]
+        for graph, operator in model.operators
+        if operator.name in UNPACKS
+        for index in operator.inputs
+        if index >= 0
+    }
+
+
+def _floating(computed: set[str], stored: list[TensorInfo], unpacked: set[TensorInfo]) -> str | None:
     if any(dtype in computed for dtype in ("int8", "uint8", "int16")) or computed & (FLOATS - {"float32"}):
         return None
-    if any(tensor.scales for tensor in stored):
-        return "dynamic_wi8_afp32"
+    scaled = {tensor for tensor in stored if tensor.scales}
+    if scaled:
+        return "weight_only_wi8_afp32" if scaled <= unpacked else "dynamic_wi8_afp32"
     return "float16" if any(tensor.dtype == "float16" for tensor in stored) else "float32"
 
 

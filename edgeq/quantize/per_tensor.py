@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeq.model.tf import pack_tflite, symmetric, unpack_tflite
+from edgeq.model.objects import operator_name, pack_tflite, store, symmetric, unpack_tflite, values
 from edgeq.quantize.detect import WEIGHTED
-from edgeq.quantize.weights import operator_name, store, values
 
 
 def per_tensor(model: bytes, float_model: bytes) -> bytes:

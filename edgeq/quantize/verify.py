@@ -8,23 +8,27 @@ from edgeq.errors import ConvertError
 from edgeq.model.info import ModelInfo, Operator, Subgraph, TensorInfo
 from edgeq.model.schema import FLOATS
 from edgeq.quantize.detect import CASTS, LEAST_ELEMENTS, UNPACKS, weights
-from edgeq.quantize.recipe import Recipe
+from edgeq.quantize.recipe import Recipe, activations, weight_bits
 
 HINT = (
     "The layer behind it has no integer form: use another layer (for example ReLU instead of an exotic activation), "
     "or leave that step to the application."
 )
+SIMPLE = ("static_wi8_ai8", "static_wi8_ai16", "dynamic_wi8_afp32", "float16", "float32")
 _BUG = "This is a fault of edgeq or of its converter: please report it with the model."
 
 
 def check_mode(model: ModelInfo, recipe: Recipe) -> None:
     """`ConvertError` naming the first operator or tensor that is not as `recipe` promises."""
-    if recipe.needs_samples:
+    _check_sizes(model)
+    if recipe.overrides or recipe.mode not in SIMPLE:
+        _check_mixed(model, recipe)
+    elif recipe.needs_samples:
         check_integer(model, recipe.io_type)
         _check_activations(model, recipe.activations)
     else:
         _check_floating(model, recipe)
-    if recipe.granularity == "tensor":
+    if recipe.granularity == "tensor" and all(each.granularity == "tensor" for each in recipe.overrides):
         for graph in model.subgraphs:
             for tensor in graph.tensors:
                 if tensor.data_bytes and len(tensor.scales) > 1:
@@ -33,6 +37,42 @@ def check_mode(model: ModelInfo, recipe: Recipe) -> None:
                         "was promised.",
                         _BUG,
                     )
+
+
+def _check_sizes(model: ModelInfo) -> None:
+    """A constant has as many bytes as its type and shape take: a writer once stored floats as integers."""
+    for graph in model.subgraphs:
+        for tensor in graph.tensors:
+            if tensor.data_bytes and tensor.size_bytes and tensor.data_bytes != tensor.size_bytes:
+                raise ConvertError(
+                    f"The converted model's tensor '{tensor.name}' holds {tensor.data_bytes} bytes; its type and shape "
+                    f"take {tensor.size_bytes}.",
+                    _BUG,
+                )
+
+
+def _check_mixed(model: ModelInfo, recipe: Recipe) -> None:
+    """Every type that occurs is one of a mode of the recipe; without a mode of floats, integers throughout."""
+    computed = {activations(mode) for mode in recipe.modes}
+    bits = {f"int{weight_bits(mode)}" for mode in recipe.modes} | {"int8"}
+    if "float32" not in computed:
+        check_integer(model, recipe.io_type)
+    for graph, operator in model.operators:
+        for index in (*operator.inputs, *operator.outputs):
+            tensor = graph.tensors[index] if index >= 0 else None
+            if tensor and tensor.scales and not tensor.data_bytes and tensor.dtype not in computed:
+                raise ConvertError(
+                    f"The converted model's tensor '{tensor.name}' is {tensor.dtype}; {', '.join(sorted(computed))} "
+                    "was promised.",
+                    HINT,
+                )
+        held = weights(graph, operator)
+        if held and held.dtype not in bits | ({"float32"} if "float32" in computed else set()):
+            raise ConvertError(
+                f"The weights '{held.name}' of a {operator.name} are {held.dtype}; {', '.join(sorted(bits))} "
+                "was promised.",
+                HINT,
+            )
 
 
 def check_integer(model: ModelInfo, io: str = "int8") -> None:

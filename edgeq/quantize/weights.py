@@ -1,6 +1,6 @@
 """Variants of a float `.tflite` that only store their weights smaller: float16, and int8 for integer kernels.
 
-Runs in the conversion worker alone. The conventions are those of TensorFlow's converter, so that the same kernels run.
+The conventions are those of TensorFlow's converter, so that the same kernels run.
 """
 
 from __future__ import annotations
@@ -10,11 +10,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeq.model.schema import OPERATORS, TENSOR_TYPES
-from edgeq.model.tf import pack_tflite, symmetric, unpack_tflite
+from edgeq.model.objects import (
+    TYPES,
+    float_constants,
+    operator_name,
+    pack_tflite,
+    store,
+    symmetric,
+    unpack_tflite,
+    values,
+)
+from edgeq.model.schema import OPERATORS
 from edgeq.quantize.detect import LEAST_ELEMENTS, WEIGHTED
 
-_TYPES = {name: number for number, (name, _) in enumerate(TENSOR_TYPES)}
 _LARGEST_F16 = float(np.finfo(np.float16).max)
 
 
@@ -23,7 +31,7 @@ def float16(model: bytes) -> bytes:
     unpacked = unpack_tflite(model)
     for graph in unpacked.subgraphs:
         casts = []
-        for index, tensor in _float_constants(unpacked, graph):
+        for index, tensor in float_constants(unpacked, graph):
             half = np.clip(values(unpacked, tensor), -_LARGEST_F16, _LARGEST_F16).astype("<f2")
             replaced = len(graph.tensors)
             graph.tensors.append(_restored(tensor))
@@ -31,7 +39,7 @@ def float16(model: bytes) -> bytes:
             store(unpacked, tensor, half, "float16")
             casts.append(_dequantize(unpacked, index, replaced))
         graph.operators = [*casts, *graph.operators]
-    return _packed(unpacked)
+    return pack_tflite(unpacked)
 
 
 def dynamic(model: bytes, *, per_channel: bool) -> bytes:
@@ -47,7 +55,7 @@ def dynamic(model: bytes, *, per_channel: bool) -> bytes:
             steps = np.clip(np.rint(real / scales.reshape(shape)), -127, 127).astype(np.int8)
             store(unpacked, tensor, steps, "int8")
             tensor.quantization = symmetric(scales, axis if per_channel else 0)
-    return _packed(unpacked)
+    return pack_tflite(unpacked)
 
 
 def _scales(values: NDArray[Any], axis: int | None) -> NDArray[np.float32]:
@@ -60,7 +68,7 @@ def _scales(values: NDArray[Any], axis: int | None) -> NDArray[np.float32]:
 
 def _quantizable(model: Any, graph: Any) -> dict[int, int]:
     """Tensor -> the axis of its output channels, for float constants that are nothing but weights."""
-    constants = dict(_float_constants(model, graph))
+    constants = dict(float_constants(model, graph))
     found: dict[int, int] = {}
     others: set[int] = set()
     for operator in graph.operators:
@@ -73,53 +81,10 @@ def _quantizable(model: Any, graph: Any) -> dict[int, int]:
     return {index: axis for index, axis in found.items() if index not in others}
 
 
-def operator_name(model: Any, operator: Any) -> str:
-    """As in the schema."""
-    code = model.operatorCodes[operator.opcodeIndex]
-    number: int = max(code.builtinCode, code.deprecatedBuiltinCode)
-    return OPERATORS[number]
-
-
-def _float_constants(model: Any, graph: Any) -> list[tuple[int, Any]]:
-    return [
-        (index, tensor)
-        for index, tensor in enumerate(graph.tensors)
-        if tensor.type == _TYPES["float32"] and _buffer(model, tensor).data is not None
-    ]
-
-
-def _buffer(model: Any, tensor: Any) -> Any:
-    return model.buffers[tensor.buffer]
-
-
-def values(model: Any, tensor: Any) -> NDArray[Any]:
-    """The values of a float32 constant, flat; none for a tensor that is computed."""
-    data = _buffer(model, tensor).data
-    return np.frombuffer(b"" if data is None or tensor.type != _TYPES["float32"] else bytes(data), "<f4")
-
-
-def store(model: Any, tensor: Any, data: NDArray[Any], dtype: str) -> None:
-    """Give `tensor` a buffer of its own with `data`: others may share the one that it had."""
-    buffer = type(_buffer(model, tensor))()
-    buffer.data = np.frombuffer(data.tobytes(), np.uint8)
-    tensor.buffer, tensor.type = len(model.buffers), _TYPES[dtype]
-    model.buffers.append(buffer)
-
-
-def _packed(model: Any) -> bytes:
-    """The file, without what buffers hold that no tensor refers to any more."""
-    used = {tensor.buffer for graph in model.subgraphs for tensor in graph.tensors}
-    used |= {entry.buffer for entry in model.metadata or ()}
-    for index, buffer in enumerate(model.buffers):
-        if index not in used:
-            buffer.data = None
-    return pack_tflite(model)
-
-
 def _restored(tensor: Any) -> Any:
     """The float32 tensor that a DEQUANTIZE of `tensor` writes."""
     copy = type(tensor)()
-    copy.shape, copy.name, copy.buffer, copy.type = tensor.shape, tensor.name + b"_f32", 0, _TYPES["float32"]
+    copy.shape, copy.name, copy.buffer, copy.type = tensor.shape, tensor.name + b"_f32", 0, TYPES["float32"]
     return copy
 
 

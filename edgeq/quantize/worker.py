@@ -8,12 +8,13 @@ TensorFlow prints and crashes here, and nowhere else.
 from __future__ import annotations
 
 import gc
+import importlib.util
 import json
 import os
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,14 +24,21 @@ from numpy.typing import NDArray
 from edgeq.errors import ConvertError, EdgeqError
 from edgeq.model import front_end
 from edgeq.model.info import ModelInfo
+from edgeq.model.tflite import read_model
+from edgeq.quantize.engine.pipeline import Prepared, finish, prepare
 from edgeq.quantize.float_model import check_float
+from edgeq.quantize.per_tensor import per_tensor
 from edgeq.quantize.recipe import Recipe
 from edgeq.quantize.samples import Samples, each, stored
+from edgeq.quantize.verify import check_mode
 
 if TYPE_CHECKING:
     from edgeq.model.tf import Quantizer
 
 Progress = Callable[[str], None]
+
+FALLBACK = ("static_wi8_ai8", "static_wi8_ai16")
+"""Modes that TensorFlow's quantizer has."""
 
 
 def main(folder: Path, status: int) -> int:
@@ -48,27 +56,26 @@ def main(folder: Path, status: int) -> int:
 
 def _convert(folder: Path, progress: Progress) -> None:
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
-    recipes = [Recipe(**item) for item in job["recipes"]]
-    progress("loading TensorFlow")
-    from edgeq.model import tf
-
-    tf.tensorflow()
+    recipes = [Recipe.from_json(item) for item in job["recipes"]]
     float_model = _float_model(Path(job["model"]), job["kind"], progress)
     info = check_float(float_model)
-    _check_recipes(recipes, info)
     (folder / "float.tflite").write_bytes(float_model)
     samples = stored(folder, job["names"])
-    quantizer = tf.Quantizer(float_model, lambda: _feed(samples, info))
+    fallback = _Fallback(float_model, lambda: _feed(samples, info), progress)
+    engine = _Engine(float_model, samples, progress)
     for index, recipe in enumerate(recipes):
         progress(_stage(recipe, len(samples)))
-        (folder / f"model-{index}.tflite").write_bytes(_variant(float_model, recipe, quantizer))
+        model = engine.write(recipe) or fallback.write(recipe, info)
+        (folder / f"model-{index}.tflite").write_bytes(model)
 
 
 def _float_model(path: Path, kind: str, progress: Progress) -> bytes:
     if kind == front_end.TFLITE:
         return path.read_bytes()
-    from edgeq.model.tf import float_tflite
+    progress("loading TensorFlow")
+    from edgeq.model.tf import float_tflite, tensorflow
 
+    tensorflow()
     progress("loading the model")
     if kind == front_end.SAVED_MODEL:
         from edgeq.model.saved_model import read_saved_model
@@ -82,35 +89,66 @@ def _float_model(path: Path, kind: str, progress: Progress) -> bytes:
     return float_tflite(frozen)
 
 
-def _check_recipes(recipes: Sequence[Recipe], model: ModelInfo) -> None:
+def _stage(recipe: Recipe, samples: int) -> str:
+    how = f", calibrated on {samples} samples" if recipe.needs_samples and samples else ""
+    return f"quantizing to {recipe.mode}{' per tensor' * (recipe.granularity == 'tensor')}{how}"
+
+
+class _Engine:
+    """Our own engine; recipes that differ in nothing but types share one look at the samples."""
+
+    def __init__(self, model: bytes, samples: Samples, progress: Progress) -> None:
+        self._model, self._samples, self._progress = model, samples, progress
+        self._prepared: dict[Any, Prepared] = {}
+
+    def write(self, recipe: Recipe) -> bytes | None:
+        """The model; None where TensorFlow's quantizer has to try."""
+        key = (recipe.ranges, recipe.repairs or recipe.needs_samples, recipe if recipe.repairs else None)
+        try:
+            if key not in self._prepared:
+                self._prepared[key] = prepare(self._model, self._samples, recipe, self._progress)
+            made = finish(self._prepared[key], recipe)
+            check_mode(read_model(made), recipe)
+        except ConvertError:
+            if recipe.plain and recipe.mode in FALLBACK and importlib.util.find_spec("tensorflow"):
+                return None
+            raise
+        return made
+
+
+class _Fallback:
+    """TensorFlow's own quantizer, for operators that ours leaves as floats."""
+
+    def __init__(self, model: bytes, feed: Callable[[], Iterator[list[NDArray[Any]]]], progress: Progress) -> None:
+        self._model, self._feed, self._progress = model, feed, progress
+        self._quantizer: Quantizer | None = None
+
+    def write(self, recipe: Recipe, info: ModelInfo) -> bytes:
+        """The model by a plain recipe of one of the modes in `FALLBACK`."""
+        from edgeq.model import tf
+
+        _check_wide(recipe, info)
+        if self._quantizer is None:
+            self._progress("loading TensorFlow, whose quantizer knows more operators")
+            tf.tensorflow()
+            self._quantizer = tf.Quantizer(self._model, self._feed)
+            self._progress(_stage(recipe, 0))
+        per_channel = recipe.granularity == "channel"
+        if recipe.mode == "static_wi8_ai8":
+            return self._quantizer.int8(per_channel=per_channel, io=recipe.io_type)
+        wide = self._quantizer.int16(recipe.io_type)
+        return wide if per_channel else per_tensor(wide, self._model)
+
+
+def _check_wide(recipe: Recipe, model: ModelInfo) -> None:
     """TensorFlow's 16-bit quantizer wants a range for every input, and an index has none."""
     whole = [tensor for tensor in model.inputs if tensor.dtype != "float32"]
-    if whole and any(recipe.mode == "static_wi8_ai16" for recipe in recipes):
+    if whole and recipe.mode == "static_wi8_ai16":
         raise ConvertError(
             f"The mode static_wi8_ai16 takes models with float32 inputs only; the input '{whole[0].name}' is "
             f"{whole[0].dtype}.",
             "Use static_wi8_ai8, or a mode without calibration.",
         )
-
-
-def _stage(recipe: Recipe, samples: int) -> str:
-    how = f", calibrated on {samples} samples" if recipe.needs_samples else ""
-    return f"quantizing to {recipe.mode}{' per tensor' * (recipe.granularity == 'tensor')}{how}"
-
-
-def _variant(float_model: bytes, recipe: Recipe, quantizer: Quantizer) -> bytes:
-    from edgeq.quantize import weights
-    from edgeq.quantize.per_tensor import per_tensor
-
-    per_channel = recipe.granularity == "channel"
-    if recipe.mode == "static_wi8_ai8":
-        return quantizer.int8(per_channel=per_channel, io=recipe.io_type)
-    if recipe.mode == "static_wi8_ai16":
-        wide = quantizer.int16(recipe.io_type)
-        return wide if per_channel else per_tensor(wide, float_model)
-    if recipe.mode == "dynamic_wi8_afp32":
-        return weights.dynamic(float_model, per_channel=per_channel)
-    return weights.float16(float_model) if recipe.mode == "float16" else float_model
 
 
 def _feed(samples: Samples, model: ModelInfo) -> Iterator[list[NDArray[Any]]]:

@@ -8,7 +8,12 @@ from pathlib import Path
 SCHEMA = 1
 KINDS = ("linux", "android", "mcu")
 EVIDENCE = ("documented", "compiled", "emulated", "hardware")
-MODES = ("static_wi8_ai8", "static_wi8_ai16", "dynamic_wi8_afp32", "float16", "float32")
+MODES = (
+    *("static_wi8_ai8", "static_wi8_ai16", "static_wi4_ai8", "static_wi4_ai16"),
+    *("dynamic_wi8_afp32", "dynamic_wi4_afp32", "weight_only_wi8_afp32", "weight_only_wi4_afp32"),
+    *("float16", "float32"),
+)
+"""Of quantization, in LiteRT's words: `edgeq.quantize.recipe` says what each means."""
 BITS = {"aarch64": 64, "x86_64": 64, "armv7l": 32, "armv6l": 32}
 """Architectures with an operating system, and the width of their programs."""
 BARE = ("armv6-m", "armv7-m", "armv7e-m", "armv8-m.base", "armv8-m.main", "armv8.1-m.main", "rv32", "xtensa")

@@ -17,7 +17,12 @@ from edgeq.quantize.verify import check_integer, check_mode
 LEAST_SQNR_DB = {
     "static_wi8_ai8": 15,
     "static_wi8_ai16": 18,
+    "static_wi4_ai8": 4,
+    "static_wi4_ai16": 4,
     "dynamic_wi8_afp32": 25,
+    "dynamic_wi4_afp32": 4,
+    "weight_only_wi8_afp32": 25,
+    "weight_only_wi4_afp32": 4,
     "float16": 50,
     "float32": 200,
 }

@@ -1,0 +1,1 @@
+"""Post-training quantization of a float `.tflite`: statistics -> ranges -> written model. TensorFlow is not needed."""
