@@ -13,6 +13,7 @@ from edgeq.errors import ConvertError
 from edgeq.micro.frontend import program as p
 from edgeq.micro.frontend.numbers import lower_features
 from edgeq.micro.frontend.pictures import lower_image
+from edgeq.micro.frontend.resample import fewest, longest, resampled
 from edgeq.micro.frontend.samples import Samples
 from edgeq.micro.frontend.spectra import Spectra
 from edgeq.micro.frontend.values import Values
@@ -67,36 +68,43 @@ def _program(preprocess: Preprocess, values: Values, tensor: Tensor) -> p.Progra
         )
     records = (*samples.records, frame, *values.records, values.quantize(tensor))
     least, most = _lengths(values, samples, frame, rows)
-    clip = (samples.pad or most) if samples.peaks else frame.length + 1
+    clip = (samples.pad or resampled(samples.resample, most)) if samples.peaks else frame.length + 1
     micro = next((dict(step.values) for step in preprocess.steps if step.do == "micro"), None)
     work = 4 * max(values.fft + 2 + frame.length + 1, values.most_matrix)
     memories = (
         p.Memory("clip", 2 * clip),
         p.Memory("work", work),
         p.Memory("values", values.most_bytes),
+        *([samples.resample.history] if samples.resample else ()),
         *values.memories,
     )
     return p.Program(p.AUDIO, preprocess.rate_hz, least, most, samples.lift, rows, memories, records, micro)
 
 
 def _lengths(values: Values, samples: Samples, frame: p.Frame, rows: int) -> tuple[int, int]:
-    """How many samples a clip may have so that it gives exactly `rows`."""
+    """How many samples a clip may have so that it gives exactly `rows`, before a resample."""
     size, step = values.stack or (1, 1)
     few, many = size + (rows - 1) * step, size + rows * step - 1
     least, most = (few - 1) * frame.step + frame.length, (many - 1) * frame.step + frame.length + frame.step - 1
-    if not samples.pad:
-        return least, min(most, MOST_SAMPLES)
-    if not least <= samples.pad <= most:
+    if samples.pad:
+        if not least <= samples.pad <= most:
+            raise ConvertError(
+                f"[preprocess] pads clips to {samples.pad} samples; the model's input takes {least} to {most}.",
+                "Change samples of the pad step.",
+            )
+        return 1, min(longest(samples.resample, MOST_SAMPLES), MOST_SAMPLES)
+    few, many = fewest(samples.resample, least), longest(samples.resample, min(most, MOST_SAMPLES))
+    if few > many:
         raise ConvertError(
-            f"[preprocess] pads clips to {samples.pad} samples; the model's input takes {least} to {most}.",
-            "Change samples of the pad step.",
+            f"No clip has {least} to {most} samples once it is resampled, as the model's input takes.",
+            f"Put a pad step behind resample, with samples = {least}.",
         )
-    return 1, MOST_SAMPLES
+    return few, min(many, MOST_SAMPLES)
 
 
 def _spectra(preprocess: Preprocess, steps: list[Step], cut: int) -> Values:
     """Everything up to the numbers behind a spectrum."""
-    samples, factor = Samples(), 1.0
+    samples, factor = Samples(preprocess.rate_hz), 1.0
     framed = next(number for number, step in enumerate(steps) if step.do == "frame")
     windowed = next((number for number, step in enumerate(steps[:cut]) if step.do == "window"), cut)
     # What is done to each element of a frame may as well be done to the samples before.
@@ -113,7 +121,7 @@ def _spectra(preprocess: Preprocess, steps: list[Step], cut: int) -> Values:
         mel = later.index("mel")
         for number in range(cut + 1, mel):
             spectra.factor *= plain_factor(number, steps[number])
-        spectra.mel(steps[mel], preprocess.rate_hz)
+        spectra.mel(steps[mel], samples.rate_hz)
         taken = mel + 1
     else:
         spectra.bins()
@@ -135,15 +143,15 @@ def plain_factor(number: int, step: Step) -> float:
 
 
 def _micro(preprocess: Preprocess, steps: list[Step], cut: int) -> Values:
-    samples = Samples(lift=0)
+    samples = Samples(preprocess.rate_hz, lift=0)
     for number, step in enumerate(steps[:cut]):
-        if step.do != "pad":
+        if step.do not in ("resample", "pad"):
             raise _refused(
                 f"Step {number + 1} ({step.do}) of [preprocess] does not run before micro, which takes raw audio."
             )
         samples.add(number, step)
     v = steps[cut].values
-    t = tables(v, preprocess.rate_hz)
+    t = tables(v, samples.rate_hz)
     samples.frame = p.Frame(t.sizes.window, t.sizes.step)
     record = _micro_record(v, t)
     values = Values(samples, cut + 1, v["channels"], 0, 0.0, 65535.0)

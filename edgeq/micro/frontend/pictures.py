@@ -61,7 +61,7 @@ def lower_image(preprocess: Preprocess, tensor: Tensor) -> p.Program:
     if shape.is_whole:
         records: tuple[p.Record, ...] = (_lookup(rest, channels, tensor),)
     else:
-        values = Values(Samples(), geometric, width * channels, -PART_BITS, 0.0, PIXEL_MOST)
+        values = Values(Samples(0), geometric, width * channels, -PART_BITS, 0.0, PIXEL_MOST)
         for number, step in enumerate(rest, geometric):
             values.add(number, _tiled(step, width))
         records = (*values.records, values.quantize(tensor))

@@ -98,6 +98,18 @@ class Peak(Record):
 
 
 @dataclass(frozen=True, eq=False)
+class Resample(Record):
+    """`table` is int32 [phases // 2 + 1, taps]; `down` phases lie between two outputs."""
+
+    KIND: ClassVar[int] = 6
+    phases: int
+    down: int
+    taps: int
+    table: Table
+    history: Memory
+
+
+@dataclass(frozen=True, eq=False)
 class Frame(Record):
     KIND: ClassVar[int] = 10
     length: int

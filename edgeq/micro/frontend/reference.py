@@ -13,6 +13,7 @@ from edgeq.micro.frontend import numbers_reference as numbers
 from edgeq.micro.frontend import pictures_reference as pictures
 from edgeq.micro.frontend import program as p
 from edgeq.micro.frontend.fixed import INT32, Number
+from edgeq.micro.frontend.resample_reference import heard_hz, resample
 from edgeq.micro.frontend.spectra import POWER_BITS
 from edgeq.micro.frontend.values import LOG_BITS
 from edgeq.preprocess import Raw
@@ -63,7 +64,10 @@ def features(program: p.Program, raw: Raw) -> Array:
             f"The audio has {len(raw.array)} samples; the front end takes {program.least} to {program.most}.",
             "Cut it, or put a pad step into [preprocess].",
         )
-    samples, peak = _samples(program, raw.array.astype(np.int64) << program.lift)
+    first, heard = program.records[0], raw.array.astype(np.int64)
+    if isinstance(first, p.Resample):
+        heard = resample(first, heard)
+    samples, peak = _samples(program, heard << program.lift)
     at = next(number for number, record in enumerate(program.records) if isinstance(record, p.Frame))
     frame = program.records[at]
     assert isinstance(frame, p.Frame)
@@ -72,7 +76,7 @@ def features(program: p.Program, raw: Raw) -> Array:
     rest = program.records[at + 2 : -1]
     if isinstance(maker, p.Micro):
         assert program.micro is not None
-        values = Micro(program.micro, program.rate_hz)(samples, True).astype(np.int64)
+        values = Micro(program.micro, heard_hz(program))(samples, True).astype(np.int64)
     else:
         assert isinstance(maker, p.Spectrum)
         bins, exponents = _spectrum(maker, frames)

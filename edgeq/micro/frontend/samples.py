@@ -7,6 +7,7 @@ import math
 from edgeq.errors import ConvertError
 from edgeq.micro.frontend import program as p
 from edgeq.micro.frontend.fixed import exponent_for, multiplier
+from edgeq.micro.frontend.resample import lower_resample
 from edgeq.preprocess.step import Step
 
 LIFT = 13
@@ -20,8 +21,10 @@ class Samples:
     """The records so far. A sample m is worth m * 2^exponent, and behind a peak p a p-th of that; |m| is at most
     `bound`, its worth at most `most`."""
 
-    def __init__(self, lift: int = LIFT) -> None:
+    def __init__(self, rate_hz: int, lift: int = LIFT) -> None:
         self.records: list[p.Record] = []
+        self.rate_hz = rate_hz
+        self.resample: p.Resample | None = None
         self.frame: p.Frame | None = None
         self.pad = 0
         self.lift, self.exponent = lift, -lift
@@ -43,15 +46,19 @@ class Samples:
     def _refused(self, number: int, step: Step, why: str) -> ConvertError:
         return ConvertError(f"Step {number + 1} ({step.do}) of [preprocess]: {why}.", EXTERNAL)
 
-    def _resample(self, number: int, step: Step) -> None:  # noqa: ARG002
-        raise ConvertError(
-            f"Step {number + 1} (resample) of [preprocess]: microcontrollers take audio at its own rate only.",
-            "Record at the rate that the steps expect, and say it in rate_hz.",
-        )
+    def _resample(self, number: int, step: Step) -> None:
+        if self.records:
+            raise ConvertError(
+                f"Step {number + 1} (resample) of [preprocess]: on microcontrollers it is the first step, once.",
+                "Put it before the others: a pad behind it counts samples of the new rate.",
+            )
+        self.resample = lower_resample(number, step, self.rate_hz)
+        self.rate_hz = step.values["rate_hz"]
+        self.records.append(self.resample)
 
     def _pad(self, number: int, step: Step) -> None:
-        if self.records or self.pad:
-            raise self._refused(number, step, "on microcontrollers pad is the first step, once")
+        if self.pad or any(record is not self.resample for record in self.records):
+            raise self._refused(number, step, "on microcontrollers pad is the first step but for resample, once")
         self.pad = step.values["samples"]
         self.records.append(p.Pad(self.pad, step.values["at"] == "start"))
 

@@ -52,6 +52,7 @@ enum eq_fe_kind {
     EQ_FE_CLIP = 3,
     EQ_FE_PREEMPHASIS = 4,
     EQ_FE_PEAK = 5,
+    EQ_FE_RESAMPLE = 6, /* the first of all; on samples of 16 bits */
     /* from samples to frames, from these to bins, numbers or values */
     EQ_FE_FRAME = 10,
     EQ_FE_SPECTRUM = 11,
@@ -85,7 +86,19 @@ struct eq_fe_number {
     int32_t e;
 };
 
-/* The clip gets `samples` samples: zeros are added, or samples cut. First of all, at most once. */
+/* Audio at another rate: of n samples come ceil(n * phases / down), of 16 bits too. Output m lies at phase m * down % phases
+ * behind sample i = m * down / phases; it is the sum of samples i + 1 - taps / 2 .. i + taps / 2 times that phase's row of taps,
+ * oldest first, rounded and saturated. Samples outside of the clip are 0. Row p > phases / 2 is row phases - p backwards. The
+ * first record, at most once. */
+struct eq_fe_resample {
+    struct eq_op op;
+    uint32_t phases, down; /* 1 .. 768000 */
+    uint32_t taps;         /* even, 2 .. 32768 */
+    eq_ref table;          /* constant: int32_t[phases / 2 + 1][taps] in 30 fractional bits */
+    eq_ref history;        /* arena: int16_t[2 * taps] */
+};
+
+/* The clip gets `samples` samples: zeros are added, or samples cut. First of all but a resample, at most once. */
 struct eq_fe_pad {
     struct eq_op op;
     uint32_t samples;
@@ -333,10 +346,14 @@ struct eq_frontend {
     const struct eq_model *model;
     const struct eq_fe_head *head; /* NULL where there is none */
     const uint8_t *records, *end;
+    const struct eq_fe_resample *resample;
     const struct eq_fe_pad *pad;
     const struct eq_fe_peak *peak;
     const struct eq_fe_frame *frame;
     uint32_t bytes, got;      /* of the raw input: whole, and here */
+    uint32_t samples, heard;  /* of the clip behind a resample: all, and those that are there */
+    uint32_t phase, wanted;   /* resample: of the next output; samples that it still waits for */
+    uint32_t oldest;          /* resample: place in its history */
     uint32_t lead, cut;       /* samples that padding puts before the clip; those that it takes away */
     uint32_t total;           /* samples with padding */
     uint32_t at;              /* the next frame */

@@ -61,8 +61,16 @@ static inline int16_t *eq_fe_kept(const struct eq_frontend *front)
     return eq_in_arena(front->model, front->head->clip);
 }
 
-/* `count` samples of the padded clip from `from` on, behind the steps before `until`, or all. */
-void eq_fe_samples(const struct eq_frontend *front, uint32_t from, uint32_t count, const void *until, int32_t *out);
+/* A resample: how many samples come of `samples`; its start from silence; one more sample goes in, or comes out, which is
+ * due when `front->wanted` is 0. */
+uint64_t eq_fe_resampled(const struct eq_fe_resample *op, uint32_t samples);
+void eq_fe_resample_begin(struct eq_frontend *front);
+void eq_fe_resample_put(struct eq_frontend *front, int16_t sample);
+int16_t eq_fe_resample_next(struct eq_frontend *front);
+
+/* `count` samples of the padded clip from `from` on, behind the steps before `until`, or all. `out` has room for one more: where a
+ * preemphasis is still to come it holds the sample before them. Returns where they begin. */
+int32_t *eq_fe_samples(const struct eq_frontend *front, uint32_t from, uint32_t count, const void *until, int32_t *out);
 
 /* The largest sample, or magnitude, before the peak's record, and at least 0. */
 int32_t eq_fe_highest(const struct eq_frontend *front);

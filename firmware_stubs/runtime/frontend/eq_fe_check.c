@@ -6,6 +6,8 @@
 #define MOST_SHIFT 62u
 #define MOST_EXPONENT 512
 #define MOST_LIFT 14u
+#define MOST_RATIO 768000u
+#define MOST_TAPS (1u << 15)
 #define ONE (1 << 30) /* of windows and twiddles */
 #define PCAN_GAINS 125u
 #define LOG_POINTS 129u
@@ -23,7 +25,8 @@ struct check {
     uint32_t length;      /* of a frame */
     uint32_t width;       /* of what a record gets */
     uint32_t pad;         /* samples of a padded clip; 0 without padding */
-    uint8_t stage, peak, preemphasis, stack, other; /* which were seen; `other`: a step on samples */
+    uint32_t whole;       /* samples of the longest clip, behind a resample */
+    uint8_t stage, resample, peak, preemphasis, stack, other; /* which were seen; `other`: a step on samples */
 };
 
 static const void *constant(const struct check *check, eq_ref ref)
@@ -52,10 +55,25 @@ static int fits(const struct check *check, uint64_t count, uint32_t size)
     return count >= 1 && count <= EQ_FE_MOST_ROW && count * size <= check->head->values_bytes;
 }
 
+static int resample(struct check *check, const struct eq_fe_resample *op)
+{
+    uint64_t whole;
+    if (check->records != 0 || op->phases < 1 || op->phases > MOST_RATIO || op->down < 1 || op->down > MOST_RATIO ||
+        op->taps < 2 || op->taps > MOST_TAPS || op->taps % 2 != 0 ||
+        !is_constant(check, op->table, ((uint64_t)op->phases / 2 + 1) * op->taps * 4, 4) ||
+        eq_check_arena(check->bounds, op->history, (uint64_t)op->taps * 4, 2) != EQ_OK) {
+        return 0;
+    }
+    whole = eq_fe_resampled(op, check->whole);
+    check->whole = (uint32_t)whole;
+    check->resample = 1;
+    return whole <= MOST_SAMPLES;
+}
+
 static int pad(struct check *check, const struct eq_fe_pad *op)
 {
     check->pad = op->samples;
-    return check->records == 0 && op->samples >= 1 && op->samples <= MOST_SAMPLES && op->at_start <= 1;
+    return check->records == check->resample && op->samples >= 1 && op->samples <= MOST_SAMPLES && op->at_start <= 1;
 }
 
 static int scale(struct check *check, const struct eq_fe_scale *op)
@@ -87,7 +105,7 @@ static int peak(struct check *check, const struct eq_fe_peak *op)
 
 static int frame(struct check *check, const struct eq_fe_frame *op)
 {
-    uint32_t whole = check->pad ? check->pad : check->head->most;
+    uint32_t whole = check->pad ? check->pad : check->whole;
     check->length = op->length;
     return op->length >= 2 && op->length <= MOST_SAMPLES && op->step >= 1 && op->step <= MOST_SAMPLES &&
            check->head->clip_samples >= (check->peak ? whole : op->length + 1);
@@ -377,6 +395,7 @@ struct rule {
     {                                                                        \
         return name(check, (const type *)op);                                \
     }
+RULE(resample, struct eq_fe_resample)
 RULE(pad, struct eq_fe_pad)
 RULE(scale, struct eq_fe_scale)
 RULE(clip, struct eq_fe_clip)
@@ -401,6 +420,7 @@ RULE(features, struct eq_fe_features)
 RULE(convert, struct eq_fe_convert)
 
 static const struct rule rules[] = {
+    [EQ_FE_RESAMPLE] = {SAMPLES, SAMPLES, sizeof(struct eq_fe_resample), resample_holds},
     [EQ_FE_PAD] = {SAMPLES, SAMPLES, sizeof(struct eq_fe_pad), pad_holds},
     [EQ_FE_SCALE] = {SAMPLES, SAMPLES, sizeof(struct eq_fe_scale), scale_holds},
     [EQ_FE_CLIP] = {SAMPLES, SAMPLES, sizeof(struct eq_fe_clip), clip_holds},
@@ -495,6 +515,7 @@ int eq_fe_check(const struct eq_bounds *bounds, const struct eq_model *model)
     if (head->input < EQ_FE_AUDIO || head->input > EQ_FE_NUMBERS) {
         return EQ_UNSUPPORTED;
     }
+    check.whole = head->most;
     check.stage = head->input == EQ_FE_AUDIO ? SAMPLES : head->input == EQ_FE_IMAGE ? PIXELS : WORDS;
     if (model->head->inputs != 1 || check_head(bounds, head) != EQ_OK || check_goldens(bounds, model, head) != EQ_OK) {
         return EQ_INVALID;

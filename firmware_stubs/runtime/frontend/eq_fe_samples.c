@@ -5,7 +5,7 @@
 static void fetch(const struct eq_frontend *front, uint32_t from, uint32_t count, int32_t *out)
 {
     const int16_t *kept = eq_fe_kept(front);
-    uint32_t room = front->head->clip_samples, behind = front->lead + front->bytes / 2 - front->cut, at;
+    uint32_t room = front->head->clip_samples, behind = front->lead + front->samples - front->cut, at;
     for (; count > 0 && from < front->lead; count--, from++) {
         *out++ = 0;
     }
@@ -52,7 +52,7 @@ static void preemphasis(const struct eq_fe_preemphasis *op, int32_t *x, uint32_t
     }
 }
 
-void eq_fe_samples(const struct eq_frontend *front, uint32_t from, uint32_t count, const void *until, int32_t *out)
+int32_t *eq_fe_samples(const struct eq_frontend *front, uint32_t from, uint32_t count, const void *until, int32_t *out)
 {
     uint32_t before = front->preemphasis;
     int32_t peak = 0;
@@ -81,11 +81,12 @@ void eq_fe_samples(const struct eq_frontend *front, uint32_t from, uint32_t coun
             break;
         case EQ_FE_FRAME:
         case EQ_FE_MICRO:
-            return;
+            return out + before;
         default:
             break;
         }
     }
+    return out + before;
 }
 
 int32_t eq_fe_highest(const struct eq_frontend *front)
@@ -94,9 +95,9 @@ int32_t eq_fe_highest(const struct eq_frontend *front)
     uint32_t block = front->frame->length;
     for (uint32_t from = 0; from < front->total; from += block) {
         uint32_t count = front->total - from < block ? front->total - from : block;
-        eq_fe_samples(front, from, count, front->peak, x);
+        const int32_t *sample = eq_fe_samples(front, from, count, front->peak, x);
         for (uint32_t i = 0; i < count; i++) {
-            int32_t size = front->peak->magnitude && x[i] < 0 ? -x[i] : x[i];
+            int32_t size = front->peak->magnitude && sample[i] < 0 ? -sample[i] : sample[i];
             highest = size > highest ? size : highest;
         }
     }

@@ -31,6 +31,7 @@ int eq_frontend_open(struct eq_frontend *front, const struct eq_model *model)
     front->head = (const void *)(model->body + model->head->frontend);
     front->records = (const uint8_t *)(front->head + 1);
     front->end = model->body + model->head->frontend + model->head->frontend_bytes;
+    front->resample = find(front, EQ_FE_RESAMPLE);
     front->pad = find(front, EQ_FE_PAD);
     front->peak = find(front, EQ_FE_PEAK);
     front->frame = find(front, EQ_FE_FRAME);
@@ -58,13 +59,18 @@ static int begin_audio(struct eq_frontend *front, const struct eq_raw *raw, cons
     if (samples < head->least || samples > head->most) {
         return refused(why, "the audio is shorter or longer than the release expects");
     }
+    front->bytes = samples * 2;
+    if (front->resample != NULL) {
+        eq_fe_resample_begin(front);
+        samples = (uint32_t)eq_fe_resampled(front->resample, samples);
+    }
+    front->samples = samples;
     padded = front->pad != NULL ? front->pad->samples : samples;
     front->total = padded;
     if (front->pad != NULL && front->pad->at_start) {
         front->lead = padded > samples ? padded - samples : 0;
         front->cut = padded < samples ? samples - padded : 0;
     }
-    front->bytes = samples * 2;
     if (micro != NULL) {
         memset(eq_in_arena(front->model, micro->estimate), 0, micro->channels * sizeof(uint32_t));
     }
@@ -74,7 +80,7 @@ static int begin_audio(struct eq_frontend *front, const struct eq_raw *raw, cons
 int eq_frontend_begin(struct eq_frontend *front, const struct eq_raw *raw, const char **why)
 {
     front->got = front->at = front->row = front->stacked = front->lead = front->cut = 0;
-    front->bytes = front->total = 0;
+    front->bytes = front->total = front->samples = front->heard = 0;
     front->highest = 0;
     return front->head->input == EQ_FE_IMAGE     ? eq_fe_picture_begin(front, raw, why)
            : front->head->input == EQ_FE_NUMBERS ? eq_fe_features_begin(front, raw, why)
@@ -86,13 +92,12 @@ uint32_t eq_frontend_bytes(const struct eq_frontend *front)
     return front->bytes;
 }
 
-/* How many samples of the raw input are needed before the next frame can be made; of a clip with a peak, all. */
+/* How many samples of the clip are needed before the next frame can be made; of one with a peak, all. */
 static uint32_t needed(const struct eq_frontend *front)
 {
-    uint32_t samples = front->bytes / 2;
     uint64_t behind = (uint64_t)front->at * front->frame->step + front->frame->length + front->cut;
-    if (front->peak != NULL || behind >= (uint64_t)samples + front->lead) {
-        return samples;
+    if (front->peak != NULL || behind >= (uint64_t)front->samples + front->lead) {
+        return front->samples;
     }
     return behind > front->lead ? (uint32_t)(behind - front->lead) : 0;
 }
@@ -103,9 +108,9 @@ static int has_frame(const struct eq_frontend *front)
            front->row < front->head->rows;
 }
 
-static void keep(const struct eq_frontend *front, uint32_t index, int16_t sample)
+static void keep(struct eq_frontend *front, int16_t sample)
 {
-    uint32_t room = front->head->clip_samples;
+    uint32_t room = front->head->clip_samples, index = front->heard++;
     if (index >= front->cut) {
         index -= front->cut;
         if (index < room || front->peak == NULL) {
@@ -114,15 +119,34 @@ static void keep(const struct eq_frontend *front, uint32_t index, int16_t sample
     }
 }
 
-/* Bytes up to offset `until` of the raw input. */
+static void hear(struct eq_frontend *front, int16_t sample)
+{
+    if (front->resample != NULL) {
+        eq_fe_resample_put(front, sample);
+    } else {
+        keep(front, sample);
+    }
+}
+
+/* Whether `until` samples are there, once all were made that can be: a resample makes no more, since a frame's ring holds no
+ * more. */
+static int has_heard(struct eq_frontend *front, uint32_t until)
+{
+    while (front->heard < until && front->resample != NULL && front->wanted == 0) {
+        keep(front, eq_fe_resample_next(front));
+    }
+    return front->heard >= until;
+}
+
+/* Bytes of the raw input until `until` samples are there. */
 static uint32_t take(struct eq_frontend *front, const uint8_t *data, uint32_t bytes, uint32_t until)
 {
     uint32_t taken = 0;
-    for (; taken < bytes && front->got < until; taken++, front->got++) {
+    for (; taken < bytes && front->got < front->bytes && !has_heard(front, until); taken++, front->got++) {
         if (front->got % 2 == 0) {
             front->odd = data[taken];
         } else {
-            keep(front, front->got / 2, (int16_t)(uint16_t)(front->odd | data[taken] << 8));
+            hear(front, (int16_t)(uint16_t)(front->odd | data[taken] << 8));
         }
     }
     return taken;
@@ -152,8 +176,8 @@ uint32_t eq_frontend_feed(struct eq_frontend *front, const void *data, uint32_t 
         front->got += taken;
         return taken;
     }
-    taken = take(front, data, bytes, needed(front) * 2);
-    if (front->got < front->bytes && front->got >= needed(front) * 2) {
+    taken = take(front, data, bytes, needed(front));
+    if (front->got < front->bytes && has_heard(front, needed(front))) {
         work(front);
     }
     return taken;
@@ -163,6 +187,9 @@ int eq_frontend_step(struct eq_frontend *front)
 {
     if (front->head->input != EQ_FE_AUDIO || !has_frame(front)) {
         return 0;
+    }
+    while (!has_heard(front, needed(front))) { /* only a resample waits, for what follows the clip */
+        hear(front, 0);
     }
     work(front);
     return has_frame(front);

@@ -169,3 +169,16 @@ def test_what_is_no_such_audio_is_refused_with_the_reason(drive: Drive, raw: Raw
     status, data = drive(front(audio(*steps), tensor((1, 3, 17))).image, raw)
     assert status == -2
     assert why in data
+
+
+@pytest.mark.parametrize("at", [0, 49, 50, 99, 119])
+def test_a_peak_before_a_preemphasis_is_found_wherever_it_is(drive: Drive, at: int) -> None:
+    """The sample before the clip is none of it, whatever a step makes of silence; the last one is."""
+    steps: list[Step] = [
+        {"do": "scale", "add": 90.0}, {"do": "peak", "of": "max"}, {"do": "preemphasis"},
+        {"do": "frame", "length": 50, "step": 35}, {"do": "spectrum", "fft": 64},
+    ]  # fmt: skip
+    samples = np.full(120, -80, np.int16)
+    samples[at] = -20
+    made, raw = front(audio(*steps), tensor((1, 3, 33), "int16", 0.001)), Raw(samples, RATE_HZ)
+    assert drive(made.image, raw, 7) == (0, quantized(made.program, raw))

@@ -30,7 +30,7 @@ EXTERNAL = {"owner": "me", "sha256": "0" * 64}
 @pytest.mark.parametrize(
     ("steps", "why"),
     [
-        ([{"do": "resample", "rate_hz": 8000}, FRAME, SPECTRUM], r"Step 1 \(resample\).*own rate"),
+        ([{"do": "scale"}, {"do": "resample", "rate_hz": 8000}, FRAME, SPECTRUM], r"Step 2 \(resample\).*first step"),
         ([{"do": "peak"}, {"do": "pad", "samples": 70}, FRAME, SPECTRUM], r"Step 2 \(pad\).*first step"),
         ([{"do": "peak"}, {"do": "peak"}, FRAME, SPECTRUM], r"Step 2 \(peak\).*a peak before"),
         ([{"do": "preemphasis"}, {"do": "preemphasis"}, FRAME, SPECTRUM], r"Step 2 \(preemphasis\)"),
