@@ -61,7 +61,8 @@ HEAVY = {
     ("keras", "tf_keras"): ("edgeq.quantize", "edgeq.model"),
     ("paramiko",): ("edgeq.link",),
     ("serial",): ("edgeq.link",),
-    ("ai_edge_litert", "tflite_runtime"): ("edgeq.runtime",),
+    ("ai_edge_litert", "tflite_runtime"): ("edgeq.runtime", "edgeq.model"),
+    ("litert_quantizer",): ("edgeq.quantize",),
     ("PIL",): ("edgeq.dataset",),
     ("sklearn",): ("edgeq.demo", "edgeq.init", "edgeq.init_worker"),
 }
