@@ -18,6 +18,7 @@ from edgeq.emulate.boards import boards
 from edgeq.emulate.userlands import userlands
 from edgeq.errors import EdgeqError
 from edgeq.firmware import toolchain
+from edgeq.hosts import without_linux
 from edgeq.micro.linux import COMPILERS
 from edgeq.paths import home, offline
 from edgeq.project import Project
@@ -26,6 +27,8 @@ from edgeq.target import TargetProfile, load_target
 from edgeq.units import format_bytes
 
 OK, MISSING, NOTE = "ok", "missing", "note"
+APT = "apt-get"
+_INSTALL = f"{APT} install -y "
 IMPORT_TIMEOUT_S = 180.0
 CACHES = ("wheels", "cache", "firmware", "emulators", "local", "devices")
 PACKAGES = (
@@ -42,7 +45,7 @@ IMPORTS = {"tensorflow": "import tensorflow", "ai-edge-litert": "import ai_edge_
 PROGRAMS = (
     ("ssh", "openssh-client", "opens SSH connections quickly"),
     ("cc", "gcc", "compiles the microcontroller runtime for this machine, where the wheel has none"),
-    ("apt-get", "apt", "fetches the userland of an emulated Raspberry Pi"),
+    (APT, "apt", "fetches the userland of an emulated Raspberry Pi"),
 )
 
 _CROSS = "compiles our runtime for Linux boards that no wheel exists for"
@@ -68,9 +71,20 @@ def diagnose(project: Project, progress: Progress = lambda _: None) -> list[Chec
     for package, extra, purpose in PACKAGES:
         progress(f"looking at {package}")
         checks.append(_package(package, extra, purpose))
-    checks += [_program(*row) for row in PROGRAMS]
+    checks += [_program(*row) for row in PROGRAMS if row[0] != APT or not without_linux(APT)]
     checks += [*_cross_compilers(), *_compilers(), *_emulators(progress)]
-    return [*(replace(check, needed=check.name in needed) for check in checks), *broken]
+    return [*(replace(_here(check), needed=check.name in needed) for check in checks), *broken]
+
+
+def _here(check: Check) -> Check:
+    """The same with a line that works on this system: not every one has apt-get, and emulators need Linux."""
+    why = without_linux("An emulated device")
+    if why and check.name.startswith("qemu:"):
+        return replace(check, state=MISSING, says=why, fix="Run edgeq in a Linux virtual machine (WSL on Windows).")
+    packages = check.fix.removeprefix(_INSTALL)
+    if packages == check.fix or shutil.which(APT):
+        return check
+    return replace(check, fix=f"Install it with this system's package manager; on Debian its name is {packages}.")
 
 
 def failed(checks: Iterable[Check]) -> bool:
@@ -184,7 +198,7 @@ def _program(name: str, package: str, purpose: str) -> Check:
     found = shutil.which(name)
     if found:
         return Check(name, OK, found)
-    return Check(name, MISSING, f"not installed; it {purpose}", f"apt-get install -y {package}")
+    return Check(name, MISSING, f"not installed; it {purpose}", _INSTALL + package)
 
 
 def _cross_compilers() -> Iterator[Check]:
@@ -215,5 +229,5 @@ def _emulators(progress: Progress) -> Iterator[Check]:
         if works:
             yield Check(f"qemu:{name}", OK, f"{works.name}: {works.why}")
         else:
-            fix = boards()[name].install if name in boards() else "apt-get install -y qemu-user-static proot"
+            fix = boards()[name].install if name in boards() else f"{_INSTALL}qemu-user-static proot"
             yield Check(f"qemu:{name}", MISSING, "; ".join(f"{recipe.name}: {recipe.why}" for recipe in found), fix)

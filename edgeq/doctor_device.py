@@ -55,7 +55,9 @@ def _target(entry: DeviceEntry, facts: Mapping[str, Any]) -> TargetProfile | Non
         return load_target(entry.target or str(facts["target"]))
     scheme, _, rest = entry.address.partition(":")
     emulator = rest.partition("#")[0] if scheme == "qemu" else ""
-    return next((profile for profile in all_targets() if emulator and profile.emulator == emulator), None)
+    fitting = [profile for profile in all_targets() if emulator and profile.emulator == emulator]
+    # A copy that somebody made of a profile names the same emulator.
+    return next(iter(sorted(fitting, key=lambda profile: profile.name != emulator)), None)
 
 
 def _wanted(target: TargetProfile | None, situation: Situation) -> list[tuple[str, str]]:

@@ -46,6 +46,27 @@ def test_every_missing_thing_has_its_line(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert not failed(checks.values())
 
 
+def test_a_system_without_apt_is_told_names_and_no_commands(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    fix = found()["cc"].fix
+    assert "package manager" in fix and "gcc" in fix and "apt-get" not in fix
+    tool = tmp_path / "apt-get"
+    tool.write_text("#!/bin/sh\n", encoding="utf-8")
+    tool.chmod(0o755)
+    assert found()["cc"].fix == "apt-get install -y gcc"
+
+
+def test_elsewhere_nothing_says_apt_get_and_emulators_need_linux(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("edgeq.hosts.sys.platform", "darwin")
+    checks = found()
+    assert not any("apt-get" in check.fix + check.name for check in checks.values())
+    assert checks["qemu:rpi4"].says == "An emulated device needs Linux; this is macOS."
+    assert "virtual machine" in checks["qemu:rpi4"].fix
+
+
 def test_outside_a_project_nothing_is_needed() -> None:
     checks = found()
     assert checks["python"].state == OK

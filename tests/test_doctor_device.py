@@ -19,6 +19,7 @@ from edgeq.doctor import MISSING, NOTE, OK
 from edgeq.doctor_device import Diagnosis, diagnose_device
 from edgeq.link.memory import MemoryLink
 from edgeq.project import DeviceEntry
+from edgeq.target import new_target
 
 Ask = Callable[..., Diagnosis]
 PI: dict[str, Any] = {
@@ -74,6 +75,15 @@ def test_without_a_profile_everything_that_edgeq_pushes_is_judged(ask: Ask) -> N
         "system",
     ]
     assert states(found)["profile"] == NOTE
+
+
+def test_a_copy_of_a_profile_does_not_stand_for_the_emulator(
+    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    new_target("a-copy", "rpi4")
+    found = ask(DeviceEntry("pi", "qemu:rpi4"))
+    assert next(check.says for check in found.checks if check.name == "profile") == "rpi4"
 
 
 def test_a_32_bit_system_under_a_64_bit_kernel_is_no_rpi4(ask: Ask) -> None:

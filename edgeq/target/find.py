@@ -45,13 +45,11 @@ def load_target(name: str) -> TargetProfile:
         if name.lower() in (profile.name.lower(), *(alias.lower() for alias in profile.aliases)):
             return profile
         known += [profile.name, *profile.aliases]
-    # A profile that cannot be read may be the one that has this alias.
-    broken = broken_targets()
-    if broken:
-        raise TargetError(f"There is no target '{name}', and one cannot be read: {broken[0].message}", broken[0].hint)
     near = difflib.get_close_matches(name.lower(), known, 1, 0.5)
     hint = f"Did you mean '{near[0]}'? " if near else ""
-    raise TargetError(f"There is no target '{name}'.", f"{hint}'edgeq targets' lists them all.")
+    # A profile that cannot be read may be the one that has this alias.
+    passed_over = "".join(f" Passed over: {error.message}" for error in broken_targets()[:1])
+    raise TargetError(f"There is no target '{name}'.", f"{hint}'edgeq targets' lists them all.{passed_over}")
 
 
 def _read(paths: Iterable[Path]) -> Iterator[TargetProfile | TargetError]:

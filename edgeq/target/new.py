@@ -24,8 +24,13 @@ def new_target(name: str, like: str, folder: Path = Path("targets")) -> Path:
         raise TargetError(f"There is a target '{name}' already: {taken}.", "Choose another name, or edit that file.")
     note = f"# Copied from {model.name}. Its figures are of that target until they are checked, each with its source.\n"
     text = note + _renamed(model.path.read_text(encoding="utf-8"), name, f"{name} (a copy of {model.name})")
-    folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise TargetError(
+            f"'{path}' cannot be written: {error.strerror or error}.", "Give another folder with --output-dir."
+        ) from error
     try:
         read_target(path)
     except TargetError:

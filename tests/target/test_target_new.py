@@ -50,6 +50,13 @@ def test_a_name_that_is_taken_or_none_is_refused(tmp_path: Path, name: str) -> N
     assert not list(tmp_path.iterdir())
 
 
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(TargetError, match=r"mine\.toml' cannot be written") as error:
+        new_target("mine", "pi4", tmp_path / "file")
+    assert "--output-dir" in error.value.hint
+
+
 def test_nothing_is_overwritten_and_the_model_must_exist(tmp_path: Path) -> None:
     path = new_target("mine", "pi4", tmp_path)
     before = path.read_bytes()
