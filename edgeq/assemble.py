@@ -18,6 +18,9 @@ from edgeq.micro.linux import MEMBER as LIBRARY
 from edgeq.micro.linux import linux_library
 from edgeq.model.metadata import with_metadata
 from edgeq.model.tflite import ModelInfo
+from edgeq.passport import baseline, document
+from edgeq.passport.embed import NAME as PASSPORT
+from edgeq.passport.embed import embedded
 from edgeq.quantize.convert import Converted
 from edgeq.quantize.golden import Golden
 from edgeq.quantize.host import host_runtime
@@ -42,19 +45,32 @@ class Ingredients:
     calibration: Mapping[str, Any] | None
 
 
-def assemble(made: Ingredients, target: TargetProfile, planned: Compiled | None, out: Path) -> Bundle:
+@dataclass(frozen=True)
+class Papers:
+    """What comes with the model for people and for later: its passport, and the baseline where there was data."""
+
+    passport: Mapping[str, Any]
+    baseline: Mapping[str, Any] | None
+
+
+def assemble(made: Ingredients, target: TargetProfile, planned: Compiled | None, papers: Papers, out: Path) -> Bundle:
     """Write `out/<name>-<target>/`; `planned` is the plan for a microcontroller."""
-    interface = canonical_json(made.interface.to_json())
+    interface, passport = canonical_json(made.interface.to_json()), canonical_json(papers.passport)
+    sha256 = hashlib.sha256(passport).hexdigest()
+    buffers = {PASSPORT: embedded(papers.passport, sha256)}
     members = {
-        "model.tflite": with_metadata(made.converted.model, made.interface, name=made.name),
+        "model.tflite": with_metadata(made.converted.model, made.interface, name=made.name, buffers=buffers),
         "interface.json": interface,
         "golden.cbor": made.golden.encode(),
+        document.MEMBER: passport,
+        **({baseline.MEMBER: canonical_json(papers.baseline)} if papers.baseline else {}),
     }
     if planned:
         members[IMAGE] = _image(made, target, planned, interface)
         if target.kind == "linux":
             members[LIBRARY] = linux_library(target.cpu.arch).read_bytes()
-    return write_bundle(out / f"{made.name}-{target.name}", members, _manifest(made, target, planned))
+    manifest = {**_manifest(made, target, planned), "passport_sha256": sha256}
+    return write_bundle(out / f"{made.name}-{target.name}", members, manifest)
 
 
 def _image(made: Ingredients, target: TargetProfile, planned: Compiled, interface: bytes) -> bytes:
@@ -110,4 +126,4 @@ def runtime_wheels(target: TargetProfile) -> list[dict[str, Any]]:
 
 def title_of(name: str) -> str:
     """A name that may stand in a path and in a manifest."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:48] or "model"
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:48].rstrip("-.") or "model"

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from edgeq import fit
-from edgeq.assemble import Ingredients, assemble, runtime_wheels, title_of
+from edgeq.assemble import Ingredients, Papers, assemble, runtime_wheels, title_of
 from edgeq.bundle import Bundle
 from edgeq.dataset import open_dataset
 from edgeq.errors import ConvertError, UsageError
+from edgeq.evidence import Given, baselines, gather, passport
 from edgeq.finding import Finding
 from edgeq.interface import Interface
 from edgeq.materials import UNDECLARED, Declared, Materials, micro_raws, open_materials, raws
@@ -22,6 +23,7 @@ from edgeq.model.describe import describe, read_labels
 from edgeq.model.metadata import labels_of
 from edgeq.model.names import input_names
 from edgeq.model.tflite import ModelInfo, read_model
+from edgeq.passport.origin import Specs
 from edgeq.preprocess import Preprocess
 from edgeq.quantize.convert import Converted, convert, given_mode
 from edgeq.quantize.detect import Detected
@@ -30,18 +32,21 @@ from edgeq.quantize.golden import Golden, from_samples, from_seed, make_golden
 from edgeq.quantize.host import MICRO, host_runtime
 from edgeq.quantize.recipe import Recipe
 from edgeq.target import TargetProfile
+from edgeq.waiver import Waived, waive
 
 Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Built:
-    """One bundle. `evaluation` as docs/bundle.md has it, None without a labelled set; `findings` hold no errors."""
+    """One bundle. `evaluation` as docs/bundle.md has it, None without a labelled set; `findings` hold no errors, and
+    none that is `waived`."""
 
     bundle: Bundle
     model: ModelInfo
     evaluation: Mapping[str, Any] | None
     findings: tuple[Finding, ...]
+    waived: tuple[Waived, ...] = ()
 
 
 def build(
@@ -56,15 +61,18 @@ def build(
     folder: Path | None = None,
     out: Path,
     name: str | None = None,
+    specs: Specs | None = None,
     progress: Progress = lambda _: None,
 ) -> list[Built]:
     """Convert once, then check, evaluate and bundle for each target: `out/<name>-<target>/`.
 
     `data` holds representative samples (`samples` of them are used, by default up to 500), `eval_data` labelled ones:
     whatever `edgeq.dataset` opens. `recipe` is int8 throughout where none is given. A `.tflite` that is quantized
-    already is taken as it is, and needs no `data`. `folder` is where data that is `module:function` is imported from.
+    already is taken as it is, and needs no `data`. `folder` is where data that is `module:function` is imported from,
+    and what names in the passport are relative to; `specs` are these names where they are settled already.
     """
     given = given_mode(model)
+    wanted = recipe or Recipe()
     mode = _mode(model, given, recipe)
     _check_targets(targets, mode)
     opened = partial(open_dataset, inputs=input_names(model), folder=folder, progress=progress)
@@ -72,7 +80,7 @@ def build(
     if given:
         converted = Converted(b"", given[0])
     else:
-        converted = convert(model, materials.samples, recipe=recipe or Recipe(), progress=progress)
+        converted = convert(model, materials.samples, recipe=wanted, progress=progress)
     info = read_model(converted.model)
     interface = _interface(info, declared, materials, converted.model)
     reference = None
@@ -82,6 +90,9 @@ def build(
     parts = _Parts(title_of(name or (model if model.name else model.resolve()).stem), mode, converted, info, interface)
     fitting = [_fit(parts, declared.preprocess, target) for target in targets]
     evaluations = _evaluate(reference, parts, materials.evaluation, targets, progress)
+    origin = Given(folder or Path.cwd(), model, data, eval_data, declared, samples, None if given else wanted, specs)
+    evidence = gather(origin, interface, materials, progress)
+    baseline = baselines(evidence, converted, interface, info, _families(targets))
     golden = _golden(parts, materials, targets, [planned for planned, _ in fitting if planned], progress)
     built = []
     for target, (planned, findings) in zip(targets, fitting, strict=True):
@@ -97,10 +108,12 @@ def build(
             evaluations[family].document,
             None if given else materials.told(),
         )
-        bundle = assemble(ingredients, target, planned, out)
         notes = (*materials.notes, *evaluations[family].notes)
         warnings = [*fit.same_runtime(host_runtime(family), target), *fit.data_notes(notes)]
-        built.append(Built(bundle, info, evaluations[family].document, (*findings, *warnings)))
+        left, waived = waive([*findings, *warnings], declared.waivers)
+        papers = Papers(passport(evidence, ingredients, target, left, waived), baseline[family])
+        bundle = assemble(ingredients, target, planned, papers, out)
+        built.append(Built(bundle, info, evaluations[family].document, tuple(left), tuple(waived)))
     return built
 
 

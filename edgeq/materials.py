@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from edgeq.dataset import Dataset
 from edgeq.interface import Interface
@@ -19,6 +17,7 @@ from edgeq.quantize.evaluate import Labelled
 from edgeq.quantize.golden import spread
 from edgeq.quantize.prepare import labelled, model_input, prepared, raw_input
 from edgeq.quantize.samples import Samples
+from edgeq.waiver import Waiver
 
 RAW_GOLDEN = 2
 """How many golden vectors begin with raw input; on microcontrollers one does, of the first MICRO_TRIES that will do."""
@@ -27,12 +26,15 @@ MICRO_TRIES = 8
 
 @dataclass(frozen=True)
 class Declared:
-    """What the project says of the model's interface, and the model's file does not know."""
+    """What the project says, and the model's file does not know: of its interface, of findings that somebody answers
+    for, and `about` the model (docs/passport.md)."""
 
     labels: Sequence[str] | Path | None = None
     preprocess: Preprocess | None = None
     threshold: float | None = None
     smoothing: int = 1
+    waivers: Sequence[Waiver] = ()
+    about: Mapping[str, str] = field(default_factory=dict)
 
 
 UNDECLARED = Declared()
@@ -40,12 +42,13 @@ UNDECLARED = Declared()
 
 @dataclass(frozen=True)
 class Materials:
-    """The representative data with the places of the samples that are used, and the labelled set; `classes` are the
-    names of the classes in the order of the labels, as far as anything tells them."""
+    """The representative data with the places of the samples that are used and the digest of these, and the labelled
+    set; `classes` are the names of the classes in the order of the labels, as far as anything tells them."""
 
     preprocess: Preprocess | None
     calibration: Dataset | None = None
     places: Sequence[int] = ()
+    data_sha256: str = ""
     evaluation: Labelled | None = None
     classes: tuple[str, ...] = ()
 
@@ -63,7 +66,7 @@ class Materials:
         """The `calibration` of a manifest (docs/bundle.md)."""
         if self.calibration is None:
             return None
-        return {"samples": len(self.places), "data_sha256": self.calibration.digest(np.asarray(self.places))}
+        return {"samples": len(self.places), "data_sha256": self.data_sha256}
 
 
 def open_materials(
@@ -79,7 +82,9 @@ def open_materials(
     found = Materials(declared.preprocess)
     if data:
         calibration = opened(data)
-        found = replace(found, calibration=calibration, places=calibration.choose(count).tolist())
+        places = calibration.choose(count)
+        sha256 = calibration.digest(places, progress)
+        found = replace(found, calibration=calibration, places=places.tolist(), data_sha256=sha256)
         classes = classes or calibration.classes
     if eval_data:
         evaluation = opened(eval_data, classes=classes)

@@ -23,25 +23,25 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = (
     (
         *("edgeq", "edgeq.errors", "edgeq.units", "edgeq.paths", "edgeq.console", "edgeq.parallel"),
-        *("edgeq.hosts", "edgeq.lock", "edgeq.finding"),
+        *("edgeq.hosts", "edgeq.lock", "edgeq.finding", "edgeq.waiver"),
     ),
     (
         *("edgeq.target", "edgeq.dataset", "edgeq.interface", "edgeq.preprocess", "edgeq.model", "edgeq.run"),
         *("edgeq.runtime", "edgeq.runtimes", "edgeq.resolve", "edgeq.protocol", "edgeq.inventory", "edgeq.project"),
     ),
-    ("edgeq.fit", "edgeq.quantize", "edgeq.micro", "edgeq.bundle", "edgeq.stats", "edgeq.estimate"),
+    ("edgeq.fit", "edgeq.quantize", "edgeq.micro", "edgeq.bundle", "edgeq.stats", "edgeq.estimate", "edgeq.passport"),
     ("edgeq.link",),
     ("edgeq.agent", "edgeq.client"),
     ("edgeq.device", "edgeq.probe", "edgeq.emulate"),
     ("edgeq.report", "edgeq.compare"),
     ("edgeq.render",),
     (
-        *("edgeq.assemble", "edgeq.build", "edgeq.candidate", "edgeq.check", "edgeq.materials"),
+        *("edgeq.assemble", "edgeq.build", "edgeq.candidate", "edgeq.check", "edgeq.evidence", "edgeq.materials"),
         *("edgeq.deploy", "edgeq.infer", "edgeq.bench", "edgeq.profile", "edgeq.monitor"),
         *("edgeq.doctor", "edgeq.doctor_device", "edgeq.fetch"),
         *("edgeq.init", "edgeq.init_worker", "edgeq.firmware", "edgeq.firmware_size"),
     ),
-    ("edgeq.demo", "edgeq.fleet", "edgeq.trust"),
+    ("edgeq.demo", "edgeq.fleet", "edgeq.reproduce", "edgeq.trust"),
     ("edgeq.cli", "edgeq.__main__"),
 )
 

@@ -39,7 +39,8 @@ def misfit(value: Any, shape: Any, where: str = "") -> str | None:
     if isinstance(shape, Every):
         if not isinstance(value, shape.kind):
             return where
-        items: Any = value.items() if isinstance(value, Mapping) else enumerate(value)
+        held: Any = value
+        items = held.items() if isinstance(held, Mapping) else enumerate(held)
         return _first(misfit(item, shape.shape, _inside(where, key)) for key, item in items)
     if isinstance(shape, Mapping):
         if not isinstance(value, Mapping):
