@@ -14,6 +14,7 @@ from typing import Any
 from edgeq.errors import UsageError
 from edgeq.preprocess import Preprocess, PreprocessError, parse
 from edgeq.resolve import place_of
+from edgeq.waiver import Waiver, read_waivers
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -23,8 +24,14 @@ else:
 FILE = "edgeq.toml"
 _PROJECT_KEYS = ("name", "model", "data", "eval", "labels", "mode", "targets", "device", "out", "runs")
 _INTERFACE_KEYS = ("threshold", "smoothing")
+ABOUT_KEYS = (
+    *("owner", "contact", "license", "date", "task", "architecture", "intended_use", "out_of_scope", "factors"),
+    *("training_data", "evaluation_data", "ethics", "limitations", "recommendations"),
+)
+"""What `[passport]` may say about the model: texts (docs/passport.md)."""
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 """Data may also be a function of the user's own."""
+_PAPERS = ("passport", "waivers")
 _DEVICE_KEYS = ("address", "target", "bundle", "runtime", "tags")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 ALL = "all"
@@ -59,6 +66,8 @@ class Project:
     preprocess: Preprocess | None = None
     threshold: float | None = None
     smoothing: int = 1
+    waivers: tuple[Waiver, ...] = ()
+    about: Mapping[str, str] = field(default_factory=dict)
     targets: tuple[str, ...] = ()
     device: str = ""
     out: Path = Path("build")
@@ -210,7 +219,7 @@ def read_project(path: Path) -> Project:
         raise UsageError(
             f"{path}: cannot be read as TOML: {error}.", "'edgeq init' writes a project to compare with."
         ) from error
-    _known(path, "", data, ("project", "preprocess", "interface", "devices", "groups"))
+    _known(path, "", data, ("project", "preprocess", "interface", "devices", "groups", *_PAPERS))
     table, root = _table(path, "project", data.get("project", {})), path.parent
     _known(path, "project.", table, _PROJECT_KEYS)
     devices = {
@@ -232,6 +241,7 @@ def read_project(path: Path) -> Project:
         mode=texts.get("mode", ""),
         preprocess=_preprocess(path, data["preprocess"]) if "preprocess" in data else None,
         **_interface(path, _table(path, "interface", data.get("interface", {}))),
+        **_papers(path, data),
         targets=_texts(path, "project.targets", table.get("targets", []), 'targets = ["rpi4"]'),
         device=texts.get("device", ""),
         out=root / Path(texts.get("out", "build")).expanduser(),
@@ -254,6 +264,16 @@ def _preprocess(path: Path, table: Any) -> Preprocess:
         return parse(table)
     except PreprocessError as error:
         raise UsageError(f"{path}: {error.message}", error.hint) from error
+
+
+def _papers(path: Path, data: Mapping[str, Any]) -> dict[str, Any]:
+    about = _table(path, "passport", data.get("passport", {}))
+    _known(path, "passport.", about, ABOUT_KEYS)
+    try:
+        waivers = read_waivers(data.get("waivers", []))
+    except UsageError as error:
+        raise UsageError(f"{path}: {error.message}", error.hint) from error
+    return {"waivers": waivers, "about": {key: _text(path, f"passport.{key}", text) for key, text in about.items()}}
 
 
 def _interface(path: Path, table: Mapping[str, Any]) -> dict[str, Any]:

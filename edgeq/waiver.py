@@ -53,7 +53,12 @@ def read_waivers(tables: Any) -> tuple[Waiver, ...]:
     """Read `[[waivers]]`; `UsageError` says what is missing, unknown, or no text."""
     if not isinstance(tables, list):
         raise UsageError("'waivers' must be a list of tables.", _EXAMPLE)
-    return tuple(_waiver(table) for table in tables)
+    waivers = tuple(_waiver(table) for table in tables)
+    codes = [waiver.code for waiver in waivers]
+    twice = next((code for code in codes if codes.count(code) > 1), None)
+    if twice:
+        raise UsageError(f"'{twice}' is waived twice.", "Write one [[waivers]] for each code.")
+    return waivers
 
 
 def _waiver(table: Any) -> Waiver:

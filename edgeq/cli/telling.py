@@ -111,6 +111,7 @@ def _built_document(item: Built) -> dict[str, Any]:
         "plan": manifest.get("plan"),
         "model_bytes": manifest["files"]["model.tflite"]["size"],
         "findings": [asdict(finding) for finding in item.findings],
+        "waived": [{**asdict(each.finding), "waived": asdict(each.waiver)} for each in item.waived],
     }
 
 
@@ -129,6 +130,8 @@ def _built_text(item: Built) -> str:
     if manifest["evaluation"]:
         lines += _evaluation_lines(manifest["evaluation"])
     lines += [f"  {finding.severity:8} {finding.message}" for finding in item.findings]
+    for each in item.waived:
+        lines.append(f"  waived   {each.finding.message} ({each.waiver.by}: {each.waiver.reason})")
     return "\n".join(lines)
 
 

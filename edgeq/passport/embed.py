@@ -7,28 +7,30 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from edgeq.errors import ArtifactError
+from edgeq.errors import ArtifactError, UsageError
 from edgeq.model.metadata import bare, named_buffer
 from edgeq.passport.document import parse
 
 NAME = "edgeq.passport"
-MOST_BYTES = 16 << 10
-"""What a passport may add to a model; parts are left out, one after the other, until it fits."""
+WANTED_BYTES = 4 << 10
+"""Parts are left out, one after the other, until a passport is no larger: models are small."""
+MOST_BYTES = 64 << 10
+"""What stays is never larger."""
 
 
 def embedded(document: Mapping[str, Any], whole_sha256: str) -> bytes:
-    """`document` as compact JSON of at most `MOST_BYTES`; `left_out` names what is missing, `whole_sha256` is the
-    digest of the whole. `ArtifactError` where even the least does not fit."""
+    """`document` as compact JSON, short of parts if it is large; `left_out` names these, `whole_sha256` is the digest of
+    the whole. `UsageError` where even the least exceeds `MOST_BYTES`."""
     left_out: list[str] = []
     told = {**document, "whole_sha256": whole_sha256, "left_out": left_out}
     for title, without in _STEPS:
-        if len(_compact(told)) <= MOST_BYTES:
+        if len(_compact(told)) <= WANTED_BYTES:
             break
         told = without(told)
         left_out.append(title)
     data = _compact(told)
     if len(data) > MOST_BYTES:
-        raise ArtifactError(
+        raise UsageError(
             f"The passport takes {len(data):,} B of the {MOST_BYTES:,} B that a model has for it.",
             "Shorten the texts of [passport] and of the waivers in edgeq.toml.",
         )
