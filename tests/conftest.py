@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,12 @@ from edgeq.paths import home
 
 def pytest_configure(config: pytest.Config) -> None:
     share(config)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The processes of `pytest -n` begin with what is long: at the end none waits for another."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: not {"slow", "emulated"} & {mark.name for mark in item.iter_markers()})
 
 
 @pytest.fixture(scope="session")
