@@ -101,6 +101,14 @@ def fronts() -> Iterator[bytes]:
             ({"do": "pad", "samples": 60, "at": "start"}, {"do": "micro", "window_ms": 2, "step_ms": 1, "channels": 3}),
             (2, 3),
         ),
+        (({"do": "resample", "rate_hz": 24_000}, frame, spectrum), (2, 17)),
+        (
+            (
+                {"do": "resample", "rate_hz": 8000}, {"do": "pad", "samples": 30, "at": "start"}, {"do": "peak"}, frame,
+                spectrum,
+            ),
+            (2, 17),
+        ),
     )  # fmt: skip
     for steps, shape in chains:
         given = tensor((1, *shape))

@@ -5,6 +5,7 @@
 #define MOST_SAMPLES 2048u
 #define MOST_SIDE 48u
 #define MOST_POINTS 40000u /* of all frames' transforms */
+#define MOST_PRODUCTS 1000000u /* of a filter */
 #define PIECE 37u
 
 static const void *find(const struct eq_frontend *front, uint32_t kind)
@@ -15,6 +16,14 @@ static const void *find(const struct eq_frontend *front, uint32_t kind)
         }
     }
     return NULL;
+}
+
+/* Samples behind a resample; UINT32_MAX where they are too much work. */
+static uint32_t heard(const struct eq_frontend *front, uint32_t samples)
+{
+    const struct eq_fe_resample *op = front->resample;
+    uint64_t made = op != NULL ? ((uint64_t)samples * op->phases + op->down - 1) / op->down : samples;
+    return op != NULL && made * op->taps > MOST_PRODUCTS ? UINT32_MAX : (uint32_t)made;
 }
 
 static uint32_t frames(const struct eq_frontend *front, uint32_t samples)
@@ -45,10 +54,13 @@ static int choose(const struct eq_frontend *front, struct eq_raw *raw)
     }
     *raw = (struct eq_raw){EQ_I16, 1, {front->head->least + 1, 0, 0}, front->head->rate_hz};
     raw->dims[0] = raw->dims[0] < front->head->most ? raw->dims[0] : front->head->most;
-    samples = front->pad != NULL ? front->pad->samples : raw->dims[0];
+    samples = heard(front, raw->dims[0]);
+    if (samples > MOST_SAMPLES || raw->dims[0] > MOST_SAMPLES) {
+        return 0;
+    }
+    samples = front->pad != NULL ? front->pad->samples : samples;
     fft = spectrum != NULL ? spectrum->fft : micro->fft;
-    return samples <= MOST_SAMPLES && raw->dims[0] <= MOST_SAMPLES &&
-           (uint64_t)frames(front, samples) * fft <= MOST_POINTS;
+    return samples <= MOST_SAMPLES && (uint64_t)frames(front, samples) * fft <= MOST_POINTS;
 }
 
 static void run(struct eq_frontend *front, const uint8_t *data, uint32_t room)
