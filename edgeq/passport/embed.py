@@ -19,8 +19,8 @@ MOST_BYTES = 64 << 10
 
 
 def embedded(document: Mapping[str, Any], whole_sha256: str) -> bytes:
-    """`document` as compact JSON, short of parts if it is large; `left_out` names these, `whole_sha256` is the digest of
-    the whole. `UsageError` where even the least exceeds `MOST_BYTES`."""
+    """`document` as compact JSON, short of parts if it is large; `left_out` names these, `whole_sha256` is the digest
+    of the whole. `UsageError` where even the least exceeds `MOST_BYTES`."""
     left_out: list[str] = []
     told = {**document, "whole_sha256": whole_sha256, "left_out": left_out}
     for title, without in _STEPS:
