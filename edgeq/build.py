@@ -13,6 +13,9 @@ from edgeq.assemble import Ingredients, Papers, assemble, runtime_wheels, title_
 from edgeq.bundle import Bundle
 from edgeq.dataset import open_dataset
 from edgeq.errors import ConvertError, UsageError
+from edgeq.evaluate.evaluation import Evaluation, evaluate
+from edgeq.evaluate.labelled import Labelled
+from edgeq.evaluate.predict import Variant
 from edgeq.evidence import Given, baselines, gather, passport
 from edgeq.finding import Finding
 from edgeq.interface import Interface
@@ -27,7 +30,6 @@ from edgeq.passport.origin import Specs
 from edgeq.preprocess import Preprocess
 from edgeq.quantize.convert import Converted, convert, given_mode
 from edgeq.quantize.detect import Detected
-from edgeq.quantize.evaluate import Evaluation, Labelled, Variant, evaluate
 from edgeq.quantize.golden import Golden, from_samples, from_seed, make_golden
 from edgeq.quantize.host import MICRO, host_runtime
 from edgeq.quantize.recipe import Recipe

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from edgeq.assemble import Ingredients
+from edgeq.evaluate.predict import Variant, predict
 from edgeq.finding import Finding
 from edgeq.interface import Interface
 from edgeq.materials import Declared, Materials
@@ -23,7 +24,6 @@ from edgeq.passport.document import Choices, Facts, Source, make, told_calibrati
 from edgeq.passport.origin import Specs, labels_sha256, model_sha256, specs_of, target_sha256, untold
 from edgeq.passport.versions import versions
 from edgeq.quantize.convert import Converted
-from edgeq.quantize.evaluate import Variant, predict
 from edgeq.quantize.recipe import Recipe
 from edgeq.target import TargetProfile
 from edgeq.waiver import Waived

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.dataset import Dataset
+from edgeq.evaluate.labelled import Labelled
 from edgeq.interface import Interface
 from edgeq.micro.compile import Compiled
 from edgeq.micro.frontend.golden import golden_raw
 from edgeq.model.describe import read_labels
 from edgeq.preprocess import Preprocess, Raw
-from edgeq.quantize.evaluate import Labelled
 from edgeq.quantize.golden import spread
 from edgeq.quantize.prepare import labelled, model_input, prepared, raw_input
 from edgeq.quantize.samples import Samples

@@ -14,11 +14,11 @@ import tinymodel
 from edgeq.build import build
 from edgeq.bundle import read_bundle
 from edgeq.errors import FitError, UsageError
+from edgeq.evaluate.predict import Variant, predict
 from edgeq.materials import Declared
 from edgeq.model.describe import describe
 from edgeq.model.tflite import read_model
 from edgeq.protocol import cbor
-from edgeq.quantize.evaluate import Variant, predict
 from edgeq.quantize.recipe import Recipe
 from edgeq.target import load_target
 

@@ -29,7 +29,10 @@ LAYERS = (
         *("edgeq.target", "edgeq.dataset", "edgeq.interface", "edgeq.preprocess", "edgeq.model", "edgeq.run"),
         *("edgeq.runtime", "edgeq.runtimes", "edgeq.resolve", "edgeq.protocol", "edgeq.inventory", "edgeq.project"),
     ),
-    ("edgeq.fit", "edgeq.quantize", "edgeq.micro", "edgeq.bundle", "edgeq.stats", "edgeq.estimate", "edgeq.passport"),
+    (
+        *("edgeq.fit", "edgeq.quantize", "edgeq.evaluate", "edgeq.micro"),
+        *("edgeq.bundle", "edgeq.stats", "edgeq.estimate", "edgeq.passport"),
+    ),
     ("edgeq.link",),
     ("edgeq.agent", "edgeq.client"),
     ("edgeq.device", "edgeq.probe", "edgeq.emulate"),

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from edgeq.evaluate.predict import inputs_of
 from edgeq.interface import Interface, Tensor
 from edgeq.preprocess import Raw
 from edgeq.preprocess.wire import encode_raw
 from edgeq.protocol import cbor
-from edgeq.quantize.evaluate import inputs_of
 from edgeq.quantize.host import invoke_all
 from edgeq.quantize.samples import Given, as_samples
 

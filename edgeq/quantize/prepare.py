@@ -9,10 +9,10 @@ import numpy as np
 
 from edgeq.dataset import Dataset
 from edgeq.errors import UsageError
+from edgeq.evaluate.labelled import Labelled
 from edgeq.interface import Array
 from edgeq.preprocess import Preprocess, PreprocessError, Raw
 from edgeq.preprocess.vocabulary import AUDIO, IMAGE
-from edgeq.quantize.evaluate import Labelled
 from edgeq.quantize.samples import Samples, sentence
 
 

@@ -23,10 +23,10 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from edgeq.errors import EdgeqError  # noqa: E402
+from edgeq.evaluate.predict import Variant, predict  # noqa: E402
 from edgeq.model.describe import describe  # noqa: E402
 from edgeq.model.tflite import read_model  # noqa: E402
 from edgeq.quantize.convert import convert_all, given_mode  # noqa: E402
-from edgeq.quantize.evaluate import Variant, predict  # noqa: E402
 from edgeq.quantize.golden import from_seed, make_golden  # noqa: E402
 from edgeq.quantize.recipe import MODES, Recipe  # noqa: E402
 

@@ -9,11 +9,13 @@ import pytest
 import tinymodel
 
 from edgeq.errors import UsageError
+from edgeq.evaluate.evaluation import evaluate
+from edgeq.evaluate.labelled import Labelled
+from edgeq.evaluate.predict import Variant, predict
 from edgeq.interface import Interface, Tensor
 from edgeq.model.describe import describe
 from edgeq.model.tflite import read_model
 from edgeq.protocol import cbor
-from edgeq.quantize.evaluate import Labelled, Variant, evaluate, predict
 from edgeq.quantize.golden import from_samples, from_seed, make_golden
 from edgeq.quantize.samples import as_samples
 from edgeq.runtime import Model

@@ -7,10 +7,10 @@ import pytest
 from zoo import RECIPES, images
 
 from edgeq.errors import ConvertError
+from edgeq.evaluate.predict import Variant, predict
 from edgeq.model.describe import describe
 from edgeq.model.tflite import read_model
 from edgeq.quantize.convert import Variants
-from edgeq.quantize.evaluate import Variant, predict
 from edgeq.quantize.recipe import Recipe
 from edgeq.quantize.verify import check_integer, check_mode
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from zoo import images, zoo
 
+from edgeq.evaluate.predict import Variant, predict
 from edgeq.model.describe import describe
 from edgeq.model.tflite import read_model
 from edgeq.quantize.convert import Variants
-from edgeq.quantize.evaluate import Variant, predict
 from edgeq.quantize.recipe import Recipe
 
 _SCRIPT = """

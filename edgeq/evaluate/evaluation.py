@@ -1,4 +1,4 @@
-"""Accuracy of the float and the quantized model, side by side on the same samples, on this machine."""
+"""The float and the quantized model, side by side on the same samples, on this machine."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.errors import UsageError
+from edgeq.evaluate.labelled import Labelled
+from edgeq.evaluate.predict import Variant, predict
 from edgeq.interface import Interface
-from edgeq.quantize.host import invoke_all
-from edgeq.quantize.samples import Given, Samples, as_samples, each
 from edgeq.stats import paired_difference
 
 CONFIDENCE = 0.95
@@ -23,47 +23,12 @@ REORDERED = 0.2
 
 
 @dataclass(frozen=True)
-class Variant:
-    """One `.tflite` model and what its numbers mean."""
-
-    model: bytes
-    interface: Interface
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """Samples with the class number of each. `sha256` is that of the content; `title` is for people."""
-
-    samples: Samples
-    labels: NDArray[np.int64]
-    sha256: str
-    title: str = "the data"
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-
-@dataclass(frozen=True)
 class Evaluation:
     """`document` is the `evaluation` of a bundle's manifest (docs/bundle.md), None without a labelled set; `notes` are
     what people should look at."""
 
     document: dict[str, Any] | None = None
     notes: tuple[str, ...] = ()
-
-
-def inputs_of(interface: Interface, samples: Samples) -> Iterator[list[bytes]]:
-    """For each sample the raw bytes of every input of the model, in its order."""
-    for values in each(samples, interface.inputs):
-        yield [tensor.quantize(value).tobytes() for tensor, value in zip(interface.inputs, values, strict=True)]
-
-
-def predict(variant: Variant, x: Given, kernels: str = "xnnpack") -> NDArray[np.float32]:
-    """The last output for every sample (see `as_samples`), as real values (n, m)."""
-    samples, result = as_samples(x), variant.interface.outputs[-1]
-    runs = invoke_all(variant.model, kernels, inputs_of(variant.interface, samples))
-    outputs = b"".join(results[-1] for results in runs)
-    return result.dequantize(np.frombuffer(outputs, result.dtype).reshape(len(samples), -1))
 
 
 def evaluate(reference: Variant | None, quantized: Variant, data: Labelled, kernels: str) -> Evaluation:
