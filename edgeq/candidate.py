@@ -13,6 +13,7 @@ import numpy as np
 from edgeq.errors import ConvertError
 from edgeq.fit import MIXED, MODE
 from edgeq.micro.compile import Compiled, compile_model
+from edgeq.model.front_end import TFLITE, front_end
 from edgeq.model.info import ModelInfo
 from edgeq.model.tflite import read_model
 from edgeq.preprocess import Preprocess
@@ -72,6 +73,7 @@ def candidate(
 
 def _read(model: Path, mode: str, progress: Callable[[str], None]) -> Candidate:
     given = given_mode(model)
+    kind = front_end(model)
     if given:
         return Candidate(given[0], given[1].mode if given[1] else MIXED, trial=False)
     wanted = Recipe(mode or MODE)
@@ -79,7 +81,7 @@ def _read(model: Path, mode: str, progress: Callable[[str], None]) -> Candidate:
         return Candidate(convert(model, None, recipe=wanted, progress=progress).model, wanted.mode, trial=False)
     source = model
     with tempfile.TemporaryDirectory(prefix="edgeq-check-") as folder:
-        if model.suffix != ".tflite":
+        if kind != TFLITE:
             source = Path(folder) / "float.tflite"
             source.write_bytes(convert(model, None, recipe=Recipe("float32"), progress=progress).model)
         progress("planning the int8 model with ranges from noise")

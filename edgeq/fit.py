@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgeq.errors import FitError
+from edgeq.errors import ConvertError, FitError
 from edgeq.finding import Finding, ordered
+from edgeq.micro.frontend.lower import lower
+from edgeq.micro.graph import Tensor
 from edgeq.model.tflite import ModelInfo
+from edgeq.preprocess import Preprocess
 from edgeq.resolve import PUSH, candidates, of_target, resolve
 from edgeq.target import TargetProfile
 from edgeq.units import format_bytes
@@ -15,6 +18,8 @@ from edgeq.units import format_bytes
 MODE = "static_wi8_ai8"
 MIXED = "mixed"
 """The mode of a model that was quantized elsewhere, in several modes at once."""
+STAND_IN_SCALES = (1.0, 2.0**-12, 2.0**12)
+"""The model's own scale is not known before it is converted: what none of these allows, none does."""
 SECTOR_BYTES = 4096
 """Of flash without a map."""
 
@@ -26,12 +31,34 @@ def check(model: ModelInfo, target: TargetProfile, mode: str = MODE) -> list[Fin
     """
     memory = [] if target.kind == "mcu" else _memory(model, target)
     findings = [*precheck(target, mode), *_operators(model, target), *memory, *_accelerators(model, target, mode)]
-    return ordered(findings)
+    return ordered([*findings, *_signatures(model)])
 
 
 def precheck(target: TargetProfile, mode: str = MODE) -> list[Finding]:
     """What can be said before there is a model."""
     return [*_mode(target, mode), *_runtime(target)]
+
+
+def precheck_steps(preprocess: Preprocess | None, shape: Sequence[int], target: TargetProfile) -> list[Finding]:
+    """An error where a microcontroller cannot do a step of [preprocess], asked before there is a model.
+
+    `shape` is that of one sample as the model's input, without batch: what `preprocess` makes of the first one.
+    """
+    if preprocess is None or target.kind != "mcu":
+        return []
+    refusals = [_refusal(preprocess, (1, *shape), scale) for scale in STAND_IN_SCALES]
+    refused = refusals[0]
+    return [Finding("preprocess", "error", refused.message, refused.hint)] if refused and all(refusals) else []
+
+
+def _refusal(preprocess: Preprocess, shape: tuple[int, ...], scale: float) -> ConvertError | None:
+    """Why no front end fills an int8 input of that scale."""
+    stand_in = Tensor("input", shape, "int8", (scale,), (0,), 0, 0, False, index=0, data=None)
+    try:
+        lower(preprocess, stand_in)
+    except ConvertError as error:
+        return error
+    return None
 
 
 @dataclass(frozen=True)
@@ -134,6 +161,17 @@ def _mode(target: TargetProfile, mode: str) -> list[Finding]:
     allowed = ", ".join(target.runtime.modes)
     message = f"{target.runtime.name} on {target.name} runs {allowed}, not {mode}."
     return [Finding("mode", "error", message, f"Build with --mode {target.runtime.modes[0]}.")]
+
+
+def _signatures(model: ModelInfo) -> list[Finding]:
+    """A warning where the file has more ways to call the model than the one that is taken."""
+    if not model.unused_signatures:
+        return []
+    names = [name for name, graph in model.signatures if not graph]
+    taken = f"'{names[0]}' is taken" if names else "the first graph is taken, which has none"
+    others = ", ".join(f"'{name}'" for name in model.unused_signatures[:5])
+    message = f"The model has {len(model.signatures)} signatures; {taken}, and {others} left out."
+    return [Finding("signature", "warning", message, "Save the one that is meant as a model of its own.")]
 
 
 def _operators(model: ModelInfo, target: TargetProfile) -> list[Finding]:

@@ -104,6 +104,11 @@ def test_a_mode_that_a_runtime_lacks(tiny: Candidate) -> None:
 def test_other_files_are_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="does not exist"):
         candidate(tmp_path / "model.keras")
+    with pytest.raises(UsageError, match=r"model\.tflite' does not exist"):
+        candidate(tmp_path / "model.tflite")
+    (tmp_path / "folder.tflite").mkdir()
+    with pytest.raises(UsageError, match="is not a SavedModel folder"):
+        candidate(tmp_path / "folder.tflite")
     (tmp_path / "text.tflite").write_text("hello")
     with pytest.raises(ArtifactError):
         candidate(tmp_path / "text.tflite")

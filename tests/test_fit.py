@@ -1,13 +1,24 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 import tinymodel
 
 from edgeq.errors import FitError
-from edgeq.fit import Footprint, check, check_plan, ram_bytes, require, same_runtime, slot_bytes
+from edgeq.fit import (
+    Footprint,
+    check,
+    check_plan,
+    precheck_steps,
+    ram_bytes,
+    require,
+    same_runtime,
+    slot_bytes,
+)
 from edgeq.model.tflite import ModelInfo, Operator, read_model
+from edgeq.preprocess import parse
 from edgeq.target import TargetProfile, load_target
 
 
@@ -54,6 +65,15 @@ def test_custom_operators_are_named_and_refused(model: ModelInfo, pi: TargetProf
     assert caught.value.findings == tuple(findings)
 
 
+def test_a_signature_that_is_left_out_is_told(model: ModelInfo, pi: TargetProfile) -> None:
+    assert check(replace(model, signatures=(("serving_default", 0),)), pi) == []
+    assert check(replace(model, signatures=(("serving_default", 0), ("again", 0))), pi) == []
+    (finding,) = check(replace(model, signatures=(("embed", 1), ("infer", 0))), pi)
+    assert finding.severity == "warning"
+    assert finding.message == "The model has 2 signatures; 'infer' is taken, and 'embed' left out."
+    require([finding], pi)
+
+
 def test_a_microcontroller_is_judged_by_the_plan(model: ModelInfo) -> None:
     target = load_target("mps2-an386")
     assert check(model, target) == []
@@ -74,6 +94,25 @@ def test_a_runtime_that_is_not_reserved_counts_and_slots_share_what_firmware_lea
     assert ram_bytes(Footprint(1000, 2000, 300, 40_000), target) == 1300
     sector = target.memory.flash[0].sector_bytes
     assert slot_bytes(Footprint(1000, 2000, 300, 40_000), target) == 6 * sector - sector
+
+
+@pytest.mark.parametrize(
+    ("steps", "shape", "words"),
+    [
+        ([{"do": "resize", "height": 8, "width": 8, "filter": "bicubic"}], (8, 8, 3), r"Step 1 \(resize\)"),
+        ([{"do": "scale", "multiply": 2}, {"do": "crop", "height": 8, "width": 8}], (8, 8, 3), r"Step 2 \(crop\)"),
+        ([{"do": "resize", "height": 8, "width": 8}, {"do": "scale", "multiply": 1e-4}], (8, 8, 3), ""),
+        ([{"do": "scale", "multiply": 1e4}], (8, 8, 3), ""),
+    ],
+)
+def test_a_step_that_a_board_cannot_do_is_told_before_there_is_a_model(
+    steps: list[dict[str, object]], shape: tuple[int, ...], words: str
+) -> None:
+    preprocess, board = parse({"input": "image", "steps": steps}), load_target("nrf52840-dk")
+    findings = precheck_steps(preprocess, shape, board)
+    assert [finding.severity for finding in findings] == ["error"] * bool(words)
+    assert all(re.search(words, finding.message) for finding in findings)
+    assert precheck_steps(preprocess, shape, load_target("rpi4")) == precheck_steps(None, shape, board) == []
 
 
 def test_golden_vectors_of_another_runtime_are_a_warning() -> None:

@@ -133,6 +133,10 @@ _HELD = {KERAS: _keras, HDF5: _hdf5, TFLITE: _tflite}
 
 
 def _not_a(path: Path, what: str, head: bytes) -> ArtifactError:
+    if head[4:8] == b"TFL3":
+        return ArtifactError(
+            f"The model '{path}' is not {what}: it is a .tflite model.", "Let its name end in .tflite."
+        )
     found = next((f"it is {name}" for magic, name in _MAGIC if head.startswith(magic)), "its content is something else")
     return ArtifactError(f"The model '{path}' is not {what}: {found}.", "Save it again, or fetch it again.")
 

@@ -73,6 +73,14 @@ class ModelInfo:
     open_inputs: tuple[tuple[str, str], ...] = ()
     """(name, shape as text) of each input that has an axis without a fixed size, other than the batch."""
 
+    signatures: tuple[tuple[str, int], ...] = ()
+    """(name, position in `subgraphs`) of each way to call the model that the file names."""
+
+    @property
+    def unused_signatures(self) -> tuple[str, ...]:
+        """Names of those that call another graph than the main one: edgeq runs that."""
+        return tuple(name for name, graph in self.signatures if graph)
+
     @property
     def inputs(self) -> tuple[TensorInfo, ...]:
         """The inputs of the main graph, in order."""

@@ -22,6 +22,18 @@ def read_saved_model(folder: Path) -> FrozenGraph:
     except tf.errors.FailedPreconditionError:
         # A Keras 3 model written by tf.saved_model.save: only its object graph says where its variables come from.
         return _read_objects(folder)
+    except ValueError as error:
+        if (folder / "variables").is_dir() or "checkpoint" not in str(error):
+            raise
+        raise ConvertError(
+            f"The SavedModel '{folder.name}' lacks its folder of variables, which holds the weights.",
+            "Copy the folder whole: saved_model.pb and variables/.",
+        ) from error
+    except OSError as error:
+        reason = "saved_model.pb is damaged" if "parse" in str(error) else str(error).splitlines()[0]
+        raise ConvertError(
+            f"The SavedModel '{folder.name}' cannot be read: {reason}.", "Save it again, or fetch it again."
+        ) from error
 
 
 def _read_graph(folder: Path) -> FrozenGraph:

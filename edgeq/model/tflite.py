@@ -51,7 +51,20 @@ def read_model(data: bytes) -> ModelInfo:
     if not subgraphs:
         raise damaged("it has no graph")
     check_structure(subgraphs)
-    return ModelInfo(subgraphs, len(data), _weights_bytes(root, buffers), _open_inputs(root, subgraphs[0]))
+    return ModelInfo(
+        subgraphs,
+        len(data),
+        _weights_bytes(root, buffers),
+        _open_inputs(root, subgraphs[0]),
+        _signatures(root, len(subgraphs)),
+    )
+
+
+def _signatures(root: Table, graphs: int) -> tuple[tuple[str, int], ...]:
+    found = tuple((_name(signature.text(2)), signature.integer(4, "I")) for signature in root.tables(7))
+    if any(graph >= graphs for _, graph in found):
+        raise damaged("a signature refers to a graph that does not exist")
+    return found
 
 
 def _open_inputs(root: Table, graph: Subgraph) -> tuple[tuple[str, str], ...]:

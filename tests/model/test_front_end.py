@@ -42,6 +42,7 @@ def test_each_kind_is_known_by_its_content(tmp_path: Path) -> None:
         ("a.tflite", b"<!DOCTYPE html>", ArtifactError, "a web page", ""),
         ("a.h5", b"PK\x03\x04" + bytes(20), ArtifactError, "is not a Keras .h5 model: it is a zip archive", ""),
         ("a.keras", b"not a zip", ArtifactError, "is not a .keras model: its content is something else", ""),
+        ("a.keras", TFLITE_HEAD, ArtifactError, "it is a .tflite model", "end in .tflite"),
         ("a.keras", b"PK\x03\x04" + bytes(20), ArtifactError, "it is a zip archive", ""),
         ("a.onnx", b"\x08", UsageError, "is an ONNX model, which edgeq does not read", "onnx2tf"),
         ("a.pt", b"\x80", UsageError, "is a PyTorch model", "litert-torch"),

@@ -43,6 +43,27 @@ def test_tables_hold_every_name_of_the_schema(schema: ModuleType) -> None:
     assert {number: name for number, (name, _) in enumerate(TENSOR_TYPES)} == types
 
 
+def test_signatures_are_read(schema: ModuleType, tiny: bytes) -> None:
+    flatbuffers = pytest.importorskip("flatbuffers")
+
+    def packed(*names_and_graphs: tuple[str, int]) -> bytes:
+        model = schema.ModelT.InitFromPackedBuf(tiny, 0)
+        model.subgraphs.append(model.subgraphs[0])
+        model.signatureDefs = []
+        for name, graph in names_and_graphs:
+            signature = schema.SignatureDefT()
+            signature.signatureKey, signature.subgraphIndex = name, graph
+            model.signatureDefs.append(signature)
+        builder = flatbuffers.Builder(1024)
+        builder.Finish(model.Pack(builder), b"TFL3")
+        return bytes(builder.Output())
+
+    info = read_model(packed(("embed", 1), ("infer", 0)))
+    assert info.signatures == (("embed", 1), ("infer", 0)) and info.unused_signatures == ("embed",)
+    with pytest.raises(ArtifactError, match="a signature refers to a graph that does not exist"):
+        read_model(packed(("infer", 2)))
+
+
 def _compare(info: ModelInfo, data: bytes, schema: ModuleType) -> None:
     oracle = schema.ModelT.InitFromPackedBuf(data, 0)
     assert len(info.subgraphs) == len(oracle.subgraphs)
