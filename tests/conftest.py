@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,9 @@ def firmware_process() -> Path:
 @pytest.fixture(scope="session")
 def firmware_board() -> Path:
     """The firmware for the emulated board mps2-an386."""
-    from mcu import build_board
+    from mcu import BOARD, board_firmware
 
-    return once("firmware-board", build_board) / "firmware.elf"
+    for tool in ("make", "arm-none-eabi-gcc", "qemu-system-arm"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed")
+    return board_firmware(BOARD)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from flat import Op, Tensor, options, write_model
+from mcu import board_firmware
 
 from edgeq import emulate
 from edgeq.build import build
@@ -20,7 +21,6 @@ from edgeq.device.device import Device
 from edgeq.device.open import open_device
 from edgeq.emulate.boards import boards
 from edgeq.errors import DeviceError, FitError, UsageError
-from edgeq.firmware import build_firmware
 from edgeq.micro.compile import compile_model
 from edgeq.target import TargetProfile, load_target
 
@@ -61,7 +61,7 @@ def board(target: TargetProfile, tmp_path: Path, lent_home: Path, monkeypatch: p
     if not boards()[target.emulator].installed:
         pytest.skip(f"{boards()[target.emulator].program} is not installed")
     try:
-        monkeypatch.setenv("EDGEQ_FIRMWARE", str(build_firmware(target, out=tmp_path / "firmware")[0]))
+        monkeypatch.setenv("EDGEQ_FIRMWARE", str(board_firmware(target.name)))
     except UsageError as missing:
         pytest.skip(missing.message)
     with open_device(f"qemu:{target.emulator}") as device:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mcu import board_firmware
 from test_line_micro import TARGET, labelled, series
 
 from edgeq import emulate
@@ -17,7 +18,6 @@ from edgeq.deploy import deploy
 from edgeq.device.open import open_device
 from edgeq.emulate.boards import boards
 from edgeq.errors import UsageError
-from edgeq.firmware import build_firmware
 from edgeq.infer import infer
 from edgeq.interface import Array
 from edgeq.micro.native import NativeModel
@@ -45,7 +45,7 @@ def test_official_models_answer_with_the_bytes_of_this_machine(
     if not boards()[name].installed:
         pytest.skip(f"{boards()[name].program} is not installed")
     try:
-        monkeypatch.setenv("EDGEQ_FIRMWARE", str(build_firmware(target, out=tmp_path / "firmware")[0]))
+        monkeypatch.setenv("EDGEQ_FIRMWARE", str(board_firmware(target.name)))
     except UsageError as missing:
         pytest.skip(missing.message)
     try:

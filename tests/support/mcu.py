@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from bundles import tiny
+from once import once
 
 from edgeq.bundle import Bundle, canonical_json, write_bundle
 from edgeq.micro.compile import compile_model
@@ -58,14 +59,11 @@ def build_process(folder: Path) -> Path:
     return folder / "firmware.elf"
 
 
-def build_board(folder: Path) -> Path:
-    """The firmware for the emulated board."""
-    from edgeq.firmware import build_firmware
+def board_firmware(name: str) -> Path:
+    """The firmware for an emulated board, built once a run. `UsageError` where its compiler is not installed."""
+    from edgeq.firmware import ELF, build_firmware
 
-    for tool in ("make", "arm-none-eabi-gcc", "qemu-system-arm"):
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is not installed")
-    return build_firmware(load_target(BOARD), out=folder)[0]
+    return once(f"firmware-{name}", lambda folder: build_firmware(load_target(name), out=folder)) / ELF
 
 
 def make_image(
