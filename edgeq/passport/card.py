@@ -1,4 +1,4 @@
-"""A passport as a model card in Markdown, under the headings of "Model Cards for Model Reporting" (Mitchell et al. 2019).
+"""A passport as a model card in Markdown, under the headings of Mitchell et al. 2019, Model Cards for Model Reporting.
 
 What nobody said is told as unsaid: a card that is silent about it would read as if there were nothing to say.
 """
@@ -120,8 +120,8 @@ def _training_data(passport: Mapping[str, Any]) -> list[str]:
         return [trained, "**Calibration:** none was needed, or it was done elsewhere."]
     told = (
         f"**Calibration:** {found['samples']:,} of the {found['of']:,} samples of `{_code(spec or '?')}`, chosen by "
-        f"seed {passport['build']['seed']}; sha256 of their content `{_code(found['data_sha256'])}`. In real values, before "
-        "quantization (computed from these samples):"
+        f"seed {passport['build']['seed']}; sha256 of their content `{_code(found['data_sha256'])}`. In real values, "
+        "before quantization (computed from these samples):"
     )
     rows = [
         (_plain(name), *(f"{each[key]:g}" for key in ("min", "max", "mean", "std")))
