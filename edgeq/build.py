@@ -76,7 +76,7 @@ def build(
     given = given_mode(model)
     wanted = recipe or Recipe()
     mode = _mode(model, given, recipe)
-    _check_targets(targets, mode)
+    _check_targets(targets, wanted.modes if given is None else (mode,))
     opened = partial(open_dataset, inputs=input_names(model), folder=folder, progress=progress)
     materials = open_materials(data, eval_data, declared, samples, opened, progress)
     if given:
@@ -133,7 +133,8 @@ class _Parts:
 def _mode(model: Path, given: tuple[bytes, Detected | None] | None, recipe: Recipe | None) -> str:
     """The mode that the bundle will have; `UsageError` where a quantized model is in another one than was asked for."""
     if given is None:
-        return (recipe or Recipe()).mode
+        asked = recipe or Recipe()
+        return fit.MIXED if asked.overrides else asked.mode
     mode = given[1].mode if given[1] else fit.MIXED
     if recipe and recipe.mode != mode:
         raise UsageError(
@@ -156,12 +157,12 @@ def _same(what: str, has: str, asked: str, fine: Sequence[str], option: str, mod
         )
 
 
-def _check_targets(targets: Sequence[TargetProfile], mode: str) -> None:
+def _check_targets(targets: Sequence[TargetProfile], modes: Sequence[str]) -> None:
     """Ask what can be asked before anything long starts."""
     if not targets:
         raise UsageError("There is no target to build for.", "Give --target; 'edgeq targets' lists them.")
     for target in targets:
-        fit.require(fit.precheck(target, mode), target)
+        fit.require([finding for mode in modes for finding in fit.precheck(target, mode)], target)
         runtime_wheels(target)
         host_runtime(target.runtime.kernels)
 

@@ -22,7 +22,7 @@ else:
     import tomli as tomllib
 
 FILE = "edgeq.toml"
-_PROJECT_KEYS = ("name", "model", "data", "eval", "labels", "mode", "targets", "device", "out", "runs")
+_PROJECT_KEYS = ("name", "model", "data", "eval", "labels", "mode", "recipe", "targets", "device", "out", "runs")
 _INTERFACE_KEYS = ("threshold", "smoothing")
 ABOUT_KEYS = (
     *("owner", "contact", "license", "date", "task", "architecture", "intended_use", "out_of_scope", "factors"),
@@ -63,6 +63,7 @@ class Project:
     eval: str | Path | None = None
     labels: Path | None = None
     mode: str = ""
+    recipe: Path | None = None
     preprocess: Preprocess | None = None
     threshold: float | None = None
     smoothing: int = 1
@@ -232,7 +233,9 @@ def read_project(path: Path) -> Project:
     texts = {
         key: _text(path, f"project.{key}", table[key]) for key in _PROJECT_KEYS if key in table and key != "targets"
     }
-    files = {key: root / Path(texts[key]).expanduser() for key in ("model", "labels") if key in texts}
+    files = {key: root / Path(texts[key]).expanduser() for key in ("model", "labels", "recipe") if key in texts}
+    if "mode" in texts and "recipe" in texts:
+        raise UsageError(f"{path}: 'project.mode' and 'project.recipe' are both given.", "A recipe says its mode.")
     return Project(
         root,
         name=texts.get("name", ""),
@@ -249,6 +252,7 @@ def read_project(path: Path) -> Project:
         devices=devices,
         groups=groups,
         model=files.get("model"),
+        recipe=files.get("recipe"),
         labels=files.get("labels"),
     )
 

@@ -39,7 +39,15 @@ LAYERS = (
     ("edgeq.report", "edgeq.compare"),
     ("edgeq.render",),
     (
-        *("edgeq.assemble", "edgeq.build", "edgeq.candidate", "edgeq.check", "edgeq.evidence", "edgeq.materials"),
+        *(
+            "edgeq.assemble",
+            "edgeq.build",
+            "edgeq.candidate",
+            "edgeq.check",
+            "edgeq.sensitivity",
+            "edgeq.evidence",
+            "edgeq.materials",
+        ),
         *("edgeq.deploy", "edgeq.infer", "edgeq.bench", "edgeq.profile", "edgeq.monitor"),
         *("edgeq.doctor", "edgeq.doctor_device", "edgeq.fetch"),
         *("edgeq.init", "edgeq.init_worker", "edgeq.firmware", "edgeq.firmware_size"),

@@ -99,7 +99,10 @@ def build(
     eval_data: Annotated[str | None, typer.Option("--eval", help="Labelled samples, likewise.")] = None,
     labels: Annotated[Path | None, typer.Option(help="Names of the classes, one a line.")] = None,
     mode: Annotated[
-        str | None, typer.Option(help="static_wi8_ai8, static_wi8_ai16, dynamic_wi8_afp32, float16 or float32.")
+        str | None, typer.Option(help="static_wi8_ai8, static_wi8_ai16, dynamic_wi8_afp32, float16, float32, ...")
+    ] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(help="A recipe's file (docs/quantization.md), instead of --mode.", show_default=False)
     ] = None,
     per_tensor: Annotated[bool, typer.Option("--per-tensor", help="One scale for all of a layer's weights.")] = False,
     io: Annotated[str, typer.Option(help="Type of inputs and outputs: auto, int8, int16 or float32.")] = "auto",
@@ -133,7 +136,7 @@ def build(
             waivers=project.waivers,
             about=project.about,
         ),
-        recipe=_recipe(mode or project.mode, per_tensor, io),
+        recipe=_recipe(mode, per_tensor, io, recipe) or _recipe(project.mode, False, "auto", project.recipe),
         samples=samples,
         folder=project.root,
         out=out or project.out,
@@ -143,13 +146,17 @@ def build(
     console.result(*tell_built(built))
 
 
-def _recipe(mode: str, per_tensor: bool, io: str) -> Any:
+def _recipe(mode: str | None, per_tensor: bool, io: str, file: Path | None) -> Any:
     """What was asked for; None where nothing was, so that a model that is quantized already is taken as it is."""
     from edgeq.quantize.recipe import Recipe
+    from edgeq.quantize.recipe_file import read_recipe
 
-    if not mode and not per_tensor and io == "auto":
-        return None
-    return Recipe(mode or "static_wi8_ai8", "tensor" if per_tensor else "channel", io)
+    plain = not mode and not per_tensor and io == "auto"
+    if file and not plain:
+        raise UsageError("A recipe's file says everything.", "Leave --mode, --per-tensor and --io out.")
+    if file:
+        return read_recipe(file)
+    return None if plain else Recipe(mode or "static_wi8_ai8", "tensor" if per_tensor else "channel", io)
 
 
 def _needed(path: Path | None, message: str, hint: str) -> Path:

@@ -52,7 +52,7 @@ class Runner:
         facts = self.info.subgraphs[0].tensors[index]
         if not facts.scales or found.dtype.kind == "f":
             return np.array(found, np.float32)
-        return ((found.astype(np.float64) - facts.zero_points[0]) * facts.scales[0]).astype(np.float32)
+        return np.asarray((found.astype(np.float64) - facts.zero_points[0]) * facts.scales[0], np.float32)
 
     def integers(self, index: int) -> NDArray[np.generic]:
         """A tensor as it is stored."""

@@ -13,6 +13,7 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def main(folder: Path, status: int) -> int:
             stored(folder, told["names"]),
             told["options"],
             folder,
-            lambda stage: os.write(status, f"{stage}\n".encode()) and None,
+            partial(_tell, status),
         )
         (folder / "result.json").write_text(json.dumps(task(job)), encoding="utf-8")
     except EdgeqError as error:
@@ -82,6 +83,10 @@ def main(folder: Path, status: int) -> int:
         _leave(folder, "ConvertError", f"{type(error).__name__}: {reason}", "")
         return 1
     return 0
+
+
+def _tell(status: int, stage: str) -> None:
+    os.write(status, f"{stage}\n".encode())
 
 
 def _leave(folder: Path, kind: str, message: str, hint: str) -> None:

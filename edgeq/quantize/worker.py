@@ -91,7 +91,9 @@ def _float_model(path: Path, kind: str, progress: Progress) -> bytes:
 
 def _stage(recipe: Recipe, samples: int) -> str:
     how = f", calibrated on {samples} samples" if recipe.needs_samples and samples else ""
-    return f"quantizing to {recipe.mode}{' per tensor' * (recipe.granularity == 'tensor')}{how}"
+    per_tensor = " per tensor" * (recipe.granularity == "tensor")
+    overrides = f" with {len(recipe.overrides)} override{'s' * (len(recipe.overrides) > 1)}" if recipe.overrides else ""
+    return f"quantizing to {recipe.mode}{per_tensor}{overrides}{how}"
 
 
 class _Engine:

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from edgeq.render.style import CSS
+
 WIDTH = 480
 LEFT, RIGHT, TOP, BOTTOM = 44, 12, 22, 36
 MOST_POINTS = 500
@@ -221,6 +223,13 @@ def _envelope(values: Sequence[float], x: Axis, y: Axis, how: str) -> str:
         top, bottom = y.at(max(part)), y.at(min(part))
         strokes.append(f"M{x.at((start + stop) / 2):.1f} {bottom:.1f}V{top - 0.8:.1f}")
     return f'<path class="strip {how}" d="{"".join(strokes)}"/>'
+
+
+def standalone(picture: str) -> str:
+    """A picture of this module as a file of its own, with its colours."""
+    opened = picture.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+    head, _, rest = opened.partition(">")
+    return f"{head}><style><![CDATA[{CSS}svg{{background:var(--bg);padding:12px}}]]></style>{rest}\n"
 
 
 def _svg(height: float, title: str, description: str, body: Sequence[str]) -> str:
