@@ -11,7 +11,7 @@ import numpy as np
 
 from edgeq.dataset import keys, labels
 from edgeq.dataset.labels import Labels
-from edgeq.dataset.npy import Header, Rows, open_npy, open_npz
+from edgeq.dataset.npy import Header, Member, Rows, open_npy, open_npz
 from edgeq.dataset.options import Options, Progress
 from edgeq.dataset.source import Array
 from edgeq.errors import UsageError
@@ -59,7 +59,14 @@ def open_arrays(path: Path, options: Options) -> ArraySource:
         rows = open_npy(path)
         _check(str(path), "", rows)
         return ArraySource(("x",), (rows,), labels.NONE)
-    return open_members(str(path), open_npz(path), options)
+    return open_members(str(path), _named(open_npz(path), options), options)
+
+
+def _named(members: Mapping[str, Member], options: Options) -> Mapping[str, Named]:
+    """np.savez(path, x, y) names nothing: two arrays of which the second has one value for each sample are x and y."""
+    if sorted(members) != ["arr_0", "arr_1"] or len(options.inputs) > 1 or len(members["arr_1"].header.shape) != 1:
+        return members
+    return {"x": members["arr_0"], "y": members["arr_1"]}
 
 
 def open_members(path: str, members: Mapping[str, Named], options: Options) -> ArraySource:

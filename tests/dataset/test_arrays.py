@@ -35,6 +35,16 @@ def test_usual_names_are_found(tmp_path: Path) -> None:
     assert plain.labels is None and plain.read(2)[0].array.tolist() == [4, 5] and plain.name(2) == "sample 2"
 
 
+def test_arrays_without_names_are_samples_and_labels(tmp_path: Path) -> None:
+    path, x = tmp_path / "pair.npz", np.ones((3, 2))
+    np.savez(path, x, np.array([2, 0, 1]))
+    data = open_dataset(path)
+    assert data.inputs == ("x",) and data.require_labels().tolist() == [2, 0, 1]
+    assert open_dataset(path, inputs=("left", "right")).inputs == ("arr_0", "arr_1")
+    np.savez(path, x, x)
+    assert open_dataset(path).inputs == ("arr_0", "arr_1")
+
+
 def test_several_arrays_are_several_inputs(tmp_path: Path) -> None:
     left, right = np.arange(4.0), np.arange(8).reshape(4, 2)
     path = save(tmp_path / "two.npz", left=left, right=right, labels=np.arange(4), name=np.array(list("abcd")))
