@@ -45,4 +45,4 @@ def sensitivity(
     source = convert(model, None, recipe=Recipe("float32"), progress=progress).float_model
     options = {"recipe": wanted.to_json(), "samples": compared}
     found: dict[str, Any] = in_worker(analyse, "The analysis", source, materials.samples, options, progress)
-    return {"model": str(model), "recipe": wanted.to_json(), **found}
+    return {"model": str(model), **found}

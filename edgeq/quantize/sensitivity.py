@@ -33,8 +33,8 @@ WIDE = "static_wi8_ai16"
 
 @dataclass(frozen=True)
 class Layer:
-    """An operator with so many `weights`. `alone_db`: it alone is quantized; `int16_db` and `float_db`: everything is, and it has
-    16-bit activations or stays float. `pattern` is what an override names it by."""
+    """An operator with so many `weights`. `alone_db`: it alone is quantized; `int16_db` and `float_db`: everything
+    is, and it has 16-bit activations or stays float. `pattern` is what an override names it by."""
 
     name: str
     operator: str
@@ -84,6 +84,7 @@ def analyse(job: Job) -> dict[str, Any]:
     found = layers(prepared, recipe, compared, float_answers, job)
     seen = compared.choose(_spread(len(compared), SEEN))
     return {
+        "recipe": recipe.to_json(),
         "sqnr_db": all_db,
         "samples": len(compared),
         "layers": [asdict(layer) for layer in found],
