@@ -16,6 +16,7 @@ from pathlib import Path
 import edgeq
 from edgeq.bundle import Bundle
 from edgeq.errors import ArtifactError, EdgeqError, UsageError
+from edgeq.micro.image import PLAN_ABI
 from edgeq.paths import home, shipped
 from edgeq.target import TargetProfile
 
@@ -60,13 +61,14 @@ def build_firmware(
     """Compile, unless it is there already, and say where the ELF file lies. With `bundle`, only with its kernels."""
     tools = toolchain(target)
     table, kernels = kernel_table(bundle)
-    digest = _digest(target, table, tools)
+    front = frontend_flag(bundle)
+    digest = _digest(target, table, front, tools)
     folder = out or home() / "firmware" / target.name
     there = _read(folder)
     if there is None or there.digest != digest:
         progress(f"compiling firmware for {target.name} with {tools.compiler}")
         with tempfile.TemporaryDirectory(prefix="edgeq-firmware-") as name:
-            elf = make(target, Path(name), ELF, table)
+            elf = make(target, Path(name), ELF, table, front)
             text, data, bss = section_bytes(tools, elf)
             sha256 = hashlib.sha256(elf.read_bytes()).hexdigest()
             there = Firmware(target.name, target.port, digest, sha256, tools.version, kernels, text + data, data + bss)
@@ -86,6 +88,12 @@ def kernel_table(bundle: Bundle | None) -> tuple[str, tuple[str, ...]]:
             "Upgrade edgeq, or build the bundle again.",
         )
     return "".join(line for line in lines if rows.get(line) in (None, *wanted)), tuple(sorted(wanted))
+
+
+def frontend_flag(bundle: Bundle | None) -> str:
+    """Front ends are compiled in, but for a bundle whose model has none: a variable of firmware.mk, or nothing."""
+    plan = {} if bundle is None else bundle.manifest.get("plan") or {}
+    return "FRONTEND=runtime/no_frontend" if plan.get("abi") == PLAN_ABI else ""
 
 
 def _planned(bundle: Bundle) -> set[str]:
@@ -117,11 +125,12 @@ def toolchain(target: TargetProfile) -> Toolchain:
     return Toolchain(facts["compiler"], facts["size"], version.stdout.splitlines()[0], tuple(facts["core"].split()))
 
 
-def make(target: TargetProfile, work: Path, goal: str, table: str, flags: str = "") -> Path:
-    """Make one file of firmware.mk in `work`."""
+def make(target: TargetProfile, work: Path, goal: str, table: str, front: str = "", flags: str = "") -> Path:
+    """Make one file of firmware.mk in `work`; `front` as `frontend_flag` gives it."""
     source = work / Path(TABLE).name
     source.write_text(table, encoding="utf-8")
-    _run_make(target, str(work / goal), f"BUILD={work}", f"TABLE={source}", f"CFLAGS={flags}")
+    variables = (f"BUILD={work}", f"TABLE={source}", f"CFLAGS={flags}", *filter(None, [front]))
+    _run_make(target, str(work / goal), *variables)
     return work / goal
 
 
@@ -152,10 +161,10 @@ def _run_make(target: TargetProfile, *words: str) -> str:
     return done.stdout
 
 
-def _digest(target: TargetProfile, table: str, tools: Toolchain) -> str:
+def _digest(target: TargetProfile, table: str, front: str, tools: Toolchain) -> str:
     """Of all that decides what comes out."""
     stubs = shipped("firmware_stubs")
-    made_of = [edgeq.__version__, target.name, target.port, tools.version, table]
+    made_of = [edgeq.__version__, target.name, target.port, tools.version, table, front]
     for path in sorted(path for path in stubs.rglob("*") if path.suffix in _SOURCES):
         made_of += [str(path.relative_to(stubs)), path.read_text(encoding="utf-8")]
     return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()

@@ -12,13 +12,14 @@ from pathlib import Path
 
 from edgeq.bundle import Bundle
 from edgeq.errors import UsageError
-from edgeq.firmware import ELF, Toolchain, kernel_table, make, section_bytes, toolchain
+from edgeq.firmware import ELF, Toolchain, frontend_flag, kernel_table, make, section_bytes, toolchain
 from edgeq.paths import shipped
 from edgeq.target import TargetProfile
 
 RUNTIME = "runtime.elf"
 CALL_GRAPH = "-fcallgraph-info=su"
-INVOKE = "eq_invoke"
+INVOKE = ("eq_invoke", "eq_frontend_begin", "eq_frontend_feed", "eq_frontend_step")
+"""What runs for one inference, of raw input too."""
 INDIRECT = "__indirect_call"
 LIBRARY_STACK_BYTES = 64
 """Assumed of a function of the C library or of libgcc, of which the compiler says nothing."""
@@ -29,8 +30,8 @@ _EDGE = re.compile(r'edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"')
 
 @dataclass(frozen=True)
 class Sizes:
-    """Bytes. The runtime is linked alone, with its kernels and the functions of libraries that it calls; its stack is
-    the deepest path of one invoke. `flash_bytes` is the whole firmware."""
+    """Bytes. The runtime is linked alone, with its kernels, front ends and what they call of libraries; its stack is
+    the deepest path of one invoke, from raw input on. `flash_bytes` is the whole firmware."""
 
     flash_bytes: int
     runtime_flash_bytes: int
@@ -43,23 +44,25 @@ class Sizes:
 def firmware_sizes(
     target: TargetProfile, bundle: Bundle | None = None, progress: Callable[[str], None] = lambda _: None
 ) -> Sizes:
-    """Compile and measure; with `bundle`, only with its kernels."""
+    """Compile and measure; with `bundle`, only with its kernels, and front ends only where it has one."""
     tools = toolchain(target)
-    table, _ = kernel_table(bundle)
+    (table, _), front = kernel_table(bundle), frontend_flag(bundle)
     progress(f"measuring firmware for {target.name} with {tools.compiler}")
     with tempfile.TemporaryDirectory(prefix="edgeq-firmware-") as name:
         work = Path(name)
-        runtime = runtime_sizes(target, tools, table, work)
-        text, data, _ = section_bytes(tools, make(target, work, ELF, table, CALL_GRAPH))
+        runtime = runtime_sizes(target, tools, table, work, front)
+        text, data, _ = section_bytes(tools, make(target, work, ELF, table, front, CALL_GRAPH))
         core, _, _ = section_bytes(tools, *(work / item for item in tools.core))
     return Sizes(text + data, *runtime, core, tools.version)
 
 
-def runtime_sizes(target: TargetProfile, tools: Toolchain, table: str, work: Path) -> tuple[int, int, int]:
-    """Flash, data and stack of the runtime alone."""
-    text, data, bss = section_bytes(tools, make(target, work, RUNTIME, table, CALL_GRAPH))
-    graph = (path.read_text(encoding="utf-8") for path in sorted(work.glob("*.ci")))
-    return text + data, data + bss, deepest(graph, INVOKE)
+def runtime_sizes(
+    target: TargetProfile, tools: Toolchain, table: str, work: Path, front: str = ""
+) -> tuple[int, int, int]:
+    """Flash, data and stack of the runtime alone; `front` as `frontend_flag` gives it."""
+    text, data, bss = section_bytes(tools, make(target, work, RUNTIME, table, front, CALL_GRAPH))
+    graph = [path.read_text(encoding="utf-8") for path in sorted(work.glob("*.ci"))]
+    return text + data, data + bss, max(deepest(graph, function) for function in INVOKE)
 
 
 def write_sizes(target: TargetProfile, sizes: Sizes) -> Path:

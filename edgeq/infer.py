@@ -108,8 +108,9 @@ def _columns(inputs: Sequence[Array], interface: Interface, raw: bool) -> list[A
 def _invoke_raws(device: Device, raws: Sequence[Raw], interface: Interface, progress: Progress) -> Array:
     """Raw outputs as bytes, one row a sample."""
     rows, told = [], time.monotonic()
-    if "frontend" in device.describe():
-        # A microcontroller hears its own microphone, at one rate; a file of another is brought to it here.
+    if device.describe().get("frontend"):
+        # A microcontroller hears its own microphone, at the rate that [preprocess] begins with (a resample step behind
+        # that is the device's); a file of another rate is brought to it here.
         rate_hz = int((interface.preprocess or {}).get("rate_hz", 0))
         raws = [at_rate(item, rate_hz) if item.rate_hz and rate_hz else item for item in raws]
     for done, item in enumerate(raws):

@@ -12,11 +12,12 @@ include ports/$(PORT)/board.mk
 CC := $(PREFIX)gcc
 VERSION ?= 0
 TABLE ?= runtime/eq_kernels.c
+FRONTEND ?= runtime/frontend
 MAIN ?= ports/main.c
 NAMES := $(sort $(notdir $(wildcard runtime/kernels/*.c runtime/$(ISA)/*.c)))
 KERNELS := $(foreach name,$(NAMES),$(firstword $(wildcard runtime/$(ISA)/$(name) runtime/kernels/$(name))))
 RUNTIME := $(filter-out runtime/eq_kernels.c,$(wildcard runtime/*.c)) $(TABLE) $(KERNELS) \
-	$(wildcard runtime/frontend/*.c)
+	$(wildcard $(FRONTEND)/*.c)
 CORE := $(wildcard core/*.c)
 SOURCES := $(RUNTIME) $(CORE) $(wildcard ports/$(PORT)/*.c) $(SHARED) $(MAIN)
 INCLUDE := $(addprefix -I,include runtime runtime/kernels core ports $(sort $(dir $(SHARED))))
@@ -26,7 +27,8 @@ COMPILE = $(CC) -std=c99 $(WARN) $(CPU) -O2 -ffunction-sections -fdata-sections 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(notdir $(1)))
 # What a program that links the runtime calls.
 API := eq_image_peek eq_model_open eq_model_reset eq_begin eq_step eq_invoke eq_next_kind eq_input eq_output \
-	eq_input_info eq_output_info eq_golden
+	eq_input_info eq_output_info eq_golden \
+	$(addprefix eq_frontend_,open begin bytes feed step goldens golden_begin golden_compare)
 
 .PHONY: all facts
 all: $(BUILD)/firmware.elf

@@ -13,7 +13,7 @@ from edgeq import firmware, firmware_size
 from edgeq.bundle import Bundle
 from edgeq.emulate.firmware import firmware_elf
 from edgeq.errors import ArtifactError, EdgeqError, UsageError
-from edgeq.firmware import ELF, FACTS, build_firmware, kernel_table, toolchain
+from edgeq.firmware import ELF, FACTS, build_firmware, frontend_flag, kernel_table, toolchain
 from edgeq.firmware_size import deepest, firmware_sizes, runtime_sizes, write_sizes
 from edgeq.paths import shipped
 from edgeq.target import TargetProfile, load_target
@@ -26,8 +26,8 @@ ALL_BYTES, KWS_BYTES = 40 << 10, 16 << 10
 BOARD = load_target("mps2-an386")
 
 
-def bundle_with(*kernels: str) -> Bundle:
-    return Bundle(Path("a-bundle"), {"target": "mps2-an386", "plan": {"kernels": list(kernels)}}, "")
+def bundle_with(*kernels: str, abi: int = 1) -> Bundle:
+    return Bundle(Path("a-bundle"), {"target": "mps2-an386", "plan": {"kernels": list(kernels), "abi": abi}}, "")
 
 
 @pytest.fixture
@@ -140,12 +140,19 @@ def test_the_runtime_is_small_and_keeps_nothing_in_ram(tools: firmware.Toolchain
     figures = []
     for name, bundle in (("all", None), ("kws", bundle_with(*KWS))):
         (tmp_path / name).mkdir()
-        figures.append(runtime_sizes(BOARD, tools, kernel_table(bundle)[0], tmp_path / name))
+        figures.append(runtime_sizes(BOARD, tools, kernel_table(bundle)[0], tmp_path / name, frontend_flag(bundle)))
     (every, every_data, every_stack), (kws, kws_data, _) = figures
     assert KWS_BYTES // 4 < kws < every <= ALL_BYTES
     assert kws <= KWS_BYTES
     assert every_data == kws_data == 0
     assert 100 < every_stack < 1024
+
+
+def test_front_ends_are_left_out_where_the_bundle_has_none() -> None:
+    left_out = "FRONTEND=runtime/no_frontend"
+    assert frontend_flag(bundle_with("copy")) == left_out
+    assert frontend_flag(bundle_with("copy", abi=2)) == frontend_flag(None) == ""
+    assert (shipped("firmware_stubs") / left_out.removeprefix("FRONTEND=")).is_dir()
 
 
 def test_sizes_are_kept_beside_the_port(sources: Path) -> None:

@@ -58,7 +58,7 @@ int eq_describe(struct eq_core *core, const struct eq_item *body, struct eq_writ
     eq_put_key_bool(out, "emulated", board->emulator != NULL);
     eq_put_key_text(out, "emulator", board->emulator ? board->emulator : "");
     eq_put_key_uint(out, "plan_abi", EQ_PLAN_ABI);
-    eq_put_key_uint(out, "frontend", EQ_FRONTEND_VERSION);
+    eq_put_key_uint(out, "frontend", eq_frontend_version());
     eq_put_key_uint(out, "packing", EQ_PACKING_PORTABLE);
     eq_put_key_uint(out, "samples", 1);
     eq_put_text(out, "runtime");

@@ -366,6 +366,9 @@ struct eq_frontend {
     uint8_t preemphasis;      /* frames need the sample before them too */
 };
 
+/* EQ_FRONTEND_VERSION; 0 in a program that was linked without front ends (runtime/no_frontend). */
+uint32_t eq_frontend_version(void);
+
 /* Check every byte of the model's front end. EQ_NOT_FOUND where it has none, EQ_INVALID for a damaged one,
  * EQ_NEWER for one of another version, EQ_UNSUPPORTED for a record that is not known here. */
 int eq_frontend_open(struct eq_frontend *front, const struct eq_model *model);

@@ -7,19 +7,15 @@ static int check_records(struct eq_fe_check *check, const uint8_t *at, uint32_t 
 {
     for (; left > 0; check->records++) {
         const struct eq_op *op = (const void *)at;
-        const struct eq_fe_rule *rule;
+        int status;
         if (left < sizeof *op || op->bytes < sizeof *op || op->bytes > left || op->bytes % 4 != 0) {
             return EQ_INVALID;
         }
-        rule = eq_fe_audio_rule(op->kind);
-        rule = rule != NULL ? rule : eq_fe_row_rule(op->kind);
-        if (rule == NULL) {
-            return EQ_UNSUPPORTED;
+        status = eq_fe_check_audio(check, op);
+        status = status == EQ_UNSUPPORTED ? eq_fe_check_row(check, op) : status;
+        if (status != EQ_OK) {
+            return status;
         }
-        if (rule->from != check->stage || rule->bytes != op->bytes || !rule->holds(check, op)) {
-            return EQ_INVALID;
-        }
-        check->stage = rule->to;
         at += op->bytes;
         left -= op->bytes;
     }

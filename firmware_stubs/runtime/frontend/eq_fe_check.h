@@ -54,8 +54,23 @@ static inline int eq_fe_fits(const struct eq_fe_check *check, uint64_t count, ui
     return count >= 1 && count <= EQ_FE_MOST_ROW && count * size <= check->head->values_bytes;
 }
 
-/* The rule of a kind, or NULL where it is none of theirs: of what makes numbers or values of audio, and of all others. */
-const struct eq_fe_rule *eq_fe_audio_rule(uint32_t kind);
-const struct eq_fe_rule *eq_fe_row_rule(uint32_t kind);
+/* A record by the rules of a file, `count` of them by their kind: EQ_UNSUPPORTED for one that is not among them. */
+static inline int eq_fe_check_by(const struct eq_fe_rule *rules, uint32_t count, struct eq_fe_check *check,
+                                 const struct eq_op *op)
+{
+    const struct eq_fe_rule *rule = op->kind < count ? &rules[op->kind] : NULL;
+    if (rule == NULL || rule->holds == NULL) {
+        return EQ_UNSUPPORTED;
+    }
+    if (rule->from != check->stage || rule->bytes != op->bytes || !rule->holds(check, op)) {
+        return EQ_INVALID;
+    }
+    check->stage = rule->to;
+    return EQ_OK;
+}
+
+/* Records from samples to numbers; and those on rows of values, with what makes these of pixels and numbers. */
+int eq_fe_check_audio(struct eq_fe_check *check, const struct eq_op *op);
+int eq_fe_check_row(struct eq_fe_check *check, const struct eq_op *op);
 
 #endif

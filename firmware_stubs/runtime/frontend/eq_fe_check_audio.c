@@ -262,7 +262,7 @@ static const struct eq_fe_rule rules[] = {
     [EQ_FE_PCEN] = {NUMBERS, VALUES, sizeof(struct eq_fe_pcen), pcen_holds},
 };
 
-const struct eq_fe_rule *eq_fe_audio_rule(uint32_t kind)
+int eq_fe_check_audio(struct eq_fe_check *check, const struct eq_op *op)
 {
-    return kind < sizeof rules / sizeof *rules && rules[kind].holds != NULL ? &rules[kind] : NULL;
+    return eq_fe_check_by(rules, sizeof rules / sizeof *rules, check, op);
 }

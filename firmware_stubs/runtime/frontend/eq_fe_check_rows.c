@@ -143,7 +143,7 @@ static const struct eq_fe_rule rules[] = {
     [EQ_FE_CONVERT] = {VALUES, DONE, sizeof(struct eq_fe_convert), convert_holds},
 };
 
-const struct eq_fe_rule *eq_fe_row_rule(uint32_t kind)
+int eq_fe_check_row(struct eq_fe_check *check, const struct eq_op *op)
 {
-    return kind < sizeof rules / sizeof *rules && rules[kind].holds != NULL ? &rules[kind] : NULL;
+    return eq_fe_check_by(rules, sizeof rules / sizeof *rules, check, op);
 }

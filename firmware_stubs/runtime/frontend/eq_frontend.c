@@ -15,6 +15,11 @@ static const void *find(const struct eq_frontend *front, uint32_t kind)
     return NULL;
 }
 
+uint32_t eq_frontend_version(void)
+{
+    return EQ_FRONTEND_VERSION;
+}
+
 int eq_frontend_open(struct eq_frontend *front, const struct eq_model *model)
 {
     struct eq_bounds bounds = {model->body, model->head->body_bytes, model->head->arena_bytes};

@@ -71,20 +71,16 @@ def noise(samples: int, seed: int = 0, most: int = 32767) -> Raw:
 
 
 class Drive:
-    """`drive.c` under sanitizers, as a process."""
+    """`drive.c` under sanitizers, or with other `flags`, as a process; `frontend` is what is linked as that."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, frontend: str = "runtime/frontend", flags: Sequence[str] = SANITIZE) -> None:
         program = folder / "drive"
-        sources = [
-            path
-            for name in ("runtime", "runtime/kernels", "runtime/frontend")
-            for path in (FIRMWARE / name).glob("*.c")
-        ]
+        sources = [path for name in ("runtime", "runtime/kernels", frontend) for path in (FIRMWARE / name).glob("*.c")]
         include = [f"-I{FIRMWARE / name}" for name in ("include", "runtime")]
         command: list[str | Path] = [
             "gcc",
             "-std=c99",
-            *SANITIZE,
+            *flags,
             *include,
             *sources,
             Path(__file__).parent / "drive.c",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fronts import audio, front, noise, tensor
+from fronts import Drive, audio, front, noise, tensor
 
 from edgeq.errors import ArtifactError, ConvertError, UsageError
 from edgeq.micro.compile import compile_model
@@ -19,6 +20,7 @@ from edgeq.micro.frontend.reference import quantized
 from edgeq.micro.image import ENVELOPE, PLAN_ABI, PLAN_ABI_FRONTEND, frontend_places
 from edgeq.micro.native import NativeModel
 from edgeq.preprocess import Raw, parse
+from edgeq.protocol.status import Status
 
 TINY = Path(__file__).resolve().parents[2] / "cases" / "models" / "tiny_int8.tflite"
 FRAME: Mapping[str, Any] = {"do": "frame", "length": 30, "step": 20}
@@ -131,3 +133,13 @@ def test_a_model_without_a_front_end_says_so() -> None:
     ):
         assert not model.has_frontend
         model.preprocess(noise(50))
+
+
+def test_a_runtime_without_front_ends_refuses_an_image_with_one(tmp_path: Path) -> None:
+    """And takes one without: then there is nothing to open."""
+    if shutil.which("gcc") is None:
+        pytest.skip("gcc is not installed")
+    drive = Drive(tmp_path, "runtime/no_frontend", ("-O0",))
+    assert drive(front(audio(FRAME, SPECTRUM, LOG), tensor((1, 3, 17))).image, noise(75))[0] == -Status.UNSUPPORTED
+    assert drive(compile_model(TINY.read_bytes()).image(b"{}"), noise(75))[0] == -Status.NOT_FOUND
+    drive.close()
