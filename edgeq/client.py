@@ -114,8 +114,11 @@ class Model:
             body, raw = _raw(data, rate_hz or int(preprocess.get("rate_hz") or 0), kind)
             answer = self._invoke(body, {"raw": raw})
         else:
-            (tensor,) = self._interface["inputs"]
-            answer = self._invoke(_quantized(tensor, _flat(data)), {})
+            tensors = self._interface["inputs"]
+            if len(tensors) != 1:
+                names = ", ".join(str(tensor["name"]) for tensor in tensors)
+                raise ModelError(f"The model has {len(tensors)} inputs ({names}); predict takes a model with one.")
+            answer = self._invoke(_quantized(tensors[0], _flat(data)), {})
         return self._told(answer)
 
     def reset(self) -> None:
@@ -233,17 +236,23 @@ class _Stream:
 
 
 def read_wav(path: Path) -> tuple[array[int], int]:
-    """The samples and the rate of a 16-bit wav file; several channels are averaged. `ValueError` for another width."""
-    with wave.open(str(path), "rb") as file:
-        channels, width, rate = file.getnchannels(), file.getsampwidth(), file.getframerate()
-        if width != 2:
-            raise ValueError(f"{path} has {8 * width} bits a sample; 16 are read")
-        samples = array("h", file.readframes(file.getnframes()))
+    """The samples and the rate of a 16-bit wav file; several channels are averaged. `ValueError` for another file."""
+    try:
+        with wave.open(str(path), "rb") as file:
+            channels, width, rate = file.getnchannels(), file.getsampwidth(), file.getframerate()
+            if width != 2:
+                raise ValueError(f"{path} has {8 * width} bits a sample; 16 are read")
+            frames, data = file.getnframes(), file.readframes(file.getnframes())
+    except (wave.Error, EOFError) as error:
+        raise ValueError(f"{path} is no 16-bit PCM wav file: {str(error) or 'it is cut short'}") from error
+    if not frames or len(data) != 2 * channels * frames:
+        raise ValueError(f"{path} {'is cut short' if frames else 'is empty'}")
+    samples = array("h", data)
     if sys.byteorder == "big":
         samples.byteswap()
     if channels > 1:
-        frames = zip(*(samples[channel::channels] for channel in range(channels)))
-        samples = array("h", (round(sum(frame) / channels) for frame in frames))
+        columns = [samples[channel::channels] for channel in range(channels)]
+        samples = array("h", (round(sum(column) / channels) for column in zip(*columns)))
     return samples, rate
 
 

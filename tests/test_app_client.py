@@ -164,6 +164,20 @@ def test_wav_files_are_read(tmp_path: Path) -> None:
         file.writeframes(b"\0\1")
     with pytest.raises(ValueError, match="8 bits"):
         read_wav(path)
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(bytes(100))
+    whole = path.read_bytes()
+    for data, words in (
+        (whole[:-50], "is cut short"),
+        (b"", "no 16-bit PCM wav file: it is cut short"),
+        (b"fLaC" + bytes(40), "no 16-bit PCM wav file"),
+        (whole[:20] + b"\3" + whole[21:], "no 16-bit PCM wav file: unknown format: 3"),
+        (whole[:40] + bytes(4), "is empty"),
+    ):
+        path.write_bytes(data)
+        with pytest.raises(ValueError, match=words):
+            read_wav(path)
 
 
 def test_the_interface_document_is_what_the_bundle_holds(store: Path) -> None:
