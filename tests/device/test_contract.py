@@ -185,26 +185,24 @@ def test_a_bench_keeps_every_sample(open_it: Open, bundle: MakeBundle) -> None:
         assert answer["rss_peak"] > answer["rss_load"] >= 0
 
 
-@pytest.mark.parametrize(
-    ("spoilt", "status"),
-    [
-        ({"outputs": lambda data: bytes(255 - byte for byte in data)}, Status.SELFTEST),
-        ({"outputs": lambda data: data[:-1]}, Status.SELFTEST),
-        ({"model": b"not a model at all, but long enough to be tried"}, Status.RUNTIME),
-    ],
-    ids=["wrong outputs", "short outputs", "no model"],
-)
-def test_a_bad_bundle_never_serves(
-    open_it: Open, bundle: MakeBundle, spoilt: dict[str, object], status: Status
-) -> None:
+SPOILT: dict[str, tuple[dict[str, object], Status]] = {
+    "wrong outputs": ({"outputs": lambda data: bytes(255 - byte for byte in data)}, Status.SELFTEST),
+    "short outputs": ({"outputs": lambda data: data[:-1]}, Status.SELFTEST),
+    "no model": ({"model": b"not a model at all, but long enough to be tried"}, Status.RUNTIME),
+}
+
+
+def test_a_bad_bundle_never_serves(open_it: Open, bundle: MakeBundle) -> None:
     with open_it() as device:
         good = deploy(bundle("good"), device)
-        for _ in range(2):
-            with pytest.raises(DeviceError) as no:
-                deploy(bundle("bad", **spoilt), device)
-            assert no.value.status == status
-        assert next(item for item in device.releases() if item.serving).n == good.n
-        assert device.selftest()["vectors"] == 4
+        for name, (spoilt, status) in SPOILT.items():
+            bad = bundle(name.replace(" ", "-"), **spoilt)
+            for _ in range(2):
+                with pytest.raises(DeviceError) as no:
+                    deploy(bad, device)
+                assert no.value.status == status, name
+            assert next(item for item in device.releases() if item.serving).n == good.n, name
+            assert device.selftest()["vectors"] == 4, name
 
 
 def test_the_wrong_architecture_is_refused_before_anything_is_sent(open_it: Open, bundle: MakeBundle) -> None:
