@@ -22,6 +22,7 @@ from edgeq.model.metadata import bare
 from edgeq.model.names import input_names
 from edgeq.passport.bundled import passport_of
 from edgeq.passport.document import MEMBER, places_sha256
+from edgeq.passport.embed import extract
 from edgeq.passport.origin import Specs, json_sha256, labels_sha256, model_sha256, target_sha256
 from edgeq.passport.versions import other_versions, versions
 from edgeq.preprocess import PreprocessError, parse
@@ -30,8 +31,11 @@ from edgeq.target import TargetProfile, load_target
 from edgeq.waiver import read_waivers
 
 Progress = Callable[[str], None]
-_ORDER = (MEMBER, "interface.json", "model.tflite", "golden.cbor")
+MODEL = "model.tflite"
+_METADATA = "metadata"
+_ORDER = (MEMBER, "interface.json", MODEL, "golden.cbor")
 """Members that explain a difference come first; then all others; the manifest last, for it differs with any."""
+_FOLLOWING = ((MEMBER, "versions."), (MODEL, _METADATA), (MANIFEST, "files."), (MANIFEST, "passport_sha256"))
 _LENGTH = 60
 
 
@@ -89,7 +93,11 @@ def reproduce(
     passport = passport_of(bundle)
     inputs = _inputs(passport, root, model, data, eval_data, labels)
     target = load_target(bundle.target)
-    found = other_versions(passport["versions"], versions(passport["recipe"] is not None))
+    took_part = {
+        "converted": "tensorflow" in passport["versions"],
+        "quantized": "litert-quantizer" in passport["versions"],
+    }
+    found = other_versions(passport["versions"], versions(**took_part))
     progress("checking the digest of every input")
     different = next(_changed(passport, inputs, target, recipe, root, progress), None)
     if different:
@@ -245,11 +253,9 @@ def _members(then: Bundle, now: Bundle) -> list[str]:
 
 
 def _follows(found: Difference) -> bool:
-    """Whether it says no more than that something else differs: versions, and digests in the manifest."""
+    """Whether it says no more than that something else differs: versions, digests, a passport inside the model."""
     member, _, field = found.where.partition(": ")
-    return (member == MEMBER and field.startswith("versions.")) or (
-        member == MANIFEST and field.startswith(("files.", "passport_sha256"))
-    )
+    return any(member == name and field.startswith(begin) for name, begin in _FOLLOWING)
 
 
 def _fields(name: str, one: bytes, other: bytes) -> Iterator[Difference]:
@@ -257,14 +263,21 @@ def _fields(name: str, one: bytes, other: bytes) -> Iterator[Difference]:
         for field, before, after in _walk(json.loads(one), json.loads(other)):
             yield Difference(f"{name}: {field}", _short(before), _short(after))
         return
-    if name == "model.tflite":
-        one, other = bare(one), bare(other)
-        size = min(len(one), len(other))
-        one, other = one[-size:], other[-size:]
+    if name == MODEL:
+        one, other = (_own_bytes(each) for each in (one, other))
+        if one == other:
+            yield Difference(f"{name}: {_METADATA}", "its metadata", "other metadata")
+            return
     place = next(index for index, (a, b) in enumerate(zip_longest(one, other)) if a != b)
     yield Difference(
         f"{name}: byte {place:,}", _short(one[place : place + 8].hex()), _short(other[place : place + 8].hex())
     )
+
+
+def _own_bytes(model: bytes) -> bytes:
+    """The model without the metadata around it; all of it where it says nothing about itself."""
+    told = extract(model, MODEL)
+    return bare(model)[-told["model"]["size_bytes"] :] if told else model
 
 
 def _walk(one: Any, other: Any, where: str = "") -> Iterator[tuple[str, Any, Any]]:

@@ -15,7 +15,19 @@ from edgeq.finding import Finding
 
 CODES = (
     *("alternatives", "arena", "custom", "data", "delegate", "firmware-size", "flash", "interface", "labels", "memory"),
-    *("mode", "operator", "other-runtime", "plan", "ram", "runtime", "slice", "trial", "waiver"),
+    *(
+        "mode",
+        "operator",
+        "other-runtime",
+        "plan",
+        "preprocess",
+        "ram",
+        "runtime",
+        "signature",
+        "slice",
+        "trial",
+        "waiver",
+    ),
 )
 """Every code that a finding can have."""
 _KEYS = ("code", "by", "reason")

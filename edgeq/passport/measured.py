@@ -52,7 +52,9 @@ def _compared(
             yield Figure(title, float(entry[key]), samples, measured, name)
     if is_number(entry.get("drop")):
         ends = [float(entry[key]) if is_number(entry.get(key)) else None for key in ("drop_low", "drop_high")]
-        how = f"{measured}; {_interval(whole)}" if None not in ends else measured
+        if None in ends:
+            ends = [None, None]
+        how = measured if None in ends else f"{measured}; {_interval(whole)}"
         yield Figure(f"{metric}, float minus quantized", float(entry["drop"]), samples, how, name, *ends)
 
 

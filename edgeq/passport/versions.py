@@ -9,12 +9,13 @@ from importlib import metadata
 import edgeq
 from edgeq import runtime
 
-CONVERTERS = {"tensorflow": ("tensorflow", "tensorflow-cpu"), "litert-quantizer": ("litert-quantizer",)}
-"""What takes part in a conversion only: its name here, and those of its packages."""
+PACKAGES = {"tensorflow": ("tensorflow", "tensorflow-cpu"), "litert-quantizer": ("litert-quantizer",)}
+"""What does not take part in every build: its name here, and those of its packages."""
 
 
-def versions(converted: bool) -> dict[str, str | None]:
-    """Name -> version, None for what is not installed; without converters where the model came quantized."""
+def versions(*, converted: bool, quantized: bool) -> dict[str, str | None]:
+    """Name -> version, None for what is not installed. TensorFlow is told where the model was `converted` to `.tflite`,
+    the quantizer where it was `quantized` here."""
     found: dict[str, str | None] = {
         "edgeq": edgeq.__version__,
         "python": platform.python_version(),
@@ -23,9 +24,8 @@ def versions(converted: bool) -> dict[str, str | None]:
     there = runtime.available()
     if there:
         found[there[0]] = there[1]
-    if converted:
-        found |= {name: _version(*packages) for name, packages in CONVERTERS.items()}
-    return found
+    took_part = {"tensorflow": converted, "litert-quantizer": quantized}
+    return found | {name: _version(*packages) for name, packages in PACKAGES.items() if took_part[name]}
 
 
 def other_versions(then: Mapping[str, str | None], now: Mapping[str, str | None]) -> dict[str, tuple[str, str]]:

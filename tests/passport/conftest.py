@@ -1,71 +1,21 @@
-"""A small bundle with everything in its passport: built once a run."""
+"""A project with a bundle that has everything in its passport."""
 
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import tinymodel
-from once import once
+from passport_project import project_folder
 
-from edgeq.build import build
 from edgeq.bundle import Bundle, read_bundle
-from edgeq.materials import Declared
-from edgeq.target import load_target
-from edgeq.waiver import Waiver
-
-ABOUT = {"owner": "Ada | Co", "intended_use": "Tells <shapes> apart.", "license": "CC-BY-4.0", "ethics": "None known."}
-
-
-def write_inputs(folder: Path) -> None:
-    """The inputs of a project: a float model, calibration data, a labelled set, labels."""
-    (folder / "tiny.tflite").write_bytes(tinymodel.converted().float_model)
-    values = tinymodel.samples(60)
-    np.savez(folder / "data.npz", x=values[:40], y=np.arange(40) % 3)
-    np.savez(folder / "eval.npz", x=values[40:], y=np.arange(20) % 3)
-    (folder / "labels.txt").write_text("circle\nsquare\nstar\n", encoding="utf-8")
-
-
-def build_there(folder: Path, **changes: Any) -> Bundle:
-    """The bundle of the inputs in `folder`, in its `out`."""
-    declared = Declared(
-        labels=folder / "labels.txt",
-        threshold=0.25,
-        waivers=(Waiver("other-runtime", "Ada", "measured on the board"), Waiver("data", "Bo", "seen")),
-        about=ABOUT,
-    )
-    arguments = {"eval_data": folder / "eval.npz", "declared": declared, "samples": 30, "folder": folder}
-    (built,) = build(
-        folder / "tiny.tflite",
-        [load_target("rpi-zero-2-w-32")],
-        folder / "data.npz",
-        out=folder / "out",
-        **{**arguments, **changes},
-    )
-    return built.bundle
-
-
-def _write(folder: Path) -> None:
-    write_inputs(folder)
-    bundle = build_there(folder)
-    assert bundle.folder == folder / "out" / "tiny-rpi-zero-2-w-32"
 
 
 @pytest.fixture(scope="session")
 def project() -> Path:
     """A folder with inputs and the bundle in `out`; nobody writes to it."""
-    return once("passport-project", _write)
-
-
-@pytest.fixture
-def own_project(project: Path, tmp_path: Path) -> Path:
-    """A copy of it."""
-    shutil.copytree(project, tmp_path / "elsewhere")
-    return tmp_path / "elsewhere"
+    return project_folder()
 
 
 @pytest.fixture(scope="session")

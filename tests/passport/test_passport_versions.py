@@ -8,11 +8,12 @@ from edgeq.passport.versions import other_versions, versions
 
 
 def test_what_takes_part_is_told() -> None:
-    found = versions(converted=True)
+    found = versions(converted=True, quantized=True)
     assert found["numpy"] == numpy.__version__
     assert found["litert-quantizer"] == metadata.version("litert-quantizer")
     assert {"edgeq", "python", "tensorflow"} <= set(found)
-    assert not {"tensorflow", "litert-quantizer"} & set(versions(converted=False))
+    assert "tensorflow" not in versions(converted=False, quantized=True)
+    assert "litert-quantizer" not in versions(converted=False, quantized=False)
 
 
 def test_differences_name_both_versions() -> None:

@@ -1,0 +1,205 @@
+"""A bundle is built once more in another folder: the same, or what differs is named."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tinymodel
+from forged import forged
+from passport_project import build_there, project_folder, write_inputs
+
+from edgeq.bundle import Bundle, canonical_json, read_bundle, write_bundle
+from edgeq.errors import UsageError
+from edgeq.quantize.recipe import Recipe
+from edgeq.reproduce import first_difference, reproduce
+
+
+@pytest.fixture
+def own_project(tmp_path: Path) -> Path:
+    """A copy of the project, in another folder than the first build's."""
+    shutil.copytree(project_folder(), tmp_path / "elsewhere")
+    return tmp_path / "elsewhere"
+
+
+@pytest.fixture
+def bundle() -> Bundle:
+    """The first build's."""
+    return read_bundle(next((project_folder() / "out").iterdir()))
+
+
+def changed_model(folder: Path) -> None:
+    data = bytearray((folder / "tiny.tflite").read_bytes())
+    data[len(data) // 2] ^= 1
+    (folder / "tiny.tflite").write_bytes(data)
+
+
+def changed_array(name: str) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        with np.load(folder / name) as file:
+            arrays = dict(file)
+        arrays["x"].view(np.uint8).reshape(len(arrays["x"]), -1)[:, 0] ^= 1
+        np.savez(folder / name, **arrays)
+
+    return change
+
+
+def changed_label(folder: Path) -> None:
+    text = (folder / "labels.txt").read_text(encoding="utf-8")
+    (folder / "labels.txt").write_text(text.replace("star", "stat"), encoding="utf-8")
+
+
+def changed_number(folder: Path) -> None:
+    """The class number of one sample of the labelled set."""
+    with np.load(folder / "eval.npz") as file:
+        arrays = dict(file)
+    arrays["y"][7] = (arrays["y"][7] + 1) % 3
+    np.savez(folder / "eval.npz", **arrays)
+
+
+def test_it_is_the_same_in_another_folder(own_project: Path, bundle: Bundle) -> None:
+    stages: list[str] = []
+    found = reproduce(bundle, own_project, progress=stages.append)
+    assert found.same and found.difference is None and not found.versions
+    assert found.now == found.digest == bundle.digest
+    assert stages[0] == "checking the digest of every input"
+
+
+def test_inputs_may_lie_anywhere(own_project: Path, bundle: Bundle, tmp_path: Path) -> None:
+    away = tmp_path / "away"
+    away.mkdir()
+    for name in ("tiny.tflite", "data.npz", "eval.npz", "labels.txt"):
+        (own_project / name).rename(away / f"my-{name}")
+    with pytest.raises(UsageError, match=r"was built from 'tiny\.tflite', which is not in"):
+        reproduce(bundle, own_project)
+    found = reproduce(
+        bundle,
+        own_project,
+        model=away / "my-tiny.tflite",
+        data=str(away / "my-data.npz"),
+        eval_data=str(away / "my-eval.npz"),
+        labels=away / "my-labels.txt",
+    )
+    assert found.same
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        (changed_model, "the model '"),
+        (changed_array("data.npz"), "the data '"),
+        (changed_array("eval.npz"), "the labelled data '"),
+        (changed_number, "the labelled data '"),
+        (changed_label, "the labels '"),
+    ],
+)
+def test_one_changed_byte_of_an_input_is_named(
+    own_project: Path, bundle: Bundle, change: Callable[[Path], None], where: str
+) -> None:
+    change(own_project)
+    found = reproduce(bundle, own_project)
+    assert not found.same and found.difference is not None
+    assert found.difference.where.startswith(where)
+    assert found.difference.then != found.difference.now
+
+
+def test_another_number_of_samples_is_named(own_project: Path, bundle: Bundle) -> None:
+    with np.load(own_project / "data.npz") as file:
+        np.savez(own_project / "data.npz", x=file["x"][:39], y=file["y"][:39])
+    difference = reproduce(bundle, own_project).difference
+    assert difference is not None
+    assert (difference.then, difference.now) == ("40", "39")
+
+
+def test_a_recipe_that_was_changed_in_the_passport_is_named(own_project: Path, bundle: Bundle, tmp_path: Path) -> None:
+    other = Recipe(granularity="tensor")
+    halfway = forged(bundle, tmp_path / "halfway", recipe={"told": other.to_json()})
+    difference = reproduce(halfway, own_project).difference
+    assert difference is not None and difference.where == "the recipe in the passport"
+    whole = forged(bundle, tmp_path / "whole", recipe={"told": other.to_json(), "sha256": other.sha256})
+    found = reproduce(whole, own_project)
+    assert not found.same and found.now and found.difference is not None
+    assert found.difference.where.startswith("passport.json: model.")
+
+
+def test_a_recipe_that_is_given_must_be_the_same(own_project: Path, bundle: Bundle) -> None:
+    difference = reproduce(bundle, own_project, recipe=Recipe(granularity="tensor")).difference
+    assert difference is not None and difference.where == "the recipe"
+
+
+def test_another_version_of_a_tool_is_named(own_project: Path, bundle: Bundle, tmp_path: Path) -> None:
+    older = forged(bundle, tmp_path / "older", versions={"numpy": "1.26.0"})
+    found = reproduce(older, own_project)
+    assert not found.same
+    assert found.versions == {"numpy": ("1.26.0", np.__version__)}
+    assert found.difference is not None and found.difference.where == "passport.json: versions.numpy"
+
+
+def test_figures_that_were_polished_are_found(own_project: Path, bundle: Bundle, tmp_path: Path) -> None:
+    evaluation = {**bundle.manifest["evaluation"], "accuracy": 1.0}
+    polished = forged(bundle, tmp_path / "polished", evaluation=evaluation)
+    difference = reproduce(polished, own_project).difference
+    assert difference is not None
+    assert (difference.where, difference.then) == ("passport.json: evaluation.accuracy", "1.0")
+
+
+def test_a_model_that_came_quantized_is_reproduced(tmp_path: Path) -> None:
+    write_inputs(tmp_path)
+    (tmp_path / "tiny.tflite").write_bytes(tinymodel.converted().model)
+    bundle = build_there(tmp_path)
+    shutil.move(tmp_path / "out", tmp_path / "moved")
+    assert reproduce(read_bundle(tmp_path / "moved" / bundle.folder.name), tmp_path).same
+
+
+def test_without_data_or_labels(tmp_path: Path) -> None:
+    write_inputs(tmp_path)
+    (tmp_path / "tiny.tflite").write_bytes(tinymodel.converted().model)
+    bundle = build_there(tmp_path, eval_data=None, data=None, samples=None)
+    assert "baseline.json" not in bundle.files
+    assert reproduce(bundle, tmp_path).same
+    with pytest.raises(UsageError, match="was built without --eval"):
+        reproduce(bundle, tmp_path, eval_data="eval.npz")
+
+
+MEMBERS = {"model.tflite": b"\x1c\0\0\0TFL3model", "interface.json": b'{"a": [1, 2]}', "golden.cbor": b"abcdef"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "where", "then", "now"),
+    [
+        ({"golden.cbor": b"abcdXf"}, "golden.cbor: byte 4", "6566", "5866"),
+        ({"golden.cbor": b"abcd"}, "golden.cbor: byte 4", "6566", ""),
+        ({"interface.json": b'{"a": [1, 3]}', "golden.cbor": b"x"}, "interface.json: a[1]", "2", "3"),
+        ({"interface.json": b'{"a": [1, 2], "b": null, "c": "x"}'}, "interface.json: c", "null", "x"),
+        ({"baseline.json": b"{}"}, "baseline.json", "not there", "there"),
+        ({"passport.json": b'{"versions": {"numpy": "2"}}'}, "passport.json: versions.numpy", "1", "2"),
+        (
+            {"passport.json": b'{"versions": {"numpy": "2"}}', "golden.cbor": b"b"},
+            "golden.cbor: byte 0",
+            *("6162", "62"),
+        ),
+    ],
+)
+def test_the_first_difference_is_named(
+    tmp_path: Path, changes: dict[str, bytes], where: str, then: str, now: str
+) -> None:
+    before = {**MEMBERS, "passport.json": b'{"versions": {"numpy": "1"}}'}
+    facts: dict[str, Any] = {"name": "x", "target": "y", "arch": "z", "mode": "m"}
+    one = write_bundle(tmp_path / "one", before, facts)
+    other = write_bundle(tmp_path / "other", {**before, **changes}, facts)
+    found = first_difference(one, other)
+    assert found.where == where
+    assert found.then.startswith(then)
+    assert found.now == now
+
+
+def test_a_manifest_by_itself_is_compared_too(tmp_path: Path) -> None:
+    facts: dict[str, Any] = {"name": "x", "target": "y", "arch": "z", "mode": "m"}
+    one = write_bundle(tmp_path / "one", MEMBERS, facts)
+    other = write_bundle(tmp_path / "other", MEMBERS, {**facts, "arch": "zz"})
+    assert first_difference(one, other).where == "manifest.json: arch"
+    assert canonical_json(one.manifest) != canonical_json(other.manifest)
