@@ -37,13 +37,14 @@ void eq_fe_resample_put(struct eq_frontend *front, int16_t sample)
     front->wanted--;
 }
 
-/* A tap's magnitude is at most 2^31, a sample's 2^15, and taps are at most 2^15 (eq_fe_check): whatever a table says, a sum
- * stays within 2^61 and never overflows. */
+/* A tap's magnitude is at most 2^31, a sample's 2^15, and taps are at most 2^15, an even number (eq_fe_check): whatever a
+ * table says, a sum stays within 2^61 and never overflows. */
 static int64_t forward(const int16_t *x, const int32_t *tap, uint32_t taps)
 {
     int64_t sum = 0;
-    for (uint32_t k = 0; k < taps; k++) {
-        sum += (int64_t)tap[k] * x[k];
+    for (; taps > 0; taps -= 2) {
+        sum += (int64_t)*tap++ * *x++;
+        sum += (int64_t)*tap++ * *x++;
     }
     return sum;
 }
@@ -51,8 +52,10 @@ static int64_t forward(const int16_t *x, const int32_t *tap, uint32_t taps)
 static int64_t backward(const int16_t *x, const int32_t *tap, uint32_t taps)
 {
     int64_t sum = 0;
-    for (uint32_t k = 0; k < taps; k++) {
-        sum += (int64_t)tap[taps - 1 - k] * x[k];
+    tap += taps;
+    for (; taps > 0; taps -= 2) {
+        sum += (int64_t)*--tap * *x++;
+        sum += (int64_t)*--tap * *x++;
     }
     return sum;
 }

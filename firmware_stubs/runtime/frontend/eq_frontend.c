@@ -147,11 +147,13 @@ static int has_heard(struct eq_frontend *front, uint32_t until)
 static uint32_t take(struct eq_frontend *front, const uint8_t *data, uint32_t bytes, uint32_t until)
 {
     uint32_t taken = 0;
-    for (; taken < bytes && front->got < front->bytes && !has_heard(front, until); taken++, front->got++) {
-        if (front->got % 2 == 0) {
-            front->odd = data[taken];
-        } else {
+    for (; taken < bytes && front->got < front->bytes; taken++, front->got++) {
+        if (front->got % 2 != 0) {
             hear(front, (int16_t)(uint16_t)(front->odd | data[taken] << 8));
+        } else if (has_heard(front, until)) {
+            break;
+        } else {
+            front->odd = data[taken];
         }
     }
     return taken;
