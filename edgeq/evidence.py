@@ -16,7 +16,7 @@ from edgeq.finding import Finding
 from edgeq.interface import Interface
 from edgeq.materials import Declared, Materials
 from edgeq.model.describe import read_labels
-from edgeq.model.front_end import front_end
+from edgeq.model.front_end import TFLITE, front_end
 from edgeq.model.metadata import bare
 from edgeq.model.tflite import ModelInfo
 from edgeq.passport.baseline import CALIBRATION, EVALUATION, InputsSeen, SetSeen, baseline, see_inputs
@@ -71,8 +71,10 @@ def gather(given: Given, interface: Interface, materials: Materials, progress: C
         places = np.asarray(materials.places, np.int64)
         sha256, observed = sets[CALIBRATION].data_sha256, seen.observed[CALIBRATION]
         calibration = told_calibration(materials.calibration, places, sha256, observed)
-    source = Source(given.named, front_end(given.model), model_sha256(given.model))
-    return Evidence(given, source, calibration, seen, versions(given.recipe is not None))
+    kind = front_end(given.model)
+    source = Source(given.named, kind, model_sha256(given.model))
+    tools = versions(converted=kind != TFLITE, quantized=given.recipe is not None)
+    return Evidence(given, source, calibration, seen, tools)
 
 
 def _sets(materials: Materials) -> dict[str, SetSeen]:
