@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -92,7 +92,25 @@ def open_members(path: str, members: Mapping[str, Named], options: Options) -> A
     found = _labels(path, members, count, own, options)
     turned = found.numbers is not None and own and own != found.classes
     note = f"'{path}' has the classes {_told(own)}: its labels were brought into the order that was given."
+    found = replace(found, columns=_columns(path, members, count, options))
     return ArraySource(inputs, arrays, found, rate_hz, (note,) if turned else ())
+
+
+def _columns(path: str, members: Mapping[str, Named], count: int, options: Options) -> dict[str, tuple[str, ...]]:
+    """Those wanted columns that are arrays (n,) of numbers or texts."""
+    found = {}
+    for name in (name for name in options.columns if name in members):
+        if members[name].header.shape != (count,):
+            raise UsageError(
+                f"'{name}' of '{path}' has shape {list(members[name].header.shape)}; a column has one entry for each of "
+                f"the {count} samples.",
+                "Save an array of numbers or texts of that length.",
+            )
+        values = members[name].rows(options.progress).whole()
+        found[name] = tuple(
+            item.decode("utf-8", "replace") if isinstance(item, bytes) else str(item) for item in values
+        )
+    return found
 
 
 def _told(classes: tuple[str, ...]) -> str:
@@ -100,7 +118,7 @@ def _told(classes: tuple[str, ...]) -> str:
 
 
 def _choose(path: str, members: Mapping[str, Named], options: Options) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    special = {*keys.LABEL_KEYS, *keys.RATE_KEYS, *keys.CLASS_KEYS} - set(options.inputs)
+    special = {*keys.LABEL_KEYS, *keys.RATE_KEYS, *keys.CLASS_KEYS, *options.columns} - set(options.inputs)
     named = [key for key in members if key not in special]
     numbers = [key for key in named if members[key].header.dtype.kind in "fiub"]
     # A lone array of something else is chosen, so that the check says what it is.
@@ -151,7 +169,7 @@ def _labels(path: str, members: Mapping[str, Named], count: int, own: tuple[str,
     parts = [labels.from_numbers(part, (), path) for part in rows.all()]
     unknown = next((part for part in parts if part.numbers is None), None)
     if unknown:
-        return unknown
+        return replace(unknown, targets=rows.whole) if header.dtype.kind in "iufb" else unknown
     numbers = np.concatenate([part.numbers for part in parts if part.numbers is not None])
     return labels.renumbered(labels.known(numbers, own or options.classes, path), options.classes, path)
 

@@ -55,15 +55,17 @@ def open_dataset(
     *,
     classes: Sequence[str] = (),
     inputs: Sequence[str] = (),
+    columns: Sequence[str] = (),
     folder: Path | None = None,
     progress: Progress = silent,
 ) -> Dataset:
     """Open a file, a folder or `module:function`, and read its first sample; a `UsageError` says what is wrong.
 
     `classes`: the names of the classes in label order, `inputs`: those of the model's inputs, where these are known.
+    `columns`: what is no input and is wanted beside the samples, in the data or in a table beside it (`columns.py`).
     `folder`: where `module:function` is imported from, else the current one.
     """
-    options = Options(tuple(classes), tuple(inputs), progress)
+    options = Options(tuple(classes), tuple(inputs), tuple(columns), progress)
     try:
         dataset = Dataset(_open(str(spec), folder or Path.cwd(), options), str(spec))
     except OSError as error:

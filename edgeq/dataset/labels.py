@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 from array import array
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,27 @@ MOST_CLASSES = 100_000
 
 @dataclass(frozen=True)
 class Labels:
-    """`numbers`: the class number of every sample; None where there are none, and then `why`, the end of a sentence."""
+    """`numbers`: the class number of every sample; None where there are none, and then `why`, the end of a sentence.
+
+    `targets` reads labels that are no classes: numbers (n,) or (n, ...) of a regression, masks (n, h, w). `columns` are
+    texts beside the samples, of those that were asked for, by name.
+    """
 
     numbers: NDArray[np.int64] | None = None
     classes: tuple[str, ...] = ()
     why: str = "has no labels"
+    targets: Callable[[], NDArray[Any]] | None = None
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def chosen(self, places: Sequence[int]) -> Labels:
+        """Those of the samples at `places`, in that order."""
+        taken, targets = list(places), self.targets
+        return replace(
+            self,
+            numbers=None if self.numbers is None else self.numbers[taken],
+            targets=(lambda: targets()[taken]) if targets else None,
+            columns={name: tuple(values[place] for place in taken) for name, values in self.columns.items()},
+        )
 
 
 NONE = Labels()
@@ -64,7 +81,7 @@ def renumbered(found: Labels, classes: tuple[str, ...], where: str) -> Labels:
     if unknown is not None:
         raise stranger(unknown, classes, where)
     places = [classes.index(name) if name in classes else -1 for name in found.classes]
-    return Labels(np.array(places, np.int64)[found.numbers], classes)
+    return replace(found, numbers=np.array(places, np.int64)[found.numbers], classes=classes)
 
 
 class LabelReader:
@@ -96,7 +113,9 @@ class LabelReader:
         if all(value is not None for value in values):
             rows = np.array([value for value in values if value is not None], np.float64)
             found = from_numbers(rows, self._classes, self._where)
-            return found if found.numbers is None else Labels(found.numbers[codes], found.classes)
+            if found.numbers is None:
+                return replace(found, targets=lambda: rows[codes])
+            return Labels(found.numbers[codes], found.classes)
         if self._classes:
             raise stranger(next(text for text in texts if text not in self._classes), self._classes, self._where)
         names = tuple(sorted(texts))

@@ -45,9 +45,10 @@ class Listing:
         notes = [*self.notes]
         if len(files) < len(self.files):
             notes.append(f"{_plural(len(self.files) - len(files), 'other file')} skipped in '{self.origin}'.")
-        if self.found.numbers is None:
-            return replace(self, files=files, notes=tuple(notes))
-        numbers = self.found.numbers[places]
+        found = self.found.chosen(places)
+        if found.numbers is None:
+            return replace(self, files=files, found=found, notes=tuple(notes))
+        numbers = found.numbers
         loose = numbers < 0
         if loose.all():
             return replace(self, files=files, found=labels.NONE, notes=tuple(notes))
@@ -62,7 +63,7 @@ class Listing:
             notes.append(f"No file in '{self.origin}' is of the class {', '.join(empty[:5])}.")
         if len(files) > 1 and counts.max() == 1:
             notes.append(f"Every class of '{self.origin}' has one file only: are these classes?")
-        return replace(self, files=files, found=replace(self.found, numbers=numbers), notes=tuple(notes))
+        return replace(self, files=files, found=found, notes=tuple(notes))
 
 
 def list_folder(root: Path, options: Options) -> Listing:
@@ -119,7 +120,8 @@ def read_list(path: Path, root: Path | None, options: Options) -> Listing:
     root = root or path.parent
     texts = LabelReader(options.classes, str(path))
     files, labelled = [], False
-    for row, name, label in _rows(path, options):
+    columns: dict[str, list[str]] = {}
+    for row, name, label, beside in _rows(path, options):
         if not any((base / name).is_file() for base in (root, path.parent)):
             raise UsageError(f"'{path}', line {row}: there is no file '{name}'.", f"Give it as it lies below '{root}'.")
         files.append(name if (root / name).is_file() else os.path.relpath(path.parent / name, root))
@@ -128,17 +130,22 @@ def read_list(path: Path, root: Path | None, options: Options) -> Listing:
             if not label:
                 raise UsageError(f"'{path}', line {row}: '{name}' has no label.", "Give every file its label.")
             texts.add(label)
-    return Listing(root, path, tuple(files), texts.finish() if labelled else labels.NONE)
+        for column, text in beside.items():
+            columns.setdefault(column, []).append(text)
+    found = replace(texts.finish() if labelled else labels.NONE, columns={k: tuple(v) for k, v in columns.items()})
+    return Listing(root, path, tuple(files), found)
 
 
-def _rows(path: Path, options: Options) -> Iterator[tuple[int, str, str | None]]:
-    """(line, file, label or None) of each row."""
+def _rows(path: Path, options: Options) -> Iterator[tuple[int, str, str | None, dict[str, str]]]:
+    """(line, file, label or None, the wanted columns) of each row."""
     try:
         ticker = Ticker(options.progress, f"reading '{path}'", path.stat().st_size)
         with path.open(encoding="utf-8-sig", newline="") as file:
             header_line = file.readline(_MOST_HEADER_BYTES)
             delimiter, done = delimiter_of(path, header_line), len(header_line)
-            header = [name.strip().lower() for name in next(csv.reader([header_line], delimiter=delimiter), [])]
+            names = [name.strip() for name in next(csv.reader([header_line], delimiter=delimiter), [])]
+            header = [name.lower() for name in names]
+            wanted = {name: place for place, name in enumerate(names) if name in options.columns}
             file_at = next(index for index, name in enumerate(header) if name in FILE_COLUMNS)
             label_at = label_column(header)
             for number, fields in enumerate(csv.reader(file, delimiter=delimiter), 2):
@@ -151,7 +158,8 @@ def _rows(path: Path, options: Options) -> Iterator[tuple[int, str, str | None]]
                         f"'{path}', line {number}: there are {len(fields)} fields; the header has {len(header)}.",
                         "Put a field that holds the delimiter in quotes.",
                     )
-                yield number, fields[file_at].strip(), None if label_at is None else fields[label_at].strip()
+                label = None if label_at is None else fields[label_at].strip()
+                yield number, fields[file_at].strip(), label, {k: fields[at].strip() for k, at in wanted.items()}
     except (OSError, UnicodeDecodeError, csv.Error, StopIteration) as error:
         raise UsageError(
             f"'{path}' cannot be read as a list of files: {error}.", "Save it as UTF-8 with the columns file,label."

@@ -18,10 +18,12 @@ class Options:
     """`classes`: the names of the classes in label order, where they are known from elsewhere; else empty.
 
     `inputs`: the arrays to take as a sample, in this order, where the data has several; else empty.
+    `columns`: what is no input and is wanted beside the samples, such as who spoke; where the data has it.
     """
 
     classes: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
     progress: Progress = silent
 
 

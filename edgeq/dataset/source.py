@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -88,13 +90,31 @@ class Dataset:
         """The class number of every sample; None where there are none."""
         return self.source.found.numbers
 
+    @property
+    def columns(self) -> Mapping[str, tuple[str, ...]]:
+        """Texts beside the samples by name, of those that were asked for and that the data has itself."""
+        return self.source.found.columns
+
+    @cached_property
+    def targets(self) -> Array | None:
+        """Labels that are no classes: numbers (n, ...), masks (n, h, w); None where there are none."""
+        return self.source.found.targets() if self.source.found.targets else None
+
+    def require_targets(self) -> Array:
+        """The same, or class numbers, as numbers that are finite; `UsageError` says why there are none."""
+        found = self.require_labels() if self.targets is None else self.targets
+        if found.dtype.kind == "f" and not np.isfinite(found).all():
+            raise UsageError(
+                f"'{self.spec}' has labels that are not finite (NaN or infinity).", "Clean the data first."
+            )
+        return found
+
     def require_labels(self) -> Numbers:
         """The class number of every sample; `UsageError` says why there are none."""
         if self.labels is None:
             raise UsageError(
                 f"'{self.spec}' {self.source.found.why}.",
-                "docs/data.md says where each kind of data has its labels; of a regression there is no accuracy: "
-                "leave --eval out.",
+                "docs/data.md says where each kind of data has its labels.",
             )
         return self.labels
 
@@ -127,21 +147,29 @@ class Dataset:
         return _balanced(self.labels, size, draw)
 
     def digest(self, indices: Numbers | None = None, progress: Progress = silent) -> str:
-        """SHA-256 of the content of these samples (all where None): types, shapes, rates, values, class numbers.
+        """SHA-256 of the content of these samples (all where None): types, shapes, rates, values, labels.
 
         The samples are read one by one. Saving the same content in another file does not change it.
         """
         digest, wanted = hashlib.sha256(), range(len(self)) if indices is None else indices
         ticker = Ticker(progress, f"reading '{self.spec}'", len(wanted))
         for done, index in enumerate(map(int, wanted), 1):
-            label = "" if self.labels is None else f" {self.labels[index]}"
-            digest.update(f"sample{label}\n".encode())
+            digest.update(f"sample{self._label(index)}\n".encode())
             for raw in self.read(index):
                 little = np.ascontiguousarray(raw.array, raw.array.dtype.newbyteorder("<"))
                 digest.update(f"{little.dtype.str} {raw.array.shape} {raw.rate_hz}\n".encode())
                 digest.update(little.tobytes())
             ticker.tell(done)
         return digest.hexdigest()
+
+    def _label(self, index: int) -> str:
+        """For the digest."""
+        if self.labels is not None:
+            return f" {self.labels[index]}"
+        if self.targets is None:
+            return ""
+        target = np.asarray(self.targets[index], np.float64)
+        return f" {target.shape} {hashlib.sha256(target.astype('<f8').tobytes()).hexdigest()}"
 
     def _check(self, index: int, array: Array, where: str) -> None:
         if array.dtype.kind not in "fiub":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,13 +26,14 @@ STRIDE = 64
 @dataclass(frozen=True)
 class Layout:
     """How the lines of one file are to be read. `label_at` is the column of the label; None without. Without a
-    `header` the columns are called by their numbers."""
+    `header` the columns are called by their numbers. `beside` are the places of columns that are no values."""
 
     path: Path
     delimiter: str
     columns: tuple[str, ...]
     label_at: int | None
     header: bool
+    beside: tuple[int, ...] = ()
 
     def fields(self, line: bytes, where: str) -> list[str]:
         """The fields of one line; `UsageError` where they are not as many as there are columns."""
@@ -73,7 +74,7 @@ class Layout:
 
     def values(self, fields: list[str], where: str) -> Array:
         """The numbers of one line, without the label."""
-        kept = [place for place in range(len(fields)) if place != self.label_at]
+        kept = [place for place in range(len(fields)) if place != self.label_at and place not in self.beside]
         try:
             return np.array([float(fields[place]) for place in kept], np.float64)
         except ValueError:
@@ -131,7 +132,11 @@ class TableSource:
 def open_table(path: Path, options: Options) -> TableSource:
     """One pass over the file finds its lines and labels; then single lines are read from where they lie."""
     layout = _layout(path)
+    layout = replace(
+        layout, beside=tuple(place for place, name in enumerate(layout.columns) if name in options.columns)
+    )
     places, lines, texts, count = array("q"), array("q"), LabelReader(options.classes, str(path)), 0
+    columns: dict[int, list[str]] = {place: [] for place in layout.beside}
     for number, offset, line in _lines(path, options, skip=layout.header):
         if not count % STRIDE:
             places.append(offset)
@@ -139,8 +144,13 @@ def open_table(path: Path, options: Options) -> TableSource:
         label = layout.label(line, number)
         if label is not None:
             texts.add(label)
+        if columns:
+            fields = layout.fields(line, f"Line {number}")
+            for place, values in columns.items():
+                values.append(fields[place].strip())
         count += 1
     found = labels.NONE if layout.label_at is None else texts.finish()
+    found = replace(found, columns={layout.columns[place]: tuple(values) for place, values in columns.items()})
     return TableSource(layout, places, lines, count, found, notes=_guessed(layout))
 
 

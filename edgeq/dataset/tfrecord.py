@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,9 @@ from edgeq.preprocess.raw import Raw
 
 IMAGE_KEYS = ("image/encoded", "image", "image_raw", "img", "jpg", "jpeg", "png")
 AUDIO_KEYS = ("audio", "audio/encoded", "wav", "speech", "waveform")
-LABEL_KEYS = (*keys.LABEL_KEYS, "image/class/label", "image/label", "label_id")
+NAME_KEY = "image/class/text"
+"""The name of the class whose number is the label; the label itself where there is no number."""
+LABEL_KEYS = (*keys.LABEL_KEYS, "image/class/label", "image/label", "label_id", NAME_KEY)
 HEIGHT_KEYS, WIDTH_KEYS = ("height", "image/height", "h"), ("width", "image/width", "w")
 _BESIDE = {*HEIGHT_KEYS, *WIDTH_KEYS, *keys.RATE_KEYS, "depth", "image/depth", "channels", "image/channels"}
 
@@ -40,6 +42,7 @@ class Layout:
     inputs: tuple[str, ...]
     label: str | None = None
     rate: str | None = None
+    named: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ def open_records(listing: Listing, options: Options) -> RecordSource:
         raise UsageError(f"'{where}' holds no records.", "Give at least one sample, better a hundred.")
     what = f"sample 0 of '{first}'"
     layout = _layout(_features(record(first, 0, what), what), what, options)
-    starts, places, reader = [], array("q"), _Labels(options, where)
+    starts, places, reader = [], array("q"), (_NamedLabels if layout.named else _Labels)(options, where)
     for path in paths:
         starts.append(len(places))
         for place, data in records(path, len(places), options.progress, values=layout.label is not None):
@@ -123,6 +126,33 @@ class _Labels:
         return self._reader.finish() if self._classes else labels.NOT_CLASSES
 
 
+class _NamedLabels(_Labels):
+    """Numbers with a name beside each: they mean the names, in whatever order the classes are."""
+
+    def __init__(self, options: Options, where: str) -> None:
+        super().__init__(replace(options, classes=()), where)
+        self._wanted, self._where = options.classes, where
+        self._names: dict[int, set[str]] = {}
+
+    def add(self, features: Features, key: str, what: str) -> None:
+        super().add(features, key, what)
+        number, name = features[key][0], features.get(NAME_KEY, [])
+        if isinstance(number, np.int64) and 0 <= number <= labels.MOST_CLASSES:
+            texts = self._names.setdefault(int(number), set())
+            texts |= {item.decode("utf-8", "replace") for item in name[:1] if isinstance(item, bytes)}
+
+    def finish(self) -> Labels:
+        found, wanted = super().finish(), self._wanted
+        if found.numbers is None:
+            return found
+        names = {number: next(iter(texts)) for number, texts in self._names.items() if len(texts) == 1}
+        own = tuple(names.get(number, "") for number in range(max(self._names, default=-1) + 1))
+        # A text that describes the single picture, or the class in other words, is no name of it.
+        if len(names) == len(self._names) and set(names.values()) & set(wanted):
+            return labels.renumbered(Labels(found.numbers, own), wanted, self._where)
+        return labels.known(found.numbers, wanted or (own if all(own) else ()), self._where)
+
+
 def _features(data: bytes, what: str) -> Features:
     try:
         return read_example(data)
@@ -138,7 +168,8 @@ def _layout(features: Features, what: str, options: Options) -> Layout:
     audio = keys.first(AUDIO_KEYS, list(features))
     rate = keys.first(keys.RATE_KEYS, list(features))
     if image:
-        return Layout("image", (image,), ("x",), label)
+        named = NAME_KEY in features and label is not None and isinstance(features[label], np.ndarray)
+        return Layout("image", (image,), ("x",), label, named=named)
     if audio:
         return Layout("audio", (audio,), ("x",), label, rate)
     arrays = sorted(key for key, value in features.items() if isinstance(value, np.ndarray) and key != label)

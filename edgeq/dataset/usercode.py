@@ -15,6 +15,7 @@ from typing import Any
 
 from edgeq.errors import UsageError
 
+_EDGEQ = Path(__file__).resolve().parents[1]
 PATTERN = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)")
 
 
@@ -36,7 +37,7 @@ class Code:
         except (Exception, SystemExit) as error:
             reason = " ".join(str(error).split())[:200]
             raise UsageError(
-                f"'{self.spec}' raised {type(error).__name__}{': ' if reason else ''}{reason} ({self._place(error)}).",
+                f"'{self.spec}' raised {type(error).__name__}{': ' if reason else ''}{reason}{self._place(error)}.",
                 "Mend the function; edgeq calls it without arguments.",
             ) from error
         finally:
@@ -44,13 +45,15 @@ class Code:
                 sys.path.remove(str(self.folder))
 
     def _place(self, error: BaseException) -> str:
-        """The deepest line of the user's own files, else of any."""
+        """The deepest line of the user's own files, else of any but edgeq's, in parentheses."""
         frames = traceback.extract_tb(error.__traceback__)
         own = [frame for frame in frames if Path(frame.filename).is_relative_to(self.folder)]
         if isinstance(error, SyntaxError) and error.filename:
-            return f"{error.filename}, line {error.lineno}"
+            return f" ({error.filename}, line {error.lineno})"
         last = (own or list(frames))[-1]
-        return f"{last.filename}, line {last.lineno}"
+        if not own and Path(last.filename).is_relative_to(_EDGEQ):
+            return ""
+        return f" ({last.filename}, line {last.lineno})"
 
 
 def find(code: Code) -> Any:

@@ -140,6 +140,16 @@ def test_what_goes_wrong_is_told(tmp_path: Path, body: str, words: str) -> None:
         given(tmp_path, body)
 
 
+def test_a_function_that_wants_arguments_is_told_without_a_line_of_edgeq(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine_eager.py").write_text("def samples(path):\n    return [[1.0]]\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=r"missing 1 required positional argument: 'path'\.$") as error:
+        open_dataset("mine_eager:samples")
+    assert "without arguments" in error.value.hint
+
+
 def test_an_error_while_a_sample_is_read_is_told(tmp_path: Path) -> None:
     lazy = "class Lazy(list):\n    def __getitem__(self, k): return [1.0, 2.0][k // 5]"
     data = given(tmp_path, "return Lazy(range(20))", lazy)

@@ -78,6 +78,29 @@ def test_images(tmp_path: Path) -> None:
         open_dataset(write(tmp_path / "c.tfrecord", {"image": [b"12345"], **sides}))
 
 
+def test_numbers_mean_the_names_beside_them(tmp_path: Path) -> None:
+    pixels = png(np.zeros((2, 4, 3), np.uint8))
+
+    def named(*pairs: tuple[int, bytes]) -> Path:
+        features = [
+            {"image__encoded": [pixels], "image__class__label": [number], "image__class__text": [text]}
+            for number, text in pairs
+        ]
+        return write(tmp_path / "t.tfrecord", *features)
+
+    path = named((1, b"dog"), (2, b"cat"), (1, b"dog"))
+    turned = open_dataset(path, classes=("cat", "dog"))
+    assert turned.classes == ("cat", "dog") and turned.require_labels().tolist() == [1, 0, 1]
+    assert open_dataset(path).require_labels().tolist() == [1, 2, 1] and open_dataset(path).classes == ()
+    with pytest.raises(UsageError, match="the label 'cat'"):
+        open_dataset(path, classes=("dog", "bird"))
+    assert open_dataset(named((1, b"dog"), (0, b"cat"))).classes == ("cat", "dog")
+    described = named((1, b"dog"), (0, b"cat"), (0, b"a cat on a mat"))
+    assert open_dataset(described, classes=("dog", "cat")).require_labels().tolist() == [1, 0, 0]
+    worded = named((1, b"Canis lupus"), (0, b"Felis catus"))
+    assert open_dataset(worded, classes=("cat", "dog")).require_labels().tolist() == [1, 0]
+
+
 def test_plain_pixels_that_begin_as_a_file_does(tmp_path: Path) -> None:
     for start in (b"BM", b"RIFF"):
         pixels = start + bytes(8 - len(start))
