@@ -67,6 +67,8 @@ def reproduce(
 
     Example: edgeq reproduce build/digits-rpi4
     """
+    import os
+
     from edgeq.bundle import read_bundle
     from edgeq.errors import GateFailed
     from edgeq.project import load_project
@@ -75,7 +77,7 @@ def reproduce(
     then = read_bundle(bundle)
     found = reproduce_bundle(
         then,
-        load_project().root,
+        Path(os.path.relpath(load_project().root)),
         model=model,
         data=data,
         eval_data=eval_data,
