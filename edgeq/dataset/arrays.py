@@ -102,8 +102,8 @@ def _columns(path: str, members: Mapping[str, Named], count: int, options: Optio
     for name in (name for name in options.columns if name in members):
         if members[name].header.shape != (count,):
             raise UsageError(
-                f"'{name}' of '{path}' has shape {list(members[name].header.shape)}; a column has one entry for each of "
-                f"the {count} samples.",
+                f"'{name}' of '{path}' has shape {list(members[name].header.shape)}; a column has one entry for each "
+                f"of the {count} samples.",
                 "Save an array of numbers or texts of that length.",
             )
         values = members[name].rows(options.progress).whole()
