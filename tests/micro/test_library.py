@@ -35,6 +35,7 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         '#include "edgeq/answer.h"\nint answer(void) { return 42; }\n'
     )
     monkeypatch.setattr(library, "shipped", lambda name: tmp_path / name)
+    monkeypatch.setenv("EDGEQ_HOME", str(tmp_path / "home"))  # with a cache that nobody shares
     monkeypatch.delenv("CC", raising=False)
     return folder
 
