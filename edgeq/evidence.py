@@ -46,7 +46,10 @@ class Given:
     @property
     def named(self) -> Specs:
         """How the passport names them."""
-        return self.specs or specs_of(self.root, self.model, self.data, self.eval, self.declared.labels)
+        declared = self.declared
+        return self.specs or specs_of(
+            self.root, self.model, self.data, self.eval, declared.labels, declared.recipe_file
+        )
 
 
 @dataclass(frozen=True)

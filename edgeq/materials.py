@@ -27,7 +27,7 @@ MICRO_TRIES = 8
 @dataclass(frozen=True)
 class Declared:
     """What the project says, and the model's file does not know: of its interface, of findings that somebody answers
-    for, and `about` the model (docs/passport.md)."""
+    for, and `about` the model (docs/passport.md). `recipe_file` is where the recipe was read from."""
 
     labels: Sequence[str] | Path | None = None
     preprocess: Preprocess | None = None
@@ -35,6 +35,7 @@ class Declared:
     smoothing: int = 1
     waivers: Sequence[Waiver] = ()
     about: Mapping[str, str] = field(default_factory=dict)
+    recipe_file: Path | None = None
 
 
 UNDECLARED = Declared()

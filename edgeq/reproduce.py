@@ -27,6 +27,7 @@ from edgeq.passport.origin import Specs, json_sha256, labels_sha256, model_sha25
 from edgeq.passport.versions import other_versions, versions
 from edgeq.preprocess import PreprocessError, parse
 from edgeq.quantize.recipe import Recipe
+from edgeq.quantize.recipe_file import read_recipe
 from edgeq.target import TargetProfile, load_target
 from edgeq.waiver import read_waivers
 
@@ -72,6 +73,7 @@ class Inputs:
     data: str | None
     eval: str | None
     labels: Path | None
+    recipe: Path | None
 
 
 def reproduce(
@@ -82,16 +84,16 @@ def reproduce(
     data: str | None = None,
     eval_data: str | None = None,
     labels: Path | None = None,
-    recipe: Recipe | None = None,
+    recipe: Path | None = None,
     progress: Progress = lambda _: None,
 ) -> Reproduced:
     """Check the digest of every input, then build again and compare byte for byte.
 
-    Inputs that are not given are those that the passport names, as seen from `root`; a `recipe` that is given must be
-    the one of the passport. `UsageError` where an input cannot be found.
+    Inputs that are not given are those that the passport names, as seen from `root`. The passport holds the recipe;
+    where its file is there or given it must say the same. `UsageError` where an input cannot be found.
     """
     passport = passport_of(bundle)
-    inputs = _inputs(passport, root, model, data, eval_data, labels)
+    inputs = _inputs(passport, root, model, data, eval_data, labels, recipe)
     target = load_target(bundle.target)
     took_part = {
         "converted": "tensorflow" in passport["versions"],
@@ -99,7 +101,7 @@ def reproduce(
     }
     found = other_versions(passport["versions"], versions(**took_part))
     progress("checking the digest of every input")
-    different = next(_changed(passport, inputs, target, recipe, root, progress), None)
+    different = next(_changed(passport, inputs, target, root, progress), None)
     if different:
         return Reproduced(bundle.digest, "", different, found)
     with tempfile.TemporaryDirectory(prefix="edgeq-reproduce-") as folder:
@@ -116,6 +118,7 @@ def _inputs(
     data: str | None,
     eval_data: str | None,
     labels: Path | None,
+    recipe: Path | None,
 ) -> Inputs:
     lineage = passport["lineage"]
     found = _found(root, "model", lineage["source"]["spec"], model)
@@ -126,7 +129,12 @@ def _inputs(
         _found(root, "data", lineage["data"], data),
         _found(root, "eval", lineage["eval"], eval_data),
         Path(named) if named else None,
+        recipe or _there(root, lineage["recipe"]),
     )
+
+
+def _there(root: Path, spec: str | None) -> Path | None:
+    return root / spec if spec and (root / spec).is_file() else None
 
 
 def _found(root: Path, what: str, spec: str | None, given: str | Path | None) -> str | None:
@@ -149,7 +157,6 @@ def _changed(
     passport: Mapping[str, Any],
     inputs: Inputs,
     target: TargetProfile,
-    recipe: Recipe | None,
     root: Path,
     progress: Progress,
 ) -> Iterator[Difference]:
@@ -159,8 +166,8 @@ def _changed(
     yield from _compared(f"the model '{inputs.model}'", sha256, model_sha256(inputs.model))
     if told:
         yield from _compared("the recipe in the passport", told["sha256"], json_sha256(told["told"]))
-    if recipe is not None and told:
-        yield from _compared("the recipe", told["sha256"], recipe.sha256)
+    if inputs.recipe and told:
+        yield from _compared(f"the recipe '{inputs.recipe}'", told["sha256"], read_recipe(inputs.recipe).sha256)
     yield from _compared(f"the profile of {target.name}", build_part["target_sha256"], target_sha256(target))
     labels, names = build_part["labels"], read_labels(inputs.labels)
     if labels and inputs.labels:
@@ -221,7 +228,7 @@ def _build(
         folder=root,
         out=out,
         name=passport["name"],
-        specs=Specs(lineage["source"]["spec"], lineage["data"], lineage["eval"], lineage["labels"]),
+        specs=Specs(lineage["source"]["spec"], *(lineage[key] for key in ("data", "eval", "labels", "recipe"))),
         progress=progress,
     )
     return built.bundle

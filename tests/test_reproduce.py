@@ -61,6 +61,11 @@ def changed_number(folder: Path) -> None:
     np.savez(folder / "eval.npz", **arrays)
 
 
+def changed_recipe(folder: Path) -> None:
+    text = (folder / "recipe.toml").read_text(encoding="utf-8")
+    (folder / "recipe.toml").write_text(text.replace("ai8", "ai16"), encoding="utf-8")
+
+
 def test_it_is_the_same_in_another_folder(own_project: Path, bundle: Bundle) -> None:
     stages: list[str] = []
     found = reproduce(bundle, own_project, progress=stages.append)
@@ -95,6 +100,7 @@ def test_inputs_may_lie_anywhere(own_project: Path, bundle: Bundle, tmp_path: Pa
         (changed_array("eval.npz"), "the labelled data '"),
         (changed_number, "the labelled data '"),
         (changed_label, "the labels '"),
+        (changed_recipe, "the recipe '"),
     ],
 )
 def test_one_changed_byte_of_an_input_is_named(
@@ -120,15 +126,20 @@ def test_a_recipe_that_was_changed_in_the_passport_is_named(own_project: Path, b
     halfway = forged(bundle, tmp_path / "halfway", recipe={"told": other.to_json()})
     difference = reproduce(halfway, own_project).difference
     assert difference is not None and difference.where == "the recipe in the passport"
+    (own_project / "recipe.toml").unlink()
     whole = forged(bundle, tmp_path / "whole", recipe={"told": other.to_json(), "sha256": other.sha256})
     found = reproduce(whole, own_project)
     assert not found.same and found.now and found.difference is not None
     assert found.difference.where.startswith("passport.json: model.")
 
 
-def test_a_recipe_that_is_given_must_be_the_same(own_project: Path, bundle: Bundle) -> None:
-    difference = reproduce(bundle, own_project, recipe=Recipe(granularity="tensor")).difference
-    assert difference is not None and difference.where == "the recipe"
+def test_the_recipes_file_is_checked_where_it_is(own_project: Path, bundle: Bundle, tmp_path: Path) -> None:
+    other = tmp_path / "other.toml"
+    other.write_text('mode = "static_wi8_ai8"\nrepairs = ["equalize"]\n', encoding="utf-8")
+    difference = reproduce(bundle, own_project, recipe=other).difference
+    assert difference is not None and difference.where == f"the recipe '{other}'"
+    (own_project / "recipe.toml").unlink()
+    assert reproduce(bundle, own_project).same, "the passport holds the recipe"
 
 
 def test_another_version_of_a_tool_is_named(own_project: Path, bundle: Bundle, tmp_path: Path) -> None:

@@ -60,6 +60,7 @@ def reproduce(
     data: Annotated[str | None, typer.Option(help="The representative samples, likewise.")] = None,
     eval_data: Annotated[str | None, typer.Option("--eval", help="The labelled samples, likewise.")] = None,
     labels: Annotated[Path | None, typer.Option(help="The names of the classes, likewise.")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="The recipe's file, likewise.")] = None,
 ) -> None:
     """Build a bundle once more from its inputs and prove that it is the same; exit code 1 where it is not.
 
@@ -82,6 +83,7 @@ def reproduce(
         data=data,
         eval_data=eval_data,
         labels=labels,
+        recipe=recipe,
         progress=console.progress,
     )
     console.result(*_tell(found, then))

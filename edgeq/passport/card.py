@@ -54,7 +54,7 @@ def _details(passport: Mapping[str, Any]) -> list[str]:
         ("Made from", f"`{_code(source['spec'])}` ({_plain(source['kind'])}), sha256 `{_code(source['sha256'])}`"),
         ("Float .tflite", _digest(lineage["float_sha256"], "none: the model came quantized")),
         ("This model", f"sha256 `{_code(model['sha256'])}`, before metadata"),
-        ("Recipe", f"{_recipe(recipe['told'])}; sha256 `{_code(recipe['sha256'])}`" if recipe else "it came quantized"),
+        ("Recipe", _recipe(recipe, lineage["recipe"]) if recipe else "it came quantized"),
         ("Preprocessing", _digest(lineage["preprocess_sha256"], "none: the application gives the model's input")),
         ("Tools", ", ".join(f"{_plain(name)} {_plain(version or 'none')}" for name, version in _sorted(passport))),
     ]
@@ -69,8 +69,10 @@ def _tensor(tensor: Mapping[str, Any]) -> str:
     return f"{_plain(tensor['name'])}: {_plain(tensor['dtype'])} {_plain(str(list(tensor['shape'])))}"
 
 
-def _recipe(told: Mapping[str, Any]) -> str:
-    return ", ".join(f"{_plain(str(key))} {_plain(str(value))}" for key, value in sorted(told.items()))
+def _recipe(recipe: Mapping[str, Any], spec: str | None) -> str:
+    told = ", ".join(f"{_plain(str(key))} {_plain(str(value))}" for key, value in sorted(recipe["told"].items()))
+    origin = f", read from `{_code(spec)}`" if spec else ""
+    return f"{told}{origin}; sha256 `{_code(recipe['sha256'])}`"
 
 
 def _digest(sha256: str | None, absent: str) -> str:

@@ -78,6 +78,7 @@ SHAPE = {
         "data": Maybe(str),
         "eval": Maybe(str),
         "labels": Maybe(str),
+        "recipe": Maybe(str),
         "preprocess_sha256": Maybe(str),
     },
     "findings": Every(list, _FINDING),
@@ -171,6 +172,7 @@ def make(facts: Facts) -> dict[str, Any]:
             "data": source.specs.data,
             "eval": source.specs.eval,
             "labels": source.specs.labels,
+            "recipe": source.specs.recipe,
             "preprocess_sha256": interface.preprocess_sha256,
         },
         "findings": [

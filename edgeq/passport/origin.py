@@ -29,12 +29,13 @@ class Specs:
     data: str | None = None
     eval: str | None = None
     labels: str | None = None
+    recipe: str | None = None
 
 
-def specs_of(root: Path, model: Path, data: Given, eval_data: Given, labels: object) -> Specs:
+def specs_of(root: Path, model: Path, data: Given, eval_data: Given, labels: object, recipe: Given = None) -> Specs:
     """Names as seen from `root`, the project's folder; of what lies outside of it only the last part."""
     listed = labels if isinstance(labels, Path) else None
-    named = (None if given is None else spec_of(root, given) for given in (data, eval_data, listed))
+    named = (None if given is None else spec_of(root, given) for given in (data, eval_data, listed, recipe))
     return Specs(spec_of(root, model), *named)
 
 

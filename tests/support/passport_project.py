@@ -24,6 +24,7 @@ def write_inputs(folder: Path) -> None:
     values = tinymodel.samples(60)
     np.savez(folder / "data.npz", x=values[:40], y=np.arange(40) % 3)
     np.savez(folder / "eval.npz", x=values[40:], y=np.arange(20) % 3)
+    (folder / "recipe.toml").write_text('mode = "static_wi8_ai8"\n', encoding="utf-8")
     (folder / "labels.txt").write_text("circle\nsquare\nstar\n", encoding="utf-8")
 
 
@@ -34,6 +35,7 @@ def build_there(folder: Path, **changes: Any) -> Bundle:
         threshold=0.25,
         waivers=(Waiver("other-runtime", "Ada", "measured on the board"), Waiver("data", "Bo", "seen")),
         about=ABOUT,
+        recipe_file=folder / "recipe.toml",
     )
     arguments = {
         "data": folder / "data.npz",
