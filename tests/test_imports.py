@@ -23,16 +23,17 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = (
     (
         *("edgeq", "edgeq.errors", "edgeq.units", "edgeq.paths", "edgeq.console", "edgeq.parallel"),
-        *("edgeq.hosts", "edgeq.lock", "edgeq.finding", "edgeq.waiver"),
+        *("edgeq.asked", "edgeq.hosts", "edgeq.lock", "edgeq.finding", "edgeq.waiver"),
     ),
     (
         *("edgeq.target", "edgeq.dataset", "edgeq.interface", "edgeq.preprocess", "edgeq.model", "edgeq.run"),
         *("edgeq.runtime", "edgeq.runtimes", "edgeq.resolve", "edgeq.protocol", "edgeq.inventory", "edgeq.project"),
     ),
     (
-        *("edgeq.fit", "edgeq.quantize", "edgeq.evaluate", "edgeq.micro"),
+        *("edgeq.fit", "edgeq.quantize", "edgeq.evaluate", "edgeq.micro", "edgeq.search"),
         *("edgeq.bundle", "edgeq.stats", "edgeq.estimate", "edgeq.passport"),
     ),
+    ("edgeq.calibration",),
     ("edgeq.link",),
     ("edgeq.agent", "edgeq.client"),
     ("edgeq.device", "edgeq.probe", "edgeq.emulate"),
@@ -44,6 +45,7 @@ LAYERS = (
             "edgeq.build",
             "edgeq.candidate",
             "edgeq.check",
+            "edgeq.check_data",
             "edgeq.sensitivity",
             "edgeq.evidence",
             "edgeq.materials",
@@ -74,6 +76,7 @@ HEAVY = {
     ("serial",): ("edgeq.link",),
     ("ai_edge_litert", "tflite_runtime"): ("edgeq.runtime", "edgeq.model"),
     ("litert_quantizer",): ("edgeq.quantize",),
+    ("dask", "distributed"): ("edgeq.search",),
     ("PIL",): ("edgeq.dataset",),
     ("sklearn",): ("edgeq.demo", "edgeq.init", "edgeq.init_worker"),
 }

@@ -1,0 +1,111 @@
+"""A set that is noise, or holds samples that are: neighbours that have nothing to do with each other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.calibration.evidence import Evidence, SetFacts, told
+from edgeq.calibration.prints import LEAST_LENGTH, correlation
+from edgeq.finding import Finding
+
+LEAST_VALUES, LEAST_SAMPLES = 1000, 8
+SLACK = 0.02
+"""Correlation that is let pass beside four standard errors."""
+SHAPE = 0.03
+"""How far the distribution may be from a uniform or a normal one (largest difference of the cumulative ones)."""
+SMOOTH = 0.4
+"""Where the samples of a set have at least this correlation in the middle, one without any is another kind of thing."""
+Values = NDArray[np.float64]
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Of what was read, and of what the model sees."""
+    facts = evidence.calibration
+    if evidence.model is not None and evidence.model.generator:
+        return  # noise is what such a model takes
+    for arrays in (facts.few_raw, facts.few):
+        kind, correlation, limit = _noise(arrays)
+        if kind:
+            yield Finding(
+                "noise",
+                "error",
+                f"'{facts.spec}' is {kind} noise, not data: neighbouring values have a correlation of "
+                f"{correlation:.3f}, no more than chance gives ({limit:.3f}), and their distribution is {kind}.",
+                "Give real samples: even 32 without labels are better. Ranges from noise are those of nothing that the "
+                "device will see.",
+                correlation,
+                limit,
+            )
+            return
+    yield from _strangers(facts)
+
+
+def _noise(arrays: Sequence[NDArray[Any]]) -> tuple[str, float, float]:
+    """ "uniform" or "normal", the largest correlation of neighbours and its limit; "" for data."""
+    if len(arrays) < LEAST_SAMPLES or arrays[0].size * len(arrays) < LEAST_VALUES:
+        return "", 0.0, 0.0
+    x = np.stack(arrays).astype(np.float64)
+    axes = [axis for axis in range(1, x.ndim) if x.shape[axis] >= LEAST_LENGTH]
+    if not axes or x.std() == 0:
+        return "", 0.0, 0.0
+    variants = [(x - x.mean()) / x.std()]
+    if len(axes) > 1 and len(x) >= 2 * LEAST_SAMPLES:
+        spread = x.std(axis=0)
+        variants.append((x - x.mean(axis=0)) / np.where(spread > 0, spread, 1))
+    for values in variants:
+        found = max(_together(values, axis) for axis in axes)
+        limit = 4 / math.sqrt(values.size) + SLACK
+        if found <= limit and (kind := _shape(values)):
+            return kind, found, limit
+    return "", 0.0, 0.0
+
+
+def _together(x: Values, axis: int) -> float:
+    """The correlation of neighbours along `axis`, or of how far they are from 0 where that is more."""
+    count = x.shape[axis]
+    one, other = np.take(x, range(count - 1), axis).ravel(), np.take(x, range(1, count), axis).ravel()
+    return max(correlation(one, other), correlation(np.abs(one), np.abs(other)))
+
+
+def _shape(x: Values) -> str:
+    """Which distribution the values have."""
+    values = np.sort(x.ravel())[:: max(1, x.size // 50_000)]
+    steps = (np.arange(len(values)) + 0.5) / len(values)
+    low, high = values[0], values[-1]
+    wanted = {
+        "uniform": np.clip((values - low) / max(high - low, 1e-12), 0, 1),
+        "normal": 0.5 * (1 + _erf((values - values.mean()) / (values.std() + 1e-12) / math.sqrt(2))),
+    }
+    limit = SHAPE + 1.36 / math.sqrt(len(values))
+    return next((kind for kind, each in wanted.items() if np.abs(each - steps).max() <= limit), "")
+
+
+def _erf(x: Values) -> Values:
+    found: Values = np.vectorize(math.erf, otypes=[float])(x)
+    return found
+
+
+def _strangers(facts: SetFacts) -> Iterator[Finding]:
+    """Single samples whose neighbouring values are unrelated in a set where they are related."""
+    found = facts.smooth
+    if len(facts) < 2 * LEAST_SAMPLES or not np.isfinite(found).all():
+        return
+    limit = 4 / math.sqrt(facts.few[0].size) + SLACK
+    strange = np.flatnonzero(found <= limit)
+    if not len(strange) or float(np.median(found)) < SMOOTH:
+        return
+    yield Finding(
+        "noise-samples",
+        "warning",
+        f"{len(strange)} of {len(facts)} samples of '{facts.spec}' are noise where the others are smooth (correlation "
+        f"of neighbours {found[strange].max():.2f} at most, {np.median(found):.2f} in the middle of the set): "
+        f"{told([facts.names[place] for place in strange])}.",
+        "Remove them.",
+        float(found[strange].max()),
+        limit,
+    )

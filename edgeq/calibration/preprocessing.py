@@ -1,0 +1,130 @@
+"""Whether the samples are what the model was trained on: their scale, their order of channels and axes.
+
+Three kinds of evidence, strongest first: labels (the same samples, changed, are answered rightly far more often), the
+answers themselves (they tell more, or with more margin), and a batch norm after the first layer, whose training left
+each channel near mean 0 and deviation 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from edgeq.calibration.evidence import Evidence, ModelFacts, Trial
+from edgeq.calibration.hypotheses import CHANNELS, ORIENTATION, POLARITY, SCALE
+from edgeq.finding import Finding
+
+GAIN = 0.1
+"""Share of the samples that must be right in addition."""
+CHANCE = 0.001
+"""How likely it may be that a change which does nothing gains so much."""
+TOLD, TOLD_GAIN = 0.25, 0.35
+"""Answers that tell less than this of the sample, in shares of what they could, and by how much that must grow."""
+SURE, SURER = 1.3, 0.75
+"""The factor of the margin in the median, and the share of samples that must have more."""
+ERROR = 0.25
+"""An autoencoder's error after the change, in units of that before."""
+LEAST = 24
+OFFSET = 3.0
+"""Of the first layer before its activation: the median over channels of |mean| / deviation. Trained models have less
+than 1 where the data is right."""
+DEVIATION = (0.1, 10.0)
+"""And the median of the deviations, near 1 where the data is right."""
+INFORMED = 0.5
+"""Answers that tell more than this show that the model understands the samples."""
+
+_CODES = {SCALE: "scale", CHANNELS: "channels", ORIENTATION: "orientation", POLARITY: "polarity"}
+_HINT = "Change [preprocess], or how the samples were saved, and check that the device does the same."
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Needs a model."""
+    model = evidence.model
+    if model is None:
+        return
+    labelled = evidence.calibration.labels is not None
+    found = [each for each in (judge(trial, labelled, model) for trial in model.trials) if each]
+    yield from found
+    if not any(each.code == "scale" for each in found):
+        yield from _first_layer(model)
+
+
+def judge(trial: Trial, labelled: bool, model: ModelFacts) -> Finding | None:
+    """A finding where the evidence carries it."""
+    code = _CODES[trial.kind]
+    if trial.count < LEAST:
+        return None
+    if model.autoencoder:
+        if trial.error > ERROR or trial.surer < 0.9:
+            return None
+        text = f"the model's error is {trial.error:.2g} times what it is now, in the middle of {trial.count} samples"
+        return Finding(code, "error", _said(trial, text), _HINT, trial.error, ERROR)
+    if labelled:
+        gain = (trial.changed - trial.as_given) / trial.count
+        if gain < GAIN or chance(trial.gained, trial.lost) > CHANCE:
+            return None
+        text = f"{trial.changed} of {trial.count} samples would be answered rightly instead of {trial.as_given}"
+        return Finding(code, "error", _said(trial, text), _HINT, gain, GAIN)
+    if trial.kind == SCALE:
+        before, after = trial.told
+        if before > TOLD or after - before < TOLD_GAIN:
+            return None
+        text = f"the answers would tell {after:.0%} of what they could of the sample; as it is they tell {before:.0%}"
+        return Finding(code, "error", _said(trial, text), _HINT, before, TOLD)
+    if trial.margin < SURE or trial.surer < SURER or chance(*_signs(trial)) > CHANCE:
+        return None
+    text = (
+        f"the model would be surer of {trial.surer:.0%} of {trial.count} samples, with {trial.margin:.1f} times the "
+        "margin in the median"
+    )
+    return Finding(
+        code, "warning", _said(trial, text), f"Without labels this is a hint, no proof. {_HINT}", trial.margin, SURE
+    )
+
+
+def _said(trial: Trial, text: str) -> str:
+    return f"The samples do not look like what the model was trained on: {trial.title}, {text}."
+
+
+def _signs(trial: Trial) -> tuple[int, int]:
+    more = round(trial.surer * trial.count)
+    return more, trial.count - more
+
+
+def chance(gained: int, lost: int) -> float:
+    """How likely `gained` or more of the changes are for the better where both directions are as likely."""
+    count = gained + lost
+    return float(sum(math.comb(count, each) for each in range(gained, count + 1)) / 2**count)
+
+
+def _first_layer(model: ModelFacts) -> Iterator[Finding]:
+    first = model.first
+    if first is None or not first.normalized:
+        return
+    if model.classes and trusted(model):
+        return
+    deviation = float(np.median(first.deviations))
+    offset = float(np.median(np.abs(first.means) / np.maximum(first.deviations, 1e-12)))
+    if offset <= OFFSET and DEVIATION[0] <= deviation <= DEVIATION[1]:
+        return
+    low, high = DEVIATION
+    by_offset = low <= deviation <= high
+    yield Finding(
+        "scale",
+        "error",
+        f"The samples have another scale or mean than the model was trained on: before its activation the channels of "
+        f"the first layer ('{first.name}', with a batch norm) have a deviation of {deviation:.3g} and a mean of "
+        f"{offset:.3g} deviations, in the median; training leaves about 1, and less than 1.",
+        f"{_HINT} Values are usually 0..1, -1..1 or 0..255, or have mean 0 and deviation 1.",
+        offset if by_offset else deviation,
+        OFFSET if by_offset else (low if deviation < low else high),
+    )
+
+
+def trusted(model: ModelFacts) -> bool:
+    """Whether the answers differ enough between samples to show that the model understands them."""
+    from edgeq.calibration.trials import told
+
+    return len(model.answers) >= LEAST and told(model.answers) > INFORMED
