@@ -7,10 +7,11 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from edgeq.asked import Asked, read_asked
 from edgeq.errors import UsageError
 from edgeq.preprocess import Preprocess, PreprocessError, parse
 from edgeq.resolve import place_of
@@ -67,6 +68,7 @@ class Project:
     preprocess: Preprocess | None = None
     threshold: float | None = None
     smoothing: int = 1
+    evaluation: Asked = field(default_factory=Asked)
     waivers: tuple[Waiver, ...] = ()
     about: Mapping[str, str] = field(default_factory=dict)
     targets: tuple[str, ...] = ()
@@ -220,7 +222,7 @@ def read_project(path: Path) -> Project:
         raise UsageError(
             f"{path}: cannot be read as TOML: {error}.", "'edgeq init' writes a project to compare with."
         ) from error
-    _known(path, "", data, ("project", "preprocess", "interface", "devices", "groups", *_PAPERS))
+    _known(path, "", data, ("project", "preprocess", "interface", "evaluation", "devices", "groups", *_PAPERS))
     table, root = _table(path, "project", data.get("project", {})), path.parent
     _known(path, "project.", table, _PROJECT_KEYS)
     devices = {
@@ -244,6 +246,7 @@ def read_project(path: Path) -> Project:
         mode=texts.get("mode", ""),
         preprocess=_preprocess(path, data["preprocess"]) if "preprocess" in data else None,
         **_interface(path, _table(path, "interface", data.get("interface", {}))),
+        evaluation=_evaluation(path, _table(path, "evaluation", data.get("evaluation", {}))),
         **_papers(path, data),
         targets=_texts(path, "project.targets", table.get("targets", []), 'targets = ["rpi4"]'),
         device=texts.get("device", ""),
@@ -268,6 +271,12 @@ def _preprocess(path: Path, table: Any) -> Preprocess:
         return parse(table)
     except PreprocessError as error:
         raise UsageError(f"{path}: {error.message}", error.hint) from error
+
+
+def _evaluation(path: Path, table: Mapping[str, Any]) -> Asked:
+    asked = read_asked(table, str(path))
+    other = _data(path.parent, asked.out_of_distribution or None)
+    return replace(asked, out_of_distribution=str(other or ""))
 
 
 def _papers(path: Path, data: Mapping[str, Any]) -> dict[str, Any]:
