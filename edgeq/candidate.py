@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeq.errors import ConvertError
+from edgeq.errors import ConvertError, UsageError
 from edgeq.fit import MIXED, MODE
 from edgeq.micro.compile import Compiled, compile_model
 from edgeq.model.front_end import TFLITE, front_end
@@ -64,9 +64,9 @@ def candidate(
     progress: Callable[[str], None] = lambda _: None,
     preprocess: Preprocess | None = None,
 ) -> Candidate:
-    """Read a model; one that is not in the wanted `mode` yet is converted for a look, by default to full int8.
+    """Read a model; a float one is converted to `mode` for a look, by default to full int8.
 
-    Errors as those of `convert`.
+    Errors as those of `convert`; `UsageError` too for a quantized one whose mode is another.
     """
     return replace(_read(model, mode, progress), preprocess=preprocess)
 
@@ -75,7 +75,13 @@ def _read(model: Path, mode: str, progress: Callable[[str], None]) -> Candidate:
     given = given_mode(model)
     kind = front_end(model)
     if given:
-        return Candidate(given[0], given[1].mode if given[1] else MIXED, trial=False)
+        own = given[1].mode if given[1] else MIXED
+        if mode not in ("", own):
+            raise UsageError(
+                f"'{model.name}' is quantized already, as {own}; {mode} was asked for.",
+                f"Check the float model, or leave --mode {mode} out.",
+            )
+        return Candidate(given[0], own, trial=False)
     wanted = Recipe(mode or MODE)
     if not wanted.needs_samples:
         return Candidate(convert(model, None, recipe=wanted, progress=progress).model, wanted.mode, trial=False)

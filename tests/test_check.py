@@ -101,6 +101,14 @@ def test_a_mode_that_a_runtime_lacks(tiny: Candidate) -> None:
     assert check(replace(tiny, mode="float16"), load_target("rpi4")).fits
 
 
+def test_a_quantized_model_is_not_looked_at_in_another_mode(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.tflite"
+    path.write_bytes(tinymodel.converted().model)
+    assert candidate(path, "static_wi8_ai8").mode == candidate(path).mode == "static_wi8_ai8"
+    with pytest.raises(UsageError, match=r"'tiny\.tflite' is quantized already, as static_wi8_ai8; float16 was asked"):
+        candidate(path, "float16")
+
+
 def test_other_files_are_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="does not exist"):
         candidate(tmp_path / "model.keras")
