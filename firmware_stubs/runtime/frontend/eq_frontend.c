@@ -113,7 +113,7 @@ static int has_frame(const struct eq_frontend *front)
            front->row < front->head->rows;
 }
 
-static void keep(struct eq_frontend *front, int16_t sample)
+static inline void keep(struct eq_frontend *front, int16_t sample)
 {
     uint32_t room = front->head->clip_samples, index = front->heard++;
     if (index >= front->cut) {
@@ -122,6 +122,11 @@ static void keep(struct eq_frontend *front, int16_t sample)
             eq_fe_kept(front)[index < room ? index : index % room] = sample;
         }
     }
+}
+
+static int16_t sample_of(uint8_t low, uint8_t high)
+{
+    return (int16_t)(uint16_t)(low | high << 8);
 }
 
 static void hear(struct eq_frontend *front, int16_t sample)
@@ -146,17 +151,21 @@ static int has_heard(struct eq_frontend *front, uint32_t until)
 /* Bytes of the raw input until `until` samples are there. */
 static uint32_t take(struct eq_frontend *front, const uint8_t *data, uint32_t bytes, uint32_t until)
 {
-    uint32_t taken = 0;
-    for (; taken < bytes && front->got < front->bytes; taken++, front->got++) {
+    const uint8_t *at = data, *end = data + bytes;
+    while (at != end && front->got < front->bytes && !has_heard(front, until)) {
         if (front->got % 2 != 0) {
-            hear(front, (int16_t)(uint16_t)(front->odd | data[taken] << 8));
-        } else if (has_heard(front, until)) {
-            break;
+            hear(front, sample_of(front->odd, *at++));
+            front->got++;
+        } else if (end - at == 1) {
+            front->odd = *at++;
+            front->got++;
         } else {
-            front->odd = data[taken];
+            hear(front, sample_of(at[0], at[1]));
+            at += 2;
+            front->got += 2;
         }
     }
-    return taken;
+    return (uint32_t)(at - data);
 }
 
 /* The frame that is due, or the peak that must be known before the first one. */
