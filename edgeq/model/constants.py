@@ -17,7 +17,7 @@ _TYPES = {"float32": "<f4", "float16": "<f2", "float64": "<f8"}
 def float_constants(data: bytes, model: ModelInfo) -> Iterator[tuple[TensorInfo, NDArray[np.floating]]]:
     """Every stored tensor of a floating-point type with its values (flat); `model` is `read_model(data)`."""
     root = FlatBuffer(data).root()
-    buffers = [_place(buffer) for buffer in root.tables(4)]
+    buffers = [place_of(buffer) for buffer in root.tables(4)]
     for table, graph in zip(root.tables(2), model.subgraphs, strict=True):
         for entry, tensor in zip(table.tables(0), graph.tensors, strict=True):
             if tensor.data_bytes and tensor.dtype in _TYPES:
@@ -39,7 +39,7 @@ def check_finite(data: bytes, model: ModelInfo) -> None:
             )
 
 
-def _place(buffer: Table) -> tuple[int, int]:
+def place_of(buffer: Table) -> tuple[int, int]:
     """(offset, bytes) of a buffer, inside the FlatBuffer or behind it."""
     start, size = buffer.vector(0, 1)
     return (start, size) if size else (buffer.integer(1, "Q"), buffer.integer(2, "Q"))

@@ -12,6 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgeq.errors import ArtifactError
+from edgeq.model.constants import place_of
+from edgeq.model.flatbuffer import FlatBuffer
 from edgeq.model.macs import Work, operator_macs
 from edgeq.model.schema import OPERATORS, TENSOR_TYPES
 from edgeq.model.tflite import ModelInfo, read_model
@@ -62,6 +64,28 @@ def test_signatures_are_read(schema: ModuleType, tiny: bytes) -> None:
     assert info.signatures == (("embed", 1), ("infer", 0)) and info.unused_signatures == ("embed",)
     with pytest.raises(ArtifactError, match="a signature refers to a graph that does not exist"):
         read_model(packed(("infer", 2)))
+
+
+def test_values_behind_the_flatbuffer_are_found(schema: ModuleType, tiny: bytes) -> None:
+    flatbuffers = pytest.importorskip("flatbuffers")
+    model = schema.ModelT.InitFromPackedBuf(tiny, 0)
+    values = max((buffer.data for buffer in model.buffers if buffer.data is not None), key=len)
+    (moved,) = (buffer for buffer in model.buffers if buffer.data is values)
+    moved.data, moved.size = None, len(values)
+
+    def packed(offset: int) -> bytes:
+        moved.offset = offset
+        builder = flatbuffers.Builder(1024)
+        builder.Finish(model.Pack(builder), b"TFL3")
+        return bytes(builder.Output())
+
+    size = len(packed(1 << 20))
+    data = packed(size) + bytes(bytearray(values))
+    places = [place_of(buffer) for buffer in FlatBuffer(data).root().tables(4)]
+    assert (size, len(values)) in places
+    assert read_model(data).weights_bytes == read_model(tiny).weights_bytes
+    with pytest.raises(ArtifactError, match="a buffer runs past the end"):
+        read_model(data[:-1])
 
 
 def _compare(info: ModelInfo, data: bytes, schema: ModuleType) -> None:
