@@ -12,8 +12,9 @@ from edgeq import fit
 from edgeq.assemble import Ingredients, Papers, assemble, runtime_wheels, title_of
 from edgeq.bundle import Bundle
 from edgeq.dataset import open_dataset
-from edgeq.errors import ConvertError, UsageError
-from edgeq.evaluate.evaluation import Evaluation, evaluate
+from edgeq.errors import ConvertError, GateFailed, UsageError
+from edgeq.evaluate import gates
+from edgeq.evaluate.evaluation import Evaluation, evaluate_families
 from edgeq.evaluate.labelled import Labelled
 from edgeq.evaluate.predict import Variant
 from edgeq.evidence import Given, baselines, gather, passport
@@ -64,6 +65,7 @@ def build(
     out: Path,
     name: str | None = None,
     specs: Specs | None = None,
+    max_drop: float | None = None,
     progress: Progress = lambda _: None,
 ) -> list[Built]:
     """Convert once, then check, evaluate and bundle for each target: `out/<name>-<target>/`.
@@ -72,6 +74,7 @@ def build(
     whatever `edgeq.dataset` opens. `recipe` is int8 throughout where none is given. A `.tflite` that is quantized
     already is taken as it is, and needs no `data`. `folder` is where data that is `module:function` is imported from,
     and what names in the passport are relative to; `specs` are these names where they are settled already.
+    `GateFailed`, and no bundle, where more than `max_drop` points of accuracy are lost on `eval_data`.
     """
     given = given_mode(model)
     wanted = recipe or Recipe()
@@ -91,7 +94,8 @@ def build(
         reference = Variant(converted.float_model, describe(float_info, interface.labels))
     parts = _Parts(title_of(name or (model if model.name else model.resolve()).stem), mode, converted, info, interface)
     fitting = [_fit(parts, declared.preprocess, target) for target in targets]
-    evaluations = _evaluate(reference, parts, materials.evaluation, targets, progress)
+    evaluations = _evaluate(reference, parts, materials.evaluation, targets, declared, folder, progress)
+    _gate(evaluations, max_drop)
     origin = Given(folder or Path.cwd(), model, data, eval_data, declared, samples, None if given else wanted, specs)
     evidence = gather(origin, interface, materials, progress)
     baseline = baselines(evidence, converted, interface, info, _families(targets))
@@ -112,6 +116,7 @@ def build(
         )
         notes = (*materials.notes, *evaluations[family].notes)
         warnings = [*fit.same_runtime(host_runtime(family), target), *fit.data_notes(notes)]
+        warnings += evaluations[family].findings
         left, waived = waive([*findings, *warnings], declared.waivers)
         papers = Papers(passport(evidence, ingredients, target, left, waived), baseline[family])
         bundle = assemble(ingredients, target, planned, papers, out)
@@ -200,6 +205,16 @@ def _fit(parts: _Parts, preprocess: Preprocess | None, target: TargetProfile) ->
     return planned, findings
 
 
+def _gate(evaluations: Mapping[str, Evaluation], max_drop: float | None) -> None:
+    for family, evaluation in evaluations.items():
+        drop = (evaluation.document or {}).get("drop")
+        if max_drop is not None and drop is not None and drop * 100 > max_drop + 1e-9:
+            raise GateFailed(
+                f"The model loses {drop * 100:.2f} points of accuracy ({family} kernels); {max_drop:g} are allowed.",
+                "Let --repair or --max-accuracy-drop find a better recipe, or allow more.",
+            )
+
+
 def _families(targets: Sequence[TargetProfile]) -> list[str]:
     return list(dict.fromkeys(target.runtime.kernels for target in targets))
 
@@ -209,14 +224,20 @@ def _evaluate(
     parts: _Parts,
     data: Labelled | None,
     targets: Sequence[TargetProfile],
+    declared: Declared,
+    folder: Path | None,
     progress: Progress,
 ) -> dict[str, Evaluation]:
-    """The evaluation for each kernel family among the targets."""
+    """The evaluation for each kernel family among the targets; `GateFailed` where one of the project's says no."""
     if data is None:
         return dict.fromkeys(_families(targets), Evaluation())
     progress(f"evaluating on {len(data)} samples")
     variant = Variant(parts.converted.model, parts.interface)
-    return {family: evaluate(reference, variant, data, family) for family in _families(targets)}
+    asked = declared.evaluation
+    found = evaluate_families(reference, variant, data, _families(targets), asked, folder, progress)
+    for each in found.values():
+        gates.require(each.document, asked)
+    return found
 
 
 def _golden(

@@ -54,7 +54,7 @@ LAYERS = (
         *("edgeq.doctor", "edgeq.doctor_device", "edgeq.fetch"),
         *("edgeq.init", "edgeq.init_worker", "edgeq.firmware", "edgeq.firmware_size"),
     ),
-    ("edgeq.demo", "edgeq.fleet", "edgeq.reproduce", "edgeq.trust"),
+    ("edgeq.demo", "edgeq.fleet", "edgeq.reproduce", "edgeq.searched", "edgeq.trust"),
     ("edgeq.cli", "edgeq.__main__"),
 )
 

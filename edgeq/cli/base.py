@@ -7,11 +7,16 @@ import inspect
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from edgeq.console import Console
+
+if TYPE_CHECKING:
+    from edgeq.materials import Declared
+    from edgeq.project import Project
 
 app = typer.Typer(
     name="edgeq",
@@ -71,6 +76,20 @@ ManyArgument = Annotated[
     ),
 ]
 Jobs = Annotated[int, typer.Option("--jobs", help="Of several devices so many at once.", min=1, max=256)]
+
+
+def declared(project: Project, labels: Path | None) -> Declared:
+    """What the project says of the model's interface; `labels` of the command come first."""
+    from edgeq.materials import Declared
+
+    return Declared(
+        labels=labels or project.labels,
+        preprocess=project.preprocess,
+        threshold=project.threshold,
+        smoothing=project.smoothing,
+        waivers=project.waivers,
+        about=project.about,
+    )
 
 
 def open_address(address: str) -> AbstractContextManager[Any]:

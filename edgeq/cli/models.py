@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from edgeq.cli.base import app, command, console
+from edgeq.cli.base import app, command, console, declared
 from edgeq.errors import UsageError
 
 
@@ -107,20 +107,48 @@ def build(
     per_tensor: Annotated[bool, typer.Option("--per-tensor", help="One scale for all of a layer's weights.")] = False,
     io: Annotated[str, typer.Option(help="Type of inputs and outputs: auto, int8, int16 or float32.")] = "auto",
     samples: Annotated[int | None, typer.Option(help="Calibration samples to use.", min=1)] = None,
+    max_drop: Annotated[
+        float | None,
+        typer.Option(
+            "--max-accuracy-drop",
+            help="Search for the smallest and fastest recipe that loses no more points than this on --eval.",
+            min=0,
+            max=100,
+        ),
+    ] = None,
+    prefer: Annotated[str, typer.Option(help="Of a search: size, speed, or both.")] = "both",
+    minutes: Annotated[float, typer.Option("--search-minutes", help="No trial is begun after that.", min=0.1)] = 10,
+    jobs: Annotated[int, typer.Option("--jobs", help="Trials at once.", min=1, max=256)] = 2,
+    scheduler: Annotated[str, typer.Option(help="Run trials on Dask: tcp://host:port.")] = "",
+    measure: Annotated[str, typer.Option(help="Of a search: a device that measures the best candidates.")] = "",
     out: Annotated[Path | None, typer.Option("--output-dir", "-o", help="Where bundles go.")] = None,
 ) -> None:
     """Convert a model, by default to full int8, check it against a target, evaluate it and write a bundle.
 
     Example: edgeq build model.keras --target rpi4 --data calibration.npz --eval test.npz
+    Example: edgeq build model.keras --target rpi4 --data calibration.npz --eval test.npz --max-accuracy-drop 0.5
     """
     from edgeq.build import build as build_bundles
     from edgeq.cli.telling import tell_built
-    from edgeq.materials import Declared
     from edgeq.project import load_project
     from edgeq.target import load_target
 
     project = load_project()
     wanted = [load_target(name) for name in target or project.targets]
+    if max_drop is not None:
+        from edgeq.cli.searching import search_and_tell
+
+        asked = {"--mode": mode, "--recipe": recipe, "--per-tensor": per_tensor}
+        if given := [name for name, value in asked.items() if value]:
+            raise UsageError(f"A search chooses the recipe itself; {given[0]} was given.", f"Leave {given[0]} out.")
+        search_and_tell(
+            project,
+            wanted,
+            {"model": model, "data": data, "eval_data": eval_data, "labels": labels, "samples": samples, "out": out},
+            {"floor": max_drop, "prefer": prefer, "minutes": minutes, "jobs": jobs, "scheduler": scheduler, "io": io},
+            measure,
+        )
+        return
     built = build_bundles(
         _needed(
             model or project.model, "No model was given.", "Name a .keras, .h5 or .tflite file or a SavedModel folder."
@@ -128,14 +156,7 @@ def build(
         wanted,
         data=data or project.data,
         eval_data=eval_data or project.eval,
-        declared=Declared(
-            labels=labels or project.labels,
-            preprocess=project.preprocess,
-            threshold=project.threshold,
-            smoothing=project.smoothing,
-            waivers=project.waivers,
-            about=project.about,
-        ),
+        declared=declared(project, labels),
         recipe=_recipe(mode, per_tensor, io, recipe) or _recipe(project.mode, False, "auto", project.recipe),
         samples=samples,
         folder=project.root,

@@ -7,7 +7,7 @@ samples. The functions run models in their own process: call them through `edgeq
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -42,7 +42,7 @@ class Layer:
     macs: int
     alone_db: float
     int16_db: float | None
-    float_db: float
+    float_db: float | None
     pattern: str
 
 
@@ -73,7 +73,8 @@ class Divergence:
 
 
 def analyse(job: Job) -> dict[str, Any]:
-    """The task: `options` hold `recipe` and may hold `samples`, how many to compare on."""
+    """The task: `options` hold `recipe` and may hold `samples`, how many to compare on, and `quick`: layers only, and
+    of these only what each loses alone."""
     recipe = Recipe.from_json(job.options["recipe"])
     compared = job.samples.choose(_spread(len(job.samples), int(job.options.get("samples", FEW))))
     job.progress("observing the float model")
@@ -81,7 +82,10 @@ def analyse(job: Job) -> dict[str, Any]:
     float_answers = Runner(prepared.model).answers(compared)
     whole = finish(prepared, recipe)
     all_db = sqnr_db(float_answers, Runner(whole).answers(compared))
-    found = layers(prepared, recipe, compared, float_answers, job)
+    quick = bool(job.options.get("quick"))
+    found = layers(prepared, recipe, compared, float_answers, job.progress, quick=quick)
+    if quick:
+        return {"layers": [asdict(layer) for layer in found]}
     seen = compared.choose(_spread(len(compared), SEEN))
     return {
         "recipe": recipe.to_json(),
@@ -93,7 +97,15 @@ def analyse(job: Job) -> dict[str, Any]:
     }
 
 
-def layers(prepared: Prepared, recipe: Recipe, samples: Samples, float_answers: Floats, job: Job) -> list[Layer]:
+def layers(
+    prepared: Prepared,
+    recipe: Recipe,
+    samples: Samples,
+    float_answers: Floats,
+    progress: Callable[[str], None] = lambda _: None,
+    *,
+    quick: bool = False,
+) -> list[Layer]:
     """Every operator with weights, the most sensitive first."""
     graph = read_model(prepared.model).subgraphs[0]
     listed = [(operator, pattern_of(graph, operator)) for operator in graph.operators if weights(graph, operator)]
@@ -103,7 +115,7 @@ def layers(prepared: Prepared, recipe: Recipe, samples: Samples, float_answers: 
 
     found = []
     for place, (operator, pattern) in enumerate(listed, 1):
-        job.progress(f"layer {place} of {len(listed)}")
+        progress(f"layer {place} of {len(listed)}")
         held = weights(graph, operator)
         assert held is not None
         spared = [
@@ -117,8 +129,8 @@ def layers(prepared: Prepared, recipe: Recipe, samples: Samples, float_answers: 
                 held.elements,
                 _macs(graph, operator),
                 measured(alone),
-                measured(spared[0]) if recipe.activations == "int8" else None,
-                measured(spared[1]),
+                measured(spared[0]) if recipe.activations == "int8" and not quick else None,
+                None if quick else measured(spared[1]),
                 pattern,
             )
         )

@@ -1,0 +1,202 @@
+"""A build by search: `edgeq build --max-accuracy-drop`. Trials rank recipes on calibration data; the best one that also
+keeps the floor on the evaluation set, which no trial has seen, is built."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from edgeq.bench import bench
+from edgeq.build import Built, build
+from edgeq.dataset import open_dataset
+from edgeq.deploy import deploy
+from edgeq.device.device import Device
+from edgeq.errors import GateFailed, UsageError
+from edgeq.materials import Declared, open_materials
+from edgeq.model.names import input_names
+from edgeq.quantize.convert import convert, given_mode
+from edgeq.quantize.recipe import Recipe
+from edgeq.search.search import Found, Plan, material, search
+from edgeq.search.trial import Result
+from edgeq.stats import summarize
+from edgeq.target import TargetProfile
+
+CONFIRMATIONS = 5
+"""So many candidates are evaluated at most: the evaluation set must not become one to search on."""
+MEASURED = 4
+"""So many are measured on a device."""
+SEARCHES = ".search"
+
+Progress = Callable[[str], None]
+Opener = Callable[[str], AbstractContextManager[Device]]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a build is given, beside the recipe that is searched for; as for `build`."""
+
+    model: Path
+    data: str | Path
+    eval_data: str | Path
+    declared: Declared
+    samples: int | None
+    folder: Path | None
+    out: Path
+    name: str | None
+
+
+@dataclass(frozen=True)
+class Searched:
+    """One target's bundle with the search behind it. `confirmed` are the recipes that were evaluated, with the words
+    of the gate where one failed; `latency` is by a recipe's digest, the median that a device gave, and `how` says its
+    unit and how it was obtained."""
+
+    built: Built
+    recipe: Recipe
+    found: Found
+    confirmed: Sequence[tuple[Recipe, str]]
+    latency: dict[str, float]
+    how: str
+
+
+def build_searched(
+    job: Job,
+    targets: Sequence[TargetProfile],
+    plan: Plan,
+    *,
+    device: str = "",
+    opened_device: Opener | None = None,
+    progress: Progress = lambda _: None,
+) -> list[Searched]:
+    """Search for each target and build what was found. `GateFailed` where no candidate keeps the floor.
+
+    `device` is the address of one that candidates are measured on; it serves again what it served before.
+    """
+    if given_mode(job.model):
+        raise UsageError(
+            f"'{job.model.name}' is quantized already: there is nothing to search for.", "Give the float model."
+        )
+    opened = partial(open_dataset, inputs=input_names(job.model), folder=job.folder, progress=progress)
+    materials = open_materials(job.data, None, job.declared, job.samples, opened, progress)
+    assert materials.samples is not None and materials.calibration is not None
+    numbers = materials.calibration.labels
+    labels = None if numbers is None else numbers[np.asarray(materials.places)]
+    source = convert(job.model, None, recipe=Recipe("float32"), progress=progress).float_model
+    kept = replace(plan, folder=job.out / SEARCHES)
+    searched = []
+    for target in targets:
+        found = search(material(source, materials.samples, labels, target, progress), kept, progress)
+        candidates, latency, how = found.candidates, dict[str, float](), ""
+        if device and opened_device:
+            with opened_device(device) as board:
+                latency, how = _measure(job, target, candidates[:MEASURED], board, progress)
+            candidates = tuple(sorted(candidates[:MEASURED], key=lambda each: _cost(each, latency, plan.prefer)))
+        one = _confirm(job, target, candidates, plan.floor, progress)
+        result = replace(one, found=found, latency=latency, how=how)
+        _keep(result, job.out)
+        searched.append(result)
+    return searched
+
+
+def _confirm(
+    job: Job, target: TargetProfile, candidates: Sequence[Result], floor: float, progress: Progress
+) -> Searched:
+    """Build the first candidate that keeps the floor on the evaluation set."""
+    confirmed: list[tuple[Recipe, str]] = []
+    for candidate in candidates[:CONFIRMATIONS]:
+        progress(f"confirming {told(candidate.recipe)} on the evaluation set")
+        try:
+            (built,) = _build(job, target, candidate.recipe, job.out, floor, progress)
+        except GateFailed as error:
+            confirmed.append((candidate.recipe, error.message))
+            continue
+        confirmed.append((candidate.recipe, ""))
+        return Searched(built, candidate.recipe, Found((), (), (), True, 0), tuple(confirmed), {}, "")
+    tried = f"{len(confirmed)} were tried on the evaluation set. " if confirmed else ""
+    last = confirmed[-1][1] if confirmed else "On held-back calibration samples no recipe keeps it."
+    raise GateFailed(
+        f"No recipe for {target.name} loses {floor:g} points of accuracy or less. {tried}{last}",
+        "Allow more, give more calibration samples, or finetune the model ('edgeq finetune --help').",
+    )
+
+
+def _measure(
+    job: Job, target: TargetProfile, candidates: Sequence[Result], device: Device, progress: Progress
+) -> tuple[dict[str, float], str]:
+    """The median latency of each on the device, by the recipe's digest, with its unit and how it was obtained."""
+    before = next((release.n for release in device.releases() if release.serving), None)
+    found, how = {}, ""
+    try:
+        for candidate in candidates:
+            progress(f"measuring {told(candidate.recipe)}")
+            with TemporaryDirectory(prefix="edgeq-") as folder:
+                (built,) = _build(job, target, candidate.recipe, Path(folder), None, progress)
+                deploy(built.bundle, device, progress, allow_interface_change=True)
+            run = bench(device, probes=(), progress=progress)
+            series = next(each for each in run.series if each.name in ("invoke", "instructions"))
+            found[candidate.recipe.sha256] = summarize(series.values).p50
+            how = f"{series.unit}, {series.how} on {device.address}"
+    finally:
+        if before is not None:
+            device.activate(before)
+    return found, how
+
+
+def _build(
+    job: Job, target: TargetProfile, recipe: Recipe, out: Path, floor: float | None, progress: Progress
+) -> list[Built]:
+    return build(
+        job.model,
+        [target],
+        data=job.data,
+        eval_data=job.eval_data if floor is not None else None,
+        declared=job.declared,
+        recipe=recipe,
+        samples=job.samples,
+        folder=job.folder,
+        out=out,
+        name=job.name,
+        max_drop=floor,
+        progress=progress,
+    )
+
+
+def _cost(result: Result, latency: dict[str, float], prefer: str) -> float:
+    median = latency[result.recipe.sha256]
+    return {"size": float(result.size_bytes), "speed": median}.get(prefer, median * result.size_bytes)
+
+
+def told(recipe: Recipe) -> str:
+    """A recipe in a few words."""
+    parts = [recipe.mode]
+    parts += [f"ranges {recipe.ranges.method}"] if recipe.ranges.method != "min-max" else []
+    parts += recipe.repairs
+    parts += [f"{len(recipe.overrides)} layers {recipe.overrides[0].mode}"] if recipe.overrides else []
+    return ", ".join(parts)
+
+
+def document(found: Searched) -> dict[str, Any]:
+    """All of it, for `search.json` and `--json`."""
+    return {
+        "recipe": found.recipe.to_json(),
+        "complete": found.found.complete,
+        "trials": [each.to_json() for each in found.found.results],
+        "front": [each.recipe.sha256 for each in found.found.front],
+        "candidates": [each.recipe.sha256 for each in found.found.candidates],
+        "confirmed": [{"recipe": recipe.sha256, "failed": words} for recipe, words in found.confirmed],
+        "latency": {"how": found.how, "median": found.latency} if found.latency else None,
+    }
+
+
+def _keep(found: Searched, out: Path) -> None:
+    """Beside the bundle, and not in it: a search may be repeated without changing what ships."""
+    path = out / f"{found.built.bundle.folder.name}.search.json"
+    path.write_text(json.dumps(document(found), indent=1) + "\n", encoding="utf-8")
