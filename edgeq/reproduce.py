@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import zip_longest
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from edgeq.build import build
@@ -85,15 +85,20 @@ def reproduce(
     eval_data: str | None = None,
     labels: Path | None = None,
     recipe: Path | None = None,
+    functions: Collection[str] = (),
     progress: Progress = lambda _: None,
 ) -> Reproduced:
     """Check the digest of every input, then build again and compare byte for byte.
 
     Inputs that are not given are those that the passport names, as seen from `root`. The passport holds the recipe;
-    where its file is there or given it must say the same. `UsageError` where an input cannot be found.
+    where its file is there or given it must say the same. Data that is `module:function` runs somebody's code: only
+    what is given, or among `functions`, is run. `UsageError` where an input cannot be found.
     """
     passport = passport_of(bundle)
-    inputs = _inputs(passport, root, model, data, eval_data, labels, recipe)
+    lineage = passport["lineage"]
+    known = {each: each for each in functions}
+    data, eval_data = data or known.get(lineage["data"]), eval_data or known.get(lineage["eval"])
+    inputs = _inputs(lineage, root, model, data, eval_data, labels, recipe)
     target = load_target(bundle.target)
     took_part = {
         "converted": "tensorflow" in passport["versions"],
@@ -112,7 +117,7 @@ def reproduce(
 
 
 def _inputs(
-    passport: Mapping[str, Any],
+    lineage: Mapping[str, Any],
     root: Path,
     model: Path | None,
     data: str | None,
@@ -120,7 +125,6 @@ def _inputs(
     labels: Path | None,
     recipe: Path | None,
 ) -> Inputs:
-    lineage = passport["lineage"]
     found = _found(root, "model", lineage["source"]["spec"], model)
     assert found is not None
     named = _found(root, "labels", lineage["labels"], labels)
@@ -134,7 +138,13 @@ def _inputs(
 
 
 def _there(root: Path, spec: str | None) -> Path | None:
-    return root / spec if spec and (root / spec).is_file() else None
+    return root / spec if spec and _is_below(spec) and (root / spec).is_file() else None
+
+
+def _is_below(spec: str) -> bool:
+    """What edgeq writes never leaves the project's folder; what somebody else wrote might."""
+    path = PurePosixPath(spec)
+    return not path.is_absolute() and ".." not in path.parts and "\\" not in spec and not PureWindowsPath(spec).drive
 
 
 def _found(root: Path, what: str, spec: str | None, given: str | Path | None) -> str | None:
@@ -147,8 +157,11 @@ def _found(root: Path, what: str, spec: str | None, given: str | Path | None) ->
         return str(given)
     path = root / spec
     if PATTERN.fullmatch(spec) and not path.exists():
-        return spec
-    if not path.exists():
+        raise UsageError(
+            f"The data of the bundle is the function '{spec}', and to reproduce it is to run its code.",
+            f"Look at it, then say so: --{what} {spec}",
+        )
+    if not _is_below(spec) or not path.exists():
         raise UsageError(f"The bundle was built from '{spec}', which is not in '{root}'.", f"Say where: --{what} PATH")
     return str(path)
 

@@ -113,6 +113,30 @@ def test_one_changed_byte_of_an_input_is_named(
     assert found.difference.then != found.difference.now
 
 
+def test_a_function_runs_only_where_somebody_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bundle: Bundle, own_project: Path
+) -> None:
+    write_inputs(tmp_path)
+    body = "np.load(__file__.replace('passport_loader.py', 'data.npz'))['x']"
+    (tmp_path / "passport_loader.py").write_text(f"import numpy as np\ndef samples():\n    yield from {body}\n")
+    (tmp_path / "tiny.tflite").write_bytes(tinymodel.converted().model)
+    built = build_there(tmp_path, data="passport_loader:samples", eval_data=None)
+    with pytest.raises(UsageError, match="to reproduce it is to run its code"):
+        reproduce(built, tmp_path)
+    assert reproduce(built, tmp_path, functions=["passport_loader:samples"]).same
+    assert reproduce(built, tmp_path, data="passport_loader:samples").same
+
+
+@pytest.mark.parametrize("spec", ["/etc/hostname", "../data.npz", "a/../../data.npz", "C:data.npz", "..\\data.npz"])
+def test_a_passport_does_not_lead_out_of_the_project(
+    own_project: Path, bundle: Bundle, tmp_path: Path, spec: str
+) -> None:
+    (own_project.parent / "data.npz").write_bytes(b"x")
+    leading = forged(bundle, tmp_path / "leading", lineage={"data": spec})
+    with pytest.raises(UsageError, match=r"which is not in|is the function"):
+        reproduce(leading, own_project)
+
+
 def test_another_number_of_samples_is_named(own_project: Path, bundle: Bundle) -> None:
     with np.load(own_project / "data.npz") as file:
         np.savez(own_project / "data.npz", x=file["x"][:39], y=file["y"][:39])
@@ -130,7 +154,7 @@ def test_a_recipe_that_was_changed_in_the_passport_is_named(own_project: Path, b
     whole = forged(bundle, tmp_path / "whole", recipe={"told": other.to_json(), "sha256": other.sha256})
     found = reproduce(whole, own_project)
     assert not found.same and found.now and found.difference is not None
-    assert found.difference.where.startswith("passport.json: model.")
+    assert found.difference.where.startswith("passport.json: ")
 
 
 def test_the_recipes_file_is_checked_where_it_is(own_project: Path, bundle: Bundle, tmp_path: Path) -> None:

@@ -76,14 +76,16 @@ def reproduce(
     from edgeq.reproduce import reproduce as reproduce_bundle
 
     then = read_bundle(bundle)
+    project = load_project()
     found = reproduce_bundle(
         then,
-        Path(os.path.relpath(load_project().root)),
+        Path(os.path.relpath(project.root)),
         model=model,
         data=data,
         eval_data=eval_data,
         labels=labels,
         recipe=recipe,
+        functions=[each for each in (project.data, project.eval) if isinstance(each, str)],
         progress=console.progress,
     )
     console.result(*_tell(found, then))

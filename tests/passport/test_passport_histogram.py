@@ -15,9 +15,9 @@ INT8 = Tensor("x", (1, 4), "int8", 0.1, -3)
 def test_numbers_have_seven_digits() -> None:
     assert rounded(1 / 3) == 0.3333333
     assert rounded(np.float32(1e-9) / 3) == pytest.approx(1e-9 / 3, rel=1e-6)
-    assert [is_number(value) for value in (1, 1.5, True, None, "1", float("nan"), float("inf"))] == [
+    assert [is_number(value) for value in (1, 1.5, True, None, "1", float("nan"), float("inf"), 10**400)] == [
         *(True, True),
-        *(False,) * 5,
+        *(False,) * 6,
     ]
 
 
