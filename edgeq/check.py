@@ -13,6 +13,8 @@ from edgeq.micro.compile import Compiled
 from edgeq.micro.footprint import footprint
 from edgeq.micro.peak import peak
 from edgeq.model.info import ModelInfo
+from edgeq.preprocess import PreprocessError
+from edgeq.preprocess.fill import check_could_fill
 from edgeq.quantize.host import MICRO
 from edgeq.target import TargetProfile
 
@@ -43,6 +45,7 @@ def check(model: Candidate, target: TargetProfile) -> Checked:
             )
         )
     if target.kind != "mcu":
+        findings += _steps(model)
         if target.runtime.kernels == MICRO and isinstance(model.planned, ConvertError):
             findings.append(Finding("plan", "error", model.planned.message, model.planned.hint))
         needs = {"ram": fit.linux_ram_bytes(model.info)}
@@ -62,6 +65,17 @@ def with_alternatives(found: Checked, model: Candidate, targets: Sequence[Target
     fitting = [each.target for each in check_all(model, targets) if each.fits]
     text = f"It fits {', '.join(fitting)}." if fitting else "It fits none of the targets that are known here."
     return replace(found, findings=(*found.findings, Finding("alternatives", "info", text)))
+
+
+def _steps(model: Candidate) -> list[Finding]:
+    """An error where [preprocess] cannot fill the model's input; on a microcontroller the plan says so."""
+    if model.preprocess is None or len(model.info.inputs) != 1:
+        return []
+    try:
+        check_could_fill(model.preprocess, model.info.inputs[0].shape)
+    except PreprocessError as error:
+        return [Finding("preprocess", "error", error.message, error.hint)]
+    return []
 
 
 def _on_microcontroller(model: Candidate, target: TargetProfile, findings: list[Finding]) -> Checked:

@@ -16,6 +16,7 @@ from bundles import MODEL
 from edgeq.candidate import Candidate, candidate
 from edgeq.check import check, check_all, with_alternatives
 from edgeq.errors import ArtifactError, UsageError
+from edgeq.preprocess import parse
 from edgeq.target import TargetProfile, all_targets, load_target
 
 
@@ -107,6 +108,14 @@ def test_a_quantized_model_is_not_looked_at_in_another_mode(tmp_path: Path) -> N
     assert candidate(path, "static_wi8_ai8").mode == candidate(path).mode == "static_wi8_ai8"
     with pytest.raises(UsageError, match=r"'tiny\.tflite' is quantized already, as static_wi8_ai8; float16 was asked"):
         candidate(path, "float16")
+
+
+def test_steps_that_cannot_fill_the_input_fit_nowhere(tiny: Candidate) -> None:
+    wrong = parse({"frontend": "micro", "steps": [{"do": "stack", "frames": 1000}]})
+    for name in ("rpi4", "pixel-8", "mps2-an386"):
+        found = check(replace(tiny, preprocess=wrong), load_target(name))
+        (error,) = [finding for finding in found.findings if finding.severity == "error"]
+        assert "[preprocess]" in error.message and not found.fits
 
 
 def test_other_files_are_told(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Does what the steps make of a raw input fill the model's? Asked before anything is sent or computed."""
+"""Does what the steps make fill the model's input? Asked before anything is sent or computed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from edgeq.preprocess.error import PreprocessError
+from edgeq.preprocess.flow import unknown
 from edgeq.preprocess.vocabulary import IMAGE
 
 if TYPE_CHECKING:
@@ -28,6 +29,25 @@ def check_fills(preprocess: Preprocess, raw: Raw, shape: Sequence[int]) -> None:
         f"[preprocess] makes {list(made)} of an input of {list(raw.array.shape)}; the model wants {wanted}.",
         _colours(preprocess, made, wanted) or "Give another input, or change [preprocess] and build again.",
     )
+
+
+def check_could_fill(preprocess: Preprocess, shape: Sequence[int]) -> None:
+    """Raises PreprocessError where no raw input becomes as many values as a model's input of `shape` has.
+
+    Sizes that follow from the raw input, such as the number of frames, may be any.
+    """
+    if preprocess.external is not None:
+        return
+    _, found = preprocess.plan(unknown(preprocess.input, preprocess.rate_hz))
+    made = found[-1].shape
+    known = prod(size for size in made if size is not None)
+    fits = prod(shape) % known == 0 if None in made else prod(shape) == known
+    if not fits:
+        told = ", ".join("n" if size is None else str(size) for size in made)
+        raise PreprocessError(
+            f"[preprocess] makes [{told}]; the model's input is {list(shape[1:] or shape)}.",
+            "Change the steps of [preprocess] to those that the model was trained with.",
+        )
 
 
 def _colours(preprocess: Preprocess, made: Sequence[int], wanted: Sequence[int]) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from edgeq.preprocess import Raw, parse
 from edgeq.preprocess.error import PreprocessError
-from edgeq.preprocess.fill import check_fills
+from edgeq.preprocess.fill import check_could_fill, check_fills
 
 RESIZE = {"do": "resize", "height": 8, "width": 8}
 
@@ -40,3 +42,25 @@ def test_other_shapes_are_told_with_both_sizes() -> None:
     check_fills(audio, Raw(np.zeros(8000, np.int16), 8000), (1, 98, 257, 1))
     with pytest.raises(PreprocessError, match=r"makes \[48, 257\] of an input of \[8000\]"):
         check_fills(audio, Raw(np.zeros(8000, np.int16), 16000), (1, 98, 257))
+
+
+@pytest.mark.parametrize(
+    ("table", "shape", "words"),
+    [
+        ({"input": "image", "steps": [RESIZE]}, (1, 8, 8, 3), ""),
+        ({"input": "image", "steps": [RESIZE]}, (1, 8, 8, 1), ""),
+        ({"input": "image", "steps": [RESIZE]}, (1, 9, 7, 1), r"makes \[8, 8, n\]; the model's input is \[9, 7, 1\]"),
+        ({"input": "image", "steps": []}, (1, 32, 32, 3), ""),
+        ({"frontend": "micro"}, (1, 49, 40), ""),
+        ({"frontend": "micro"}, (1, 1960), ""),
+        ({"frontend": "micro"}, (1, 49, 10), r"makes \[n, 40\]; the model's input is \[49, 10\]"),
+        ({"input": "features", "steps": [{"do": "scale", "multiply": 2}]}, (1, 7), ""),
+        ({"external": {"owner": "we", "sha256": "0" * 64}}, (1, 7), ""),
+    ],
+)
+def test_steps_that_no_input_fills_the_model_with_are_told(table: Any, shape: tuple[int, ...], words: str) -> None:
+    if not words:
+        check_could_fill(parse(table), shape)
+        return
+    with pytest.raises(PreprocessError, match=words):
+        check_could_fill(parse(table), shape)
