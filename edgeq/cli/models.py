@@ -128,6 +128,8 @@ def build(
     Example: edgeq build model.keras --target rpi4 --data calibration.npz --eval test.npz
     Example: edgeq build model.keras --target rpi4 --data calibration.npz --eval test.npz --max-accuracy-drop 0.5
     """
+    from dataclasses import replace
+
     from edgeq.build import build as build_bundles
     from edgeq.cli.telling import tell_built
     from edgeq.project import load_project
@@ -149,6 +151,7 @@ def build(
             measure,
         )
         return
+    asked_for = _recipe(mode, per_tensor, io, recipe)
     built = build_bundles(
         _needed(
             model or project.model, "No model was given.", "Name a .keras, .h5 or .tflite file or a SavedModel folder."
@@ -156,8 +159,8 @@ def build(
         wanted,
         data=data or project.data,
         eval_data=eval_data or project.eval,
-        declared=declared(project, labels),
-        recipe=_recipe(mode, per_tensor, io, recipe) or _recipe(project.mode, False, "auto", project.recipe),
+        declared=replace(declared(project, labels), recipe_file=recipe if asked_for else project.recipe),
+        recipe=asked_for or _recipe(project.mode, False, "auto", project.recipe),
         samples=samples,
         folder=project.root,
         out=out or project.out,
