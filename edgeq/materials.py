@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from edgeq.asked import Asked
 from edgeq.dataset import Dataset
 from edgeq.evaluate.labelled import Labelled
 from edgeq.interface import Interface
@@ -33,6 +34,7 @@ class Declared:
     preprocess: Preprocess | None = None
     threshold: float | None = None
     smoothing: int = 1
+    evaluation: Asked = field(default_factory=Asked)
     waivers: Sequence[Waiver] = ()
     about: Mapping[str, str] = field(default_factory=dict)
     recipe_file: Path | None = None
@@ -88,8 +90,9 @@ def open_materials(
         found = replace(found, calibration=calibration, places=places.tolist(), data_sha256=sha256)
         classes = classes or calibration.classes
     if eval_data:
-        evaluation = opened(eval_data, classes=classes)
-        found = replace(found, evaluation=labelled(evaluation, declared.preprocess, progress))
+        columns = declared.evaluation.columns
+        evaluation = opened(eval_data, classes=classes, columns=columns)
+        found = replace(found, evaluation=labelled(evaluation, declared.preprocess, progress, columns))
         classes = classes or evaluation.classes
     return replace(found, classes=classes)
 

@@ -1,72 +1,285 @@
-"""The float and the quantized model, side by side on the same samples, on this machine."""
+"""The float and the quantized model, side by side on the same samples: figures, intervals, slices, as one document."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeq.asked import Asked
 from edgeq.errors import UsageError
-from edgeq.evaluate.labelled import Labelled
-from edgeq.evaluate.predict import Variant, predict
+from edgeq.evaluate.confidence import HOW, calibration_error, how, probabilities
+from edgeq.evaluate.labelled import Labelled, together
+from edgeq.evaluate.metrics import ANY, CLASSES, MASKS, METRICS, NUMBERS, Metric, decisions, metric, pixels
+from edgeq.evaluate.predict import Said, Variant, ask
+from edgeq.evaluate.resample import CONFIDENCE, SEED, Paired, method, paired
+from edgeq.evaluate.scorer import Scorer, value
+from edgeq.evaluate.slices import Told, findings, judge, slices_of
+from edgeq.finding import Finding
 from edgeq.interface import Interface
-from edgeq.stats import paired_difference
+from edgeq.quantize.outputs import sqnr_db
 
-CONFIDENCE = 0.95
-RESAMPLES = 10_000
-SEED = 0
 REORDERED = 0.2
 """By how much more of the samples must be right in another order of the classes before it is worth a note."""
+ERRORS = "AUC of the error of reconstruction"
+
+Array = NDArray[Any]
+Progress = Callable[[str], None]
+
+
+def silent(_: str) -> None:
+    """Progress that nobody wants to see."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """`document` is the `evaluation` of a bundle's manifest (docs/bundle.md), None without a labelled set; `notes` are
-    what people should look at."""
+    what people should look at in the data, `findings` what they should in the model."""
 
     document: dict[str, Any] | None = None
     notes: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
-def evaluate(reference: Variant | None, quantized: Variant, data: Labelled, kernels: str) -> Evaluation:
-    """Count on labelled samples. `UsageError` where the labels do not fit the model.
+@dataclass(frozen=True)
+class Predictions:
+    """What both models said of one labelled set, as its metric takes it: `outputs` (n, m), `reference` likewise or None
+    without a float model. `title` is that of the metric there."""
+
+    data: Labelled
+    metric: Metric
+    title: str
+    outputs: Array
+    reference: Array | None
+
+    def scorer(self, outputs: Array) -> Scorer:
+        """The metric of one model."""
+        return self.metric.scorer(outputs, self.data.truth)
+
+    def loss(self, seed: int = SEED) -> Paired | None:
+        """How much worse the quantized model is."""
+        if self.reference is None:
+            return None
+        sign = self.metric.sign
+        return paired([self.scorer(self.reference), self.scorer(self.outputs)], [sign, -sign], seed)
+
+
+def evaluate(
+    reference: Variant | None,
+    quantized: Variant,
+    data: Labelled,
+    kernels: str,
+    asked: Asked | None = None,
+    folder: Path | None = None,
+    progress: Progress = silent,
+) -> Evaluation:
+    """Both models on every sample. `UsageError` where the labels do not fit the model or the metric.
 
     Without a `reference`, of a model that came quantized, what compares with it is None.
     """
-    labels = _labels(data, quantized.interface)
-    got = _classes(predict(quantized, data.samples, kernels))
-    right = (got == labels).astype(np.float64)
-    found = {
-        "samples": len(labels),
-        "accuracy": float(right.mean()),
-        "confidence": CONFIDENCE,
-        "method": f"paired bootstrap, {RESAMPLES} resamples, seed {SEED}",
+    return evaluate_families(reference, quantized, data, [kernels], asked, folder, progress)[kernels]
+
+
+def evaluate_families(
+    reference: Variant | None,
+    quantized: Variant,
+    data: Labelled,
+    families: Sequence[str],
+    asked: Asked | None = None,
+    folder: Path | None = None,
+    progress: Progress = silent,
+) -> dict[str, Evaluation]:
+    """The same for several kernel families; the float model runs once. A metric of the user's is in `folder`."""
+    asked = asked or Asked()
+    chosen = fitting(quantized, data, asked.metric, folder)
+    before = ask(reference, data.samples, progress=progress) if reference else None
+    return {
+        family: compare(before, ask(quantized, data.samples, family, progress), quantized, data, chosen, asked)
+        for family in families
+    }
+
+
+def compare(
+    before: Said | None, after: Said, variant: Variant, data: Labelled, chosen: Metric, asked: Asked
+) -> Evaluation:
+    """What both models said -> figures; nothing runs here. `before` is what the float model said."""
+    seen = prepare(before, after, variant, data, chosen, asked.group)
+    told = judge(
+        slices_of(seen.data, asked.slices, variant.interface.labels),
+        seen.metric,
+        seen.data.truth,
+        seen.outputs,
+        seen.reference,
+        asked.least,
+        SEED,
+    )
+    document = {
+        **_figures(seen),
+        **_classes(seen, variant),
+        **_likeness(before, after),
+        "slices": [_rounded(each.to_json()) for each in told],
+        "asked": asked.to_json(),
         "evaluated_on": "host",
         "data_sha256": data.sha256,
     }
-    notes = tuple(_order(labels, got, quantized.interface))
-    if reference is None:
-        missing = dict.fromkeys(("float_accuracy", "agreement", "drop", "drop_low", "drop_high"))
-        return Evaluation({**found, **missing}, notes)
-    expected = _classes(predict(reference, data.samples))
-    float_right = (expected == labels).astype(np.float64)
-    drop, low, high = paired_difference(float_right, right, confidence=CONFIDENCE, resamples=RESAMPLES, seed=SEED)
-    compared = {
-        "float_accuracy": float(float_right.mean()),
-        "agreement": float((expected == got).mean()),
-        "drop": float(drop),
-        "drop_low": float(low),
-        "drop_high": float(high),
+    notes = tuple(_order(seen.data.labels, seen.outputs, variant)) if seen.data.labels is not None else ()
+    return Evaluation(document, notes, tuple(findings(told, _whole(seen, told))))
+
+
+def prepare(
+    before: Said | None, after: Said, variant: Variant, data: Labelled, chosen: Metric, group: str = ""
+) -> Predictions:
+    """Predictions as the metric takes them: rows of one `group` together, of an autoencoder the errors."""
+    rebuilds = variant.rebuilds and chosen.name == "auc"
+    if group:
+        grouped, after = together(data, group, after)
+        before = before and together(data, group, before)[1]
+        data = grouped
+    shape = (len(data), *variant.interface.outputs[-1].shape[1:]) if chosen.labels == ANY else (len(data), -1)
+
+    def taken(said: Said) -> Array:
+        return _column(said.errors) if rebuilds and said.errors is not None else said.outputs.reshape(shape)
+
+    title = ERRORS if rebuilds else chosen.title
+    return Predictions(data, chosen, title, taken(after), taken(before) if before else None)
+
+
+def fitting(variant: Variant, data: Labelled, name: str, folder: Path | None = None) -> Metric:
+    """The metric by its `name`, or the one that suits; `UsageError` where model, labels and metric do not fit."""
+    data.check()
+    chosen = metric(name or _suiting(variant, data), folder)
+    if chosen.labels == CLASSES:
+        _check_classes(variant, data, chosen)
+    if chosen.labels == MASKS and data.truth.ndim < 3:
+        raise UsageError(
+            f"'{data.title}' has no masks, which {chosen.name} compares with.", "Save them as y of shape [n, h, w]."
+        )
+    return chosen
+
+
+def _suiting(variant: Variant, data: Labelled) -> str:
+    if data.labels is not None:
+        return "auc" if variant.rebuilds else "accuracy"
+    truth = data.truth
+    size, per_sample = _size(variant), math.prod(truth.shape[1:])
+    masks = truth.dtype.kind in "iub" and truth.ndim >= 3 and size % per_sample == 0
+    return "miou" if masks else "mae"
+
+
+def _size(variant: Variant) -> int:
+    return math.prod(variant.interface.outputs[-1].shape[1:])
+
+
+def _check_classes(variant: Variant, data: Labelled, chosen: Metric) -> None:
+    if data.labels is None:
+        raise UsageError(
+            f"'{data.title}' has labels that are no class numbers, which {chosen.name} compares with.",
+            "Use --metric mae or mse for numbers and miou for masks.",
+        )
+    classes = 2 if variant.rebuilds else max(2, _size(variant))
+    if data.labels.max() >= classes or data.labels.min() < 0:
+        raise UsageError(
+            f"'{data.title}' has labels from {data.labels.min()} to {data.labels.max()}; the model knows {classes} "
+            f"classes (0..{classes - 1}).",
+            "Number the labels as the model's outputs are numbered; --metric mae or mse takes them as numbers.",
+        )
+    if variant.rebuilds and chosen.name != "auc":
+        raise UsageError(
+            f"The model rebuilds its input, so {chosen.name} by the largest output is not defined.",
+            "Use --metric auc: the error of reconstruction tells the samples of class 1.",
+        )
+    if chosen.name == "auc" and len(np.unique(data.labels)) < 2:
+        raise UsageError(f"'{data.title}' has samples of one class only.", "AUC needs samples of at least two.")
+
+
+def _figures(seen: Predictions) -> dict[str, Any]:
+    scorer, loss = seen.scorer(seen.outputs), seen.loss()
+    scorers = [scorer] if seen.reference is None else [seen.scorer(seen.reference), scorer]
+    interval = loss.at() if loss else None
+    return _rounded(
+        {
+            "samples": len(seen.data),
+            "metric": seen.metric.name,
+            "title": seen.title,
+            "unit": seen.metric.unit,
+            "better": "higher" if seen.metric.higher else "lower",
+            "value": value(scorer),
+            "float_value": value(scorers[0]) if seen.reference is not None else None,
+            "drop": interval and interval.value,
+            "drop_low": interval and interval.low,
+            "drop_high": interval and interval.high,
+            "confidence": CONFIDENCE,
+            "method": method(scorers),
+        }
+    )
+
+
+def _classes(seen: Predictions, variant: Variant) -> dict[str, Any]:
+    """What there is of a model that tells classes apart: accuracy, agreement, calibration error."""
+    missing = dict.fromkeys(("accuracy", "float_accuracy", "agreement", "calibration_error"))
+    outputs, reference, labels = seen.outputs, seen.reference, seen.data.labels
+    if seen.metric.labels == MASKS:
+        return missing if reference is None else {**missing, "agreement": _alike(outputs, reference, seen.data.truth)}
+    if labels is None or variant.rebuilds or seen.metric.labels == NUMBERS or labels.max() >= max(2, _size(variant)):
+        return missing
+    flat = outputs.reshape(len(outputs), -1)
+    accuracy = METRICS["accuracy"]
+    before = None if reference is None else reference.reshape(len(reference), -1)
+    way = how(flat if before is None else before)
+    calibration = {
+        "value": calibration_error(probabilities(flat, way), labels),
+        "float_value": None if before is None else calibration_error(probabilities(before, way), labels),
+        "method": HOW,
+        "probabilities": way,
     }
-    return Evaluation({**found, **compared}, notes)
+    found = {
+        "accuracy": value(accuracy.scorer(flat, labels)),
+        "float_accuracy": None if before is None else value(accuracy.scorer(before, labels)),
+        "agreement": None if before is None else float((decisions(before) == decisions(flat)).mean()),
+    }
+    return {**_rounded(found), "calibration_error": _rounded(calibration)}
 
 
-def _order(labels: NDArray[np.int64], got: NDArray[np.int64], interface: Interface) -> Iterator[str]:
+def _alike(outputs: Array, reference: Array, masks: Array) -> float:
+    count = math.prod(masks.shape[1:])
+    return float((pixels(outputs, count) == pixels(reference, count)).mean())
+
+
+def _likeness(before: Said | None, after: Said) -> dict[str, Any]:
+    """How far the quantized model's answers are from the float one's, before any softmax where that can be seen."""
+    if before is None:
+        return {"sqnr_db": None, "sqnr_of": None}
+    if before.answers is None or after.answers is None or before.answers.shape != after.answers.shape:
+        return {"sqnr_db": round(sqnr_db(before.outputs, after.outputs), 2), "sqnr_of": "outputs"}
+    hidden = before.answers is not before.outputs
+    return {
+        "sqnr_db": round(sqnr_db(before.answers, after.answers), 2),
+        "sqnr_of": "logits" if hidden else "outputs",
+    }
+
+
+def _whole(seen: Predictions, told: Sequence[Told]) -> dict[str, float]:
+    """What the whole set lost, by every metric of a slice."""
+    if seen.reference is None:
+        return {}
+    found = {}
+    for each in {each.metric.name: each.metric for each in told}.values():
+        before, after = (each.scorer(rows, seen.data.truth) for rows in (seen.reference, seen.outputs))
+        found[each.name] = each.sign * (value(before) - value(after))
+    return found
+
+
+def _order(labels: NDArray[np.int64], outputs: Array, variant: Variant) -> Iterator[str]:
     """A note where the model would be right far more often if its classes were numbered in another way: each class has
     another answer that the model mostly gives, and no two have the same."""
+    if _size(variant) < 2 or variant.rebuilds or labels.max() >= _size(variant):
+        return
+    got, interface = decisions(outputs), variant.interface
     classes = np.unique(labels)
     mostly = np.array([np.bincount(got[labels == number]).argmax() for number in classes])
     if len(set(mostly)) < len(classes) or (mostly == classes).all():
@@ -76,7 +289,7 @@ def _order(labels: NDArray[np.int64], got: NDArray[np.int64], interface: Interfa
     if then < now + REORDERED:
         return
     place = int((mostly != classes).argmax())
-    names = interface.labels or range(1 + max(labels.max(), got.max()))
+    names = _names(interface, int(1 + max(labels.max(), got.max())))
     was, says = names[classes[place]], names[mostly[place]]
     yield (
         f"Are the labels in the order of the model's outputs? Of '{was}' it mostly says '{says}'; "
@@ -84,29 +297,20 @@ def _order(labels: NDArray[np.int64], got: NDArray[np.int64], interface: Interfa
     )
 
 
-def _classes(outputs: NDArray[np.float32]) -> NDArray[np.int64]:
-    return np.asarray(outputs.argmax(axis=1), np.int64)
+def _names(interface: Interface, count: int) -> Sequence[str]:
+    return interface.labels or [str(number) for number in range(count)]
 
 
-def _labels(data: Labelled, interface: Interface) -> NDArray[np.int64]:
-    output = interface.outputs[-1]
-    classes = int(np.prod(output.shape[1:]))
-    if classes < 2:
-        raise UsageError(
-            f"The model's output '{output.name}' has one value, so accuracy by the largest output is not defined.",
-            "Build without --eval, or give the model one output per class.",
-        )
-    if not len(data):
-        raise UsageError(f"'{data.title}' holds no samples.", "Give labelled samples, better hundreds.")
-    if len(data.labels) != len(data.samples):
-        raise UsageError(
-            f"'{data.title}' has {len(data.samples)} samples and {len(data.labels)} labels.",
-            "Give one label for every sample.",
-        )
-    if data.labels.max() >= classes or data.labels.min() < 0:
-        raise UsageError(
-            f"'{data.title}' has labels from {data.labels.min()} to {data.labels.max()}; the model knows {classes} "
-            f"classes (0..{classes - 1}).",
-            "Number the labels as the model's outputs are numbered.",
-        )
-    return data.labels
+def _column(values: NDArray[np.float64]) -> Array:
+    return values[:, None]
+
+
+def _rounded(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _number(item) for key, item in document.items()}
+
+
+def _number(item: Any) -> Any:
+    """Nine digits, so that a sum in another order is the same; None for what is not defined."""
+    if not isinstance(item, float):
+        return item
+    return float(f"{item:.9g}") if math.isfinite(item) else None

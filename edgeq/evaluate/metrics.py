@@ -133,7 +133,7 @@ def _auc(outputs: Array, labels: Array) -> Scorer:
 
 def _miou(outputs: Array, labels: Array) -> Scorer:
     masks = rows(labels)
-    said = _pixels(outputs, masks.shape[1])
+    said = pixels(outputs, masks.shape[1])
     counts = (masks >= 0) & ((masks != VOID) | (_classes_per_pixel(outputs, masks.shape[1]) > VOID))
     numbers = np.unique(masks[counts])
     both, either = [], []
@@ -141,7 +141,7 @@ def _miou(outputs: Array, labels: Array) -> Scorer:
         true, here = (masks == number) & counts, (said == number) & counts
         both.append((true & here).sum(axis=1))
         either.append((true | here).sum(axis=1))
-    parts = np.array([*both, *either], np.float32).T.reshape(len(masks), -1)
+    parts = np.array([*both, *either], np.float64).T.reshape(len(masks), -1)
     return Sums(parts, lambda sums: _mean_share(*np.split(sums, 2, axis=1)))
 
 
@@ -149,17 +149,17 @@ def _classes_per_pixel(outputs: Array, pixels: int) -> int:
     return max(1, int(rows(outputs).shape[1]) // pixels)
 
 
-def _pixels(outputs: Array, pixels: int) -> NDArray[np.int64]:
-    """The class of every pixel, (n, pixels); the classes are the last axis of the outputs."""
+def pixels(outputs: Array, count: int) -> NDArray[np.int64]:
+    """The class of each of `count` pixels, (n, count); the classes are the last axis of the outputs."""
     flat = rows(outputs)
-    if flat.shape[1] % pixels:
+    if flat.shape[1] % count:
         raise UsageError(
-            f"The masks have {pixels} pixels; the model's output has {flat.shape[1]} values, which is no multiple.",
+            f"The masks have {count} pixels; the model's output has {flat.shape[1]} values, which is no multiple.",
             "Give masks of the size of the model's output.",
         )
-    if flat.shape[1] == pixels:
+    if flat.shape[1] == count:
         return np.asarray(flat > (0.5 if flat.min() >= 0 and flat.max() <= 1 else 0), np.int64)
-    return np.asarray(flat.reshape(len(flat), pixels, -1).argmax(axis=2), np.int64)
+    return np.asarray(flat.reshape(len(flat), count, -1).argmax(axis=2), np.int64)
 
 
 def _error(outputs: Array, labels: Array, power: int) -> Scorer:

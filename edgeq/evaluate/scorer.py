@@ -50,7 +50,7 @@ class Mean:
 class Sums:
     """A function of sums: `parts` (n, k) are added up, and `finish` makes (r,) numbers of sums (r, k)."""
 
-    parts: Counts
+    parts: Floats
     finish: Finish
 
     @property
@@ -62,7 +62,7 @@ class Sums:
         return 1 + int(self.parts.shape[1]) / 10
 
     def under(self, weights: Counts) -> Floats:
-        return self.finish(np.asarray(weights.T @ self.parts, np.float64))
+        return self.finish(np.asarray(weights.T.astype(np.float64) @ self.parts, np.float64))
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from edgeq.dataset import Dataset
+from edgeq.dataset.columns import read_columns
 from edgeq.errors import UsageError
 from edgeq.evaluate.labelled import Labelled
 from edgeq.interface import Array
@@ -29,11 +30,17 @@ def prepared(data: Dataset, preprocess: Preprocess | None, indices: Sequence[int
 
 
 def labelled(
-    data: Dataset, preprocess: Preprocess | None, progress: Callable[[str], None] = lambda _: None
+    data: Dataset,
+    preprocess: Preprocess | None,
+    progress: Callable[[str], None] = lambda _: None,
+    columns: Sequence[str] = (),
 ) -> Labelled:
-    """The whole of a labelled set; `UsageError` where it has no labels."""
-    labels, every = data.require_labels(), range(len(data))
-    return Labelled(prepared(data, preprocess, every), labels, data.digest(progress=progress), data.spec)
+    """The whole of a labelled set with these columns; `UsageError` where it has no labels."""
+    labels, every = data.labels, range(len(data))
+    targets = data.require_targets() if labels is None else None
+    beside = read_columns(data, columns)
+    digest = data.digest(progress=progress)
+    return Labelled(prepared(data, preprocess, every), labels, digest, data.spec, targets, beside)
 
 
 def model_input(raw: Raw, preprocess: Preprocess | None, title: str = "the input") -> Array:
