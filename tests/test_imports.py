@@ -47,6 +47,7 @@ LAYERS = (
             "edgeq.check",
             "edgeq.check_data",
             "edgeq.sensitivity",
+            "edgeq.finetune",
             "edgeq.evidence",
             "edgeq.materials",
         ),
@@ -72,6 +73,7 @@ ONLY = {
 HEAVY = {
     ("tensorflow",): ("edgeq.quantize", "edgeq.model"),
     ("keras", "tf_keras"): ("edgeq.quantize", "edgeq.model"),
+    ("tensorflow_model_optimization",): ("edgeq.finetune",),
     ("paramiko",): ("edgeq.link",),
     ("serial",): ("edgeq.link",),
     ("ai_edge_litert", "tflite_runtime"): ("edgeq.runtime", "edgeq.model"),

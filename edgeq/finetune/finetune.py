@@ -1,0 +1,206 @@
+"""The verb `finetune`: quantization-aware training of any model that converts to a float `.tflite`, in a worker."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgeq.dataset import Dataset, open_dataset
+from edgeq.errors import ConvertError, UsageError
+from edgeq.evaluate.evaluation import evaluate
+from edgeq.evaluate.labelled import Labelled
+from edgeq.evaluate.predict import Variant
+from edgeq.finding import Finding, ordered
+from edgeq.finetune.findings import findings
+from edgeq.finetune.settings import Settings
+from edgeq.materials import UNDECLARED, Declared
+from edgeq.model.describe import describe, read_labels
+from edgeq.model.front_end import front_end
+from edgeq.model.names import input_names
+from edgeq.model.tflite import read_model
+from edgeq.quantize.convert import given_mode
+from edgeq.quantize.prepare import labelled, prepared
+from edgeq.quantize.process import run_worker, work_folder
+from edgeq.quantize.recipe import Recipe
+from edgeq.quantize.recipe_file import write_recipe
+from edgeq.quantize.samples import store
+
+FILES = ("float.tflite", "model.tflite", "ranges.json", "recipe.toml", "history.json", "summary.json")
+"""What a training leaves in its folder; the summary is written last."""
+KERNELS = "xnnpack"
+_GRACE_S, _LONG_S = 1800.0, 14 * 86400.0
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Finetuned:
+    """`folder` holds `FILES`; `summary` is the content of summary.json."""
+
+    folder: Path
+    summary: dict[str, Any]
+    findings: tuple[Finding, ...]
+
+
+def finetune(
+    model: Path,
+    data: str | Path,
+    out: Path,
+    *,
+    settings: Settings | None = None,
+    eval_data: str | Path | None = None,
+    declared: Declared = UNDECLARED,
+    use_labels: bool = True,
+    folder: Path | None = None,
+    progress: Progress = lambda _: None,
+) -> Finetuned:
+    """Train `model` on `data`, and write what came of it into `out`.
+
+    Labels of `data` are used where it has some, unless `use_labels` is false; the float model is the teacher. The
+    labelled set `eval_data` is looked at once, at the end. A model that was trained with quantization in mind already
+    is taken over as it is. `UsageError` for what the caller can correct, `ConvertError` for what cannot be trained.
+    """
+    wanted = settings or Settings()
+    kind = front_end(model)
+    _refuse_quantized(model)
+    _refuse_used(out)
+    opened = partial(open_dataset, inputs=input_names(model), folder=folder, progress=progress)
+    classes = read_labels(declared.labels)
+    learned = opened(data, classes=classes)
+    judged = None
+    if eval_data:
+        judged = labelled(opened(eval_data, classes=classes or learned.classes), declared.preprocess, progress)
+    with work_folder("The training") as place:
+        _prepare(place, model, kind, learned, declared, wanted, use_labels)
+        with stoppable(place, progress):
+            limit_s = wanted.minutes * 60 + _GRACE_S if wanted.minutes else _LONG_S
+            run_worker("edgeq.finetune.worker", place, "The training", progress, limit_s)
+        found = json.loads((place / "result.json").read_text(encoding="utf-8"))
+        evaluation = _evaluate(place, judged, progress)
+        return _write(place, out, model, wanted, found, evaluation)
+
+
+def _refuse_quantized(model: Path) -> None:
+    from edgeq.finetune.imported import is_marked
+
+    given = given_mode(model)
+    if given and not is_marked(read_model(given[0])):
+        mode = given[1].mode if given[1] else "several modes in one"
+        raise UsageError(
+            f"'{model.name}' is quantized already ({mode}): what training needs is no longer in it.",
+            "Give the float model that it was made from: .keras, .h5, a SavedModel or a float .tflite.",
+        )
+
+
+def _refuse_used(out: Path) -> None:
+    if out.exists() and (not out.is_dir() or any(each.name not in FILES for each in out.iterdir())):
+        raise UsageError(f"'{out}' holds something else.", "Give -o another folder, or an empty one.")
+
+
+def _prepare(
+    place: Path, model: Path, kind: str, data: Dataset, declared: Declared, settings: Settings, use_labels: bool
+) -> None:
+    samples = prepared(data, declared.preprocess, range(len(data)))
+    if not len(samples):
+        raise UsageError(f"'{data.spec}' holds no samples.", "Give some: labels are not needed.")
+    store(samples, place)
+    if use_labels and data.labels is not None:
+        np.save(place / "labels.npy", data.labels)
+    job = {"model": str(model.resolve()), "kind": kind, "names": list(samples.names), "settings": settings.to_json()}
+    (place / "job.json").write_text(json.dumps(job), encoding="utf-8")
+
+
+@contextmanager
+def stoppable(folder: Path, progress: Progress) -> Iterator[None]:
+    """Within it the first Ctrl-C asks the worker in `folder` to end with the best so far; the second one interrupts."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def asked(_number: int, _frame: Any) -> None:
+        (folder / "stop").touch()
+        signal.signal(signal.SIGINT, before)
+        progress("stopping: the best so far is kept; Ctrl-C again gives everything up")
+
+    signal.signal(signal.SIGINT, asked)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _evaluate(place: Path, data: Labelled | None, progress: Progress) -> dict[str, Any]:
+    """What the labelled set says of the model after training, and of the one without, each against the float one."""
+    if data is None:
+        return {}
+    reference = _variant(place / "was-float.tflite")
+    found: dict[str, Any] = {}
+    for name, file in (("before", "was-before.tflite"), ("after", "quantized.tflite")):
+        if (place / file).is_file():
+            progress(f"evaluating on {len(data)} samples: {name}")
+            found[name] = evaluate(reference, _variant(place / file), data, KERNELS).document
+    return found
+
+
+def _variant(path: Path) -> Variant:
+    data = path.read_bytes()
+    return Variant(data, describe(read_model(data)))
+
+
+def _write(
+    place: Path, out: Path, model: Path, settings: Settings, found: dict[str, Any], evaluation: dict[str, Any]
+) -> Finetuned:
+    told = ordered(list(findings(found, evaluation)))
+    summary = {
+        "schema": 1,
+        "model": str(model),
+        "settings": settings.to_json(),
+        **{key: value for key, value in found.items() if key != "history"},
+        "evaluation": evaluation,
+        "findings": [asdict(each) for each in told],
+    }
+    texts = {
+        "recipe.toml": write_recipe(Recipe.from_json(found["recipe"])),
+        "history.json": json.dumps(_plain(found["history"]), indent=1) + "\n",
+        "summary.json": json.dumps(_plain(summary), indent=1) + "\n",
+    }
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, source in (
+            ("float.tflite", "float.tflite"),
+            ("model.tflite", "quantized.tflite"),
+            ("ranges.json",) * 2,
+        ):
+            _replace(out / name, (place / source).read_bytes())
+        for name, text in texts.items():
+            _replace(out / name, text.encode())
+    except OSError as error:
+        raise ConvertError(
+            f"The results cannot be written to '{out}': {error.strerror}.", "Give another -o."
+        ) from error
+    return Finetuned(out, _plain(summary), tuple(told))
+
+
+def _replace(path: Path, data: bytes) -> None:
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(data)
+    part.replace(path)
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no NaN."""
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
