@@ -21,7 +21,7 @@ from edgeq.model.metadata import bare
 from edgeq.model.tflite import ModelInfo
 from edgeq.passport.baseline import CALIBRATION, EVALUATION, InputsSeen, SetSeen, baseline, see_inputs
 from edgeq.passport.document import Choices, Facts, Source, make, told_calibration
-from edgeq.passport.origin import Specs, labels_sha256, model_sha256, specs_of, target_sha256, untold
+from edgeq.passport.origin import Specs, columns_sha256, labels_sha256, model_sha256, specs_of, target_sha256, untold
 from edgeq.passport.versions import versions
 from edgeq.quantize.convert import Converted
 from edgeq.quantize.recipe import Recipe
@@ -61,6 +61,7 @@ class Evidence:
     calibration: Mapping[str, Any] | None
     seen: InputsSeen
     versions: Mapping[str, str | None]
+    columns_sha256: str | None
 
 
 def gather(given: Given, interface: Interface, materials: Materials, progress: Callable[[str], None]) -> Evidence:
@@ -77,7 +78,8 @@ def gather(given: Given, interface: Interface, materials: Materials, progress: C
     kind = front_end(given.model)
     source = Source(given.named, kind, model_sha256(given.model))
     tools = versions(converted=kind != TFLITE, quantized=given.recipe is not None)
-    return Evidence(given, source, calibration, seen, tools)
+    columns = materials.evaluation.columns if materials.evaluation else {}
+    return Evidence(given, source, calibration, seen, tools, columns_sha256(columns))
 
 
 def _sets(materials: Materials) -> dict[str, SetSeen]:
@@ -132,14 +134,14 @@ def passport(
             findings=untold(findings, pairs),
             waived=[Waived(finding, each.waiver) for finding, each in zip(named, waived, strict=True)],
             versions=evidence.versions,
-            choices=_choices(given, target),
+            choices=_choices(evidence, target),
             about=given.declared.about,
         )
     )
 
 
-def _choices(given: Given, target: TargetProfile) -> Choices:
-    declared = given.declared
+def _choices(evidence: Evidence, target: TargetProfile) -> Choices:
+    given, declared = evidence.given, evidence.given.declared
     return Choices(
         samples=given.samples,
         labels=_labels(declared.labels),
@@ -147,6 +149,8 @@ def _choices(given: Given, target: TargetProfile) -> Choices:
         threshold=declared.threshold,
         smoothing=declared.smoothing,
         target_sha256=target_sha256(target),
+        columns_sha256=evidence.columns_sha256,
+        evaluation=declared.evaluation.to_json() if given.eval else None,
         waivers=[waiver.to_json() for waiver in declared.waivers],
     )
 

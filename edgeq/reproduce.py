@@ -11,9 +11,11 @@ from itertools import zip_longest
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
+from edgeq.asked import Asked
 from edgeq.build import build
 from edgeq.bundle import MANIFEST, Bundle
 from edgeq.dataset import Dataset, open_dataset
+from edgeq.dataset.columns import read_columns
 from edgeq.dataset.usercode import PATTERN
 from edgeq.errors import ArtifactError, UsageError
 from edgeq.materials import Declared
@@ -23,7 +25,7 @@ from edgeq.model.names import input_names
 from edgeq.passport.bundled import passport_of
 from edgeq.passport.document import MEMBER, places_sha256
 from edgeq.passport.embed import extract
-from edgeq.passport.origin import Specs, json_sha256, labels_sha256, model_sha256, target_sha256
+from edgeq.passport.origin import Specs, columns_sha256, json_sha256, labels_sha256, model_sha256, target_sha256
 from edgeq.passport.versions import other_versions, versions
 from edgeq.preprocess import PreprocessError, parse
 from edgeq.quantize.recipe import Recipe
@@ -91,13 +93,14 @@ def reproduce(
     """Check the digest of every input, then build again and compare byte for byte.
 
     Inputs that are not given are those that the passport names, as seen from `root`. The passport holds the recipe;
-    where its file is there or given it must say the same. Data that is `module:function` runs somebody's code: only
-    what is given, or among `functions`, is run. `UsageError` where an input cannot be found.
+    where its file is there or given it must say the same. Data or a metric that is `module:function` is somebody's
+    code: only what is given, or among `functions`, is run. `UsageError` where an input cannot be found.
     """
     passport = passport_of(bundle)
     lineage = passport["lineage"]
     known = {each: each for each in functions}
     data, eval_data = data or known.get(lineage["data"]), eval_data or known.get(lineage["eval"])
+    _require_known(Asked.from_json(passport["build"]["evaluation"]).metric, functions)
     inputs = _inputs(lineage, root, model, data, eval_data, labels, recipe)
     target = load_target(bundle.target)
     took_part = {
@@ -114,6 +117,15 @@ def reproduce(
         if again.digest == bundle.digest:
             return Reproduced(bundle.digest, again.digest, None, found)
         return Reproduced(bundle.digest, again.digest, first_difference(bundle, again), found)
+
+
+def _require_known(metric: str, functions: Collection[str]) -> None:
+    """`UsageError` for a metric that is somebody's code and nobody has said may run."""
+    if PATTERN.fullmatch(metric) and metric not in functions:
+        raise UsageError(
+            f"The metric of the bundle is the function '{metric}', and to reproduce it is to run its code.",
+            f'Look at it, then write metric = "{metric}" below [evaluation] in edgeq.toml.',
+        )
 
 
 def _inputs(
@@ -193,8 +205,12 @@ def _changed(
         classes = classes or data.classes
         yield from _changed_data(calibration, data, build_part["samples"], progress)
     if inputs.eval and evaluation:
-        digest = opened(inputs.eval, classes=classes).digest(progress=progress)
+        columns = Asked.from_json(build_part["evaluation"]).columns
+        labelled = opened(inputs.eval, classes=classes, columns=columns)
+        digest = labelled.digest(progress=progress)
         yield from _compared(f"the labelled data '{inputs.eval}'", evaluation.get("data_sha256"), digest)
+        beside = columns_sha256(read_columns(labelled, columns))
+        yield from _compared(f"what stands beside '{inputs.eval}'", build_part["columns_sha256"], beside)
 
 
 def _changed_data(
@@ -227,6 +243,7 @@ def _build(
         preprocess=preprocess,
         threshold=choices["threshold"],
         smoothing=choices["smoothing"],
+        evaluation=Asked.from_json(choices["evaluation"]),
         waivers=read_waivers(choices["waivers"]),
         about=passport["about"],
     )

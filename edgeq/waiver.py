@@ -13,22 +13,32 @@ from typing import Any
 from edgeq.errors import UsageError
 from edgeq.finding import Finding
 
-CODES = (
-    *("alternatives", "arena", "custom", "data", "delegate", "firmware-size", "flash", "interface", "labels", "memory"),
+_OF_MODELS = (
     *(
-        "mode",
-        "operator",
-        "other-runtime",
-        "plan",
-        "preprocess",
-        "ram",
-        "runtime",
-        "signature",
-        "slice",
-        "trial",
-        "waiver",
+        "alternatives",
+        "arena",
+        "custom",
+        "data",
+        "delegate",
+        "experimental-weights",
+        "firmware-size",
+        "flash",
+        "memory",
     ),
+    *("mode", "operator", "other-runtime", "plan", "preprocess", "ram", "runtime", "signature", "slice", "trial"),
+    "waiver",
 )
+_OF_DATA = (
+    *("answers", "channels", "class-balance", "class-missing", "clipping", "codes", "constant", "dead-channels"),
+    *("duplicates", "few-samples", "labels-disagree", "labels-order", "leakage", "near-duplicates", "near-leakage"),
+    *("noise", "noise-samples", "orientation", "outliers", "polarity", "range-of-one", "sample-size", "scale", "shape"),
+    *("shift", "silence", "still-tensor", "unreadable", "wasted-range"),
+)
+_OF_TRAINING = (
+    *("qat-accuracy-drop", "qat-few-samples", "qat-imported", "qat-no-gain", "qat-open-ranges", "qat-parted"),
+    "qat-worse",
+)
+CODES = (*_OF_MODELS, *_OF_DATA, *_OF_TRAINING)
 """Every code that a finding can have."""
 _KEYS = ("code", "by", "reason")
 _EXAMPLE = 'Write code = "other-runtime", by = "Ada", reason = "measured on the board" below [[waivers]].'

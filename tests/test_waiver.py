@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from edgeq.calibration import checks
 from edgeq.errors import UsageError
 from edgeq.finding import Finding
 from edgeq.project import read_project
@@ -23,6 +24,10 @@ def test_every_code_in_the_sources_can_be_waived() -> None:
             first = node.args[0] if node.args else next((k.value for k in node.keywords if k.arg == "code"), None)
             if isinstance(first, ast.Constant):
                 assert first.value in CODES, f"{path}, line {node.lineno}: add {first.value!r} to CODES of waiver.py"
+
+
+def test_the_codes_of_check_data_are_known() -> None:
+    assert set(checks.CODES) <= set(CODES)
 
 
 def test_waivers_are_read_from_the_project(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def reproduce(
         eval_data=eval_data,
         labels=labels,
         recipe=recipe,
-        functions=[each for each in (project.data, project.eval) if isinstance(each, str)],
+        functions=[each for each in (project.data, project.eval, project.evaluation.metric) if isinstance(each, str)],
         progress=console.progress,
     )
     console.result(*_tell(found, then))

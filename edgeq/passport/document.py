@@ -92,6 +92,8 @@ SHAPE = {
         "threshold": Maybe(NUMBER),
         "smoothing": int,
         "target_sha256": str,
+        "columns_sha256": Maybe(str),
+        "evaluation": Maybe(dict),
         "waivers": Every(list, {"code": str, "by": str, "reason": str}),
     },
 }
@@ -117,6 +119,7 @@ class Choices:
     threshold: float | None
     smoothing: int
     target_sha256: str
+    columns_sha256: str | None = None
     waivers: Sequence[Mapping[str, str]] = ()
     evaluation: Mapping[str, Any] | None = None
     seed: int = SEED

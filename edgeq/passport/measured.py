@@ -10,7 +10,7 @@ from edgeq.passport.figures import is_number
 
 WHOLE = ""
 """The slice that is all samples."""
-_MORE = {"agreement": "agreement of both models", "sqnr_db": "SQNR of the outputs (dB)"}
+_ACCURACY = "accuracy"
 
 
 @dataclass(frozen=True)
@@ -30,43 +30,69 @@ def figures(evaluation: Mapping[str, Any] | None) -> list[Figure]:
     """Every figure that can be read; what is not a number is left out, whoever wrote the document."""
     if not evaluation:
         return []
-    metric = _text(evaluation.get("metric")) or "accuracy"
     measured = f"measured on the {_text(evaluation.get('evaluated_on')) or 'host'}"
-    found = [*_compared(metric, evaluation, WHOLE, measured, evaluation)]
-    samples = _count(evaluation.get("samples"))
-    for key, title in _MORE.items():
-        if is_number(evaluation.get(key)):
-            found.append(Figure(title, float(evaluation[key]), samples, measured))
+    found = [*_compared(evaluation, WHOLE, measured, evaluation), *_beside(evaluation, measured)]
     for entry in _slices(evaluation):
-        found += _compared(metric, entry, _text(entry.get("name")) or "?", measured, evaluation)
+        found += _compared(entry, _title(entry), measured, evaluation)
     return found
 
 
-def _compared(
-    metric: str, entry: Mapping[str, Any], name: str, measured: str, whole: Mapping[str, Any]
-) -> Iterator[Figure]:
-    """Float, quantized, and the difference with its interval."""
+def _compared(entry: Mapping[str, Any], name: str, measured: str, whole: Mapping[str, Any]) -> Iterator[Figure]:
+    """Float, quantized, and what was lost with its interval."""
+    metric = _metric(entry, whole)
     samples = _count(entry.get("samples"))
-    for title, key in ((f"{metric}, float", "float_accuracy"), (f"{metric}, quantized", "accuracy")):
+    for title, key in ((f"{metric}, float", "float_value"), (f"{metric}, quantized", "value")):
         if is_number(entry.get(key)):
             yield Figure(title, float(entry[key]), samples, measured, name)
     if is_number(entry.get("drop")):
-        ends = [float(entry[key]) if is_number(entry.get(key)) else None for key in ("drop_low", "drop_high")]
-        if None in ends:
-            ends = [None, None]
-        how = measured if None in ends else f"{measured}; {_interval(whole)}"
-        yield Figure(f"{metric}, float minus quantized", float(entry["drop"]), samples, how, name, *ends)
+        low, high = (float(entry[key]) if is_number(entry.get(key)) else None for key in ("drop_low", "drop_high"))
+        if low is None or high is None:
+            yield Figure(f"{metric}, lost", float(entry["drop"]), samples, measured, name)
+        else:
+            how = f"{measured}; {_interval(whole)}"
+            yield Figure(f"{metric}, lost", float(entry["drop"]), samples, how, name, low, high)
+
+
+def _metric(entry: Mapping[str, Any], whole: Mapping[str, Any]) -> str:
+    name = _text(entry.get("metric"))
+    if name and name == whole.get("metric"):
+        return _text(whole.get("title")) or name
+    return name or "value"
+
+
+def _beside(evaluation: Mapping[str, Any], measured: str) -> Iterator[Figure]:
+    """What is told beside the metric itself."""
+    samples = _count(evaluation.get("samples"))
+    if evaluation.get("metric") != _ACCURACY:
+        for title, key in ((f"{_ACCURACY}, float", f"float_{_ACCURACY}"), (f"{_ACCURACY}, quantized", _ACCURACY)):
+            if is_number(evaluation.get(key)):
+                yield Figure(title, float(evaluation[key]), samples, measured)
+    if is_number(evaluation.get("agreement")):
+        yield Figure("agreement of both models", float(evaluation["agreement"]), samples, measured)
+    calibration = evaluation.get("calibration_error")
+    if isinstance(calibration, Mapping):
+        how = f"{measured}; {_text(calibration.get('method'))}".rstrip("; ")
+        for title, key in (("float", "float_value"), ("quantized", "value")):
+            if is_number(calibration.get(key)):
+                yield Figure(f"expected calibration error, {title}", float(calibration[key]), samples, how)
+    if is_number(evaluation.get("sqnr_db")):
+        of = _text(evaluation.get("sqnr_of")) or "outputs"
+        yield Figure(f"SQNR of the {of}, dB", float(evaluation["sqnr_db"]), samples, f"{measured}, against float")
 
 
 def _interval(whole: Mapping[str, Any]) -> str:
-    confidence, method = whole.get("confidence"), _text(whole.get("method"))
+    confidence, way = whole.get("confidence"), _text(whole.get("method"))
     share = f"{100 * float(confidence):g} % " if is_number(confidence) else ""  # type: ignore[arg-type]
-    return f"{share}interval by {method}" if method else f"{share}interval"
+    return f"{share}interval by {way}" if way else f"{share}interval"
 
 
 def _slices(evaluation: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     entries = evaluation.get("slices")
     return [entry for entry in entries if isinstance(entry, Mapping)] if isinstance(entries, list) else []
+
+
+def _title(entry: Mapping[str, Any]) -> str:
+    return f"{_text(entry.get('by')) or 'slice'} '{_text(entry.get('slice'))}'"
 
 
 def _count(value: object) -> int:

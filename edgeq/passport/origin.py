@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -102,6 +102,11 @@ def target_sha256(target: TargetProfile) -> str:
 def labels_sha256(labels: Sequence[str]) -> str:
     """The digest of names of classes in their order."""
     return json_sha256(list(labels))
+
+
+def columns_sha256(columns: Mapping[str, Sequence[str]]) -> str | None:
+    """The digest of texts beside samples, by the names of their columns; None where there are none."""
+    return json_sha256({name: list(texts) for name, texts in columns.items()}) if columns else None
 
 
 def json_sha256(document: Any) -> str:
