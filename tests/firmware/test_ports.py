@@ -69,6 +69,7 @@ class Line:
         host, _, port = address.removeprefix("tcp://").rpartition(":")
         self.socket = socket.create_connection((host, int(port)), timeout=30)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.wait()
 
     def read(self, count: int) -> bytes:
         got = b""
@@ -96,17 +97,23 @@ class Line:
         return got
 
     def restart(self, request: bytes = b"r") -> None:
-        """Restart the board and wait until it answers; what it takes before it restarts is lost, and is no request."""
+        """Restart the board and wait until it answers."""
         self.socket.sendall(request)
+        self.wait()
+
+    def wait(self) -> None:
+        """Until the board answers; what it takes before its line is set up is lost, and is no request."""
         self.socket.settimeout(0.2)
         for attempt in range(150):
             token, got = b"%08d" % attempt, b""
             self.socket.sendall(b"e" + struct.pack("<I", len(token)) + token)
             with contextlib.suppress(TimeoutError):
                 while not got.endswith(token):
-                    got += self.socket.recv(100)
+                    part = self.socket.recv(100)
+                    assert part, "the port closed the connection"
+                    got += part
                 return self.socket.settimeout(30)
-        raise AssertionError("the board does not come back")
+        raise AssertionError("the board does not answer")
 
     def close(self) -> None:
         self.socket.close()
