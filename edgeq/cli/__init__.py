@@ -15,7 +15,8 @@ from edgeq.cli.base import app, console
 from edgeq.errors import EdgeqError, UsageError
 
 # Importing a module of commands registers them, in the order of the help.
-from edgeq.cli import projects, calibration, models, sensitivity, finetune, passports, devices, fleets, reports, machine, boards  # isort: skip  # noqa: F401
+from edgeq.cli import projects, calibration, models, building, sensitivity, evaluate, finetune  # isort: skip  # noqa: F401
+from edgeq.cli import passports, devices, fleets, reports, machine, boards  # isort: skip  # noqa: F401
 
 __all__ = ["app", "main"]
 

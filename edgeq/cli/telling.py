@@ -7,8 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgeq.cli.telling_evaluation import figures
 from edgeq.console import table
-from edgeq.units import format_bytes, format_percent, format_seconds
+from edgeq.units import format_bytes, format_seconds
 
 if TYPE_CHECKING:
     from edgeq.build import Built
@@ -128,7 +129,7 @@ def _built_text(item: Built) -> str:
     if manifest.get("plan"):
         lines.append(_plan_line(manifest))
     if manifest["evaluation"]:
-        lines += _evaluation_lines(manifest["evaluation"])
+        lines += figures(manifest["evaluation"], "  ")
     lines += [f"  {finding.severity:8} {finding.message}" for finding in item.findings]
     for each in item.waived:
         lines.append(f"  waived   {each.finding.message} ({each.waiver.by}: {each.waiver.reason})")
@@ -143,21 +144,6 @@ def _plan_line(manifest: Mapping[str, Any]) -> str:
     plan, image = manifest["plan"], format_bytes(manifest["files"]["image.eqi"]["size"])
     arena, bound = plan["arena_bytes"], plan["arena_bound_bytes"]
     return f"  plan     {plan['records']} records, arena {arena:,} B (lower bound {bound:,} B), image {image}"
-
-
-def _evaluation_lines(told: Mapping[str, Any]) -> list[str]:
-    if told["float_accuracy"] is None:
-        accuracy, count = format_percent(told["accuracy"]), told["samples"]
-        return [
-            f"  accuracy {accuracy} on {count} samples ({told['evaluated_on']}); there is no float model to compare"
-        ]
-    interval = f"{100 * told['drop_low']:+.2f} .. {100 * told['drop_high']:+.2f}"
-    return [
-        f"  accuracy float {format_percent(told['float_accuracy'])}, quantized {format_percent(told['accuracy'])} "
-        f"on the same {told['samples']} samples ({told['evaluated_on']})",
-        f"  loss     {100 * told['drop']:.2f} points ({told['confidence']:.0%} paired interval {interval}), "
-        f"agreement {format_percent(told['agreement'])}",
-    ]
 
 
 def tell_deployed(done: Deployed, name: str, address: str) -> Told:

@@ -62,6 +62,14 @@ def decode_image(data: bytes, what: str) -> Raw:
         ) from error
 
 
+def encode_jpeg(pixels: NDArray[Any], quality: int) -> bytes:
+    """uint8 [h, w, 1 or 3] -> the bytes of a JPEG file."""
+    image_module, _ = _pillow()
+    file = io.BytesIO()
+    image_module.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(file, "JPEG", quality=quality)
+    return file.getvalue()
+
+
 def _pixels(image: Any) -> NDArray[Any]:
     if image.mode.startswith("I"):
         # 16-bit grey; as other decoders to 8 bits do, the upper byte is kept.

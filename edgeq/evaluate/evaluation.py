@@ -122,7 +122,7 @@ def compare(
         **_figures(seen),
         **_classes(seen, variant),
         **_likeness(before, after),
-        "slices": [_rounded(each.to_json()) for each in told],
+        "slices": [rounded(each.to_json()) for each in told],
         "asked": asked.to_json(),
         "evaluated_on": "host",
         "data_sha256": data.sha256,
@@ -201,7 +201,7 @@ def _figures(seen: Predictions) -> dict[str, Any]:
     scorer, loss = seen.scorer(seen.outputs), seen.loss()
     scorers = [scorer] if seen.reference is None else [seen.scorer(seen.reference), scorer]
     interval = loss.at() if loss else None
-    return _rounded(
+    return rounded(
         {
             "samples": len(seen.data),
             "metric": seen.metric.name,
@@ -242,7 +242,7 @@ def _classes(seen: Predictions, variant: Variant) -> dict[str, Any]:
         "float_accuracy": None if before is None else value(accuracy.scorer(before, labels)),
         "agreement": None if before is None else float((decisions(before) == decisions(flat)).mean()),
     }
-    return {**_rounded(found), "calibration_error": _rounded(calibration)}
+    return {**rounded(found), "calibration_error": rounded(calibration)}
 
 
 def _alike(outputs: Array, reference: Array, masks: Array) -> float:
@@ -305,7 +305,8 @@ def _column(values: NDArray[np.float64]) -> Array:
     return values[:, None]
 
 
-def _rounded(document: Mapping[str, Any]) -> dict[str, Any]:
+def rounded(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A document with numbers as files hold them."""
     return {key: _number(item) for key, item in document.items()}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -40,6 +40,17 @@ class Labelled:
         assert found is not None
         return found
 
+    def choose(self, places: Sequence[int]) -> Labelled:
+        """Those at `places`, in that order; the digest stays that of all."""
+        at = list(places)
+        return replace(
+            self,
+            samples=self.samples.choose(at),
+            labels=None if self.labels is None else self.labels[at],
+            targets=None if self.targets is None else self.targets[at],
+            columns={name: tuple(values[place] for place in at) for name, values in self.columns.items()},
+        )
+
     def check(self) -> None:
         """`UsageError` where there is nothing, or not a label for each sample."""
         if not len(self):
@@ -74,11 +85,7 @@ def together(data: Labelled, column: str, said: Said) -> tuple[Labelled, Said]:
 
     outputs = mean(said.outputs).astype(np.float32)
     errors = None if said.errors is None else mean(said.errors)
-    kept = {name: tuple(values[at] for at in first) for name, values in data.columns.items()}
-    labels = None if data.labels is None else data.labels[first]
-    targets = None if data.targets is None else data.targets[first]
-    grouped = replace(data, samples=data.samples.choose(first.tolist()), labels=labels, targets=targets, columns=kept)
-    return grouped, Said(outputs, None, errors)
+    return data.choose(first.tolist()), Said(outputs, None, errors)
 
 
 def _odd(truth: Array, first: NDArray[np.int64]) -> int | None:

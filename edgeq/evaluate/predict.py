@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from edgeq.errors import UsageError
 from edgeq.interface import Interface, Tensor
 from edgeq.model.objects import pack_tflite, unpack_tflite
 from edgeq.model.tflite import read_model
+from edgeq.preprocess import Preprocess
 from edgeq.quantize.host import MICRO, invoke_all
 from edgeq.quantize.outputs import answer
 from edgeq.quantize.samples import Given, Samples, as_samples, each
@@ -44,6 +45,12 @@ class Said:
     outputs: Floats
     answers: Floats | None = None
     errors: NDArray[np.float64] | None = None
+
+    def choose(self, places: Sequence[int]) -> Said:
+        """What was said of the samples at `places`."""
+        at = list(places)
+        answers = None if self.answers is None else self.answers[at]
+        return Said(self.outputs[at], answers, None if self.errors is None else self.errors[at])
 
 
 def inputs_of(interface: Interface, samples: Samples) -> Iterator[list[bytes]]:
@@ -82,6 +89,22 @@ def ask(variant: Variant, x: Given, kernels: str = "xnnpack", progress: Callable
     if variant.rebuilds:
         errors = np.square(np.stack(given) - outputs, dtype=np.float64).mean(axis=1)
     return Said(outputs, answers, errors)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A float model, None where there is none, and its quantized form on `kernels`; `preprocess` is before both."""
+
+    reference: Variant | None
+    quantized: Variant
+    kernels: str
+    preprocess: Preprocess | None = None
+    progress: Callable[[str], None] = lambda _: None
+
+    def ask(self, x: Given) -> tuple[Said | None, Said]:
+        """Both on the same samples."""
+        before = ask(self.reference, x, progress=self.progress) if self.reference else None
+        return before, ask(self.quantized, x, self.kernels, self.progress)
 
 
 def _real(tensor: Tensor, results: list[bytes]) -> Floats:
