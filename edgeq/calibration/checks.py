@@ -49,7 +49,12 @@ CODES = (
 """Every code that a finding of these can have."""
 
 
-_FOLLOWS = {"noise": ("scale", "answers", "sample-size"), "scale": ("answers", "sample-size")}
+_FOLLOWS = {
+    "noise": ("scale", "answers", "labels-disagree", "sample-size"),
+    "scale": ("answers", "labels-disagree", "sample-size"),
+    "orientation": ("answers", "labels-disagree"),
+    "polarity": ("answers", "labels-disagree"),
+}
 """Where the first is an error, the others say the same in other words, or say nothing."""
 
 

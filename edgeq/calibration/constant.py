@@ -21,11 +21,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     facts = evidence.calibration
     if not len(facts):
         return
-    typical = float(np.median(facts.deviations))
-    flat = facts.deviations <= LIMIT * typical
-    audio = np.isfinite(facts.loudness).all()
-    if audio:
-        flat = flat | (facts.loudness <= max(SILENT_RMS, 0.002 * float(np.median(facts.loudness))))
+    flat, audio = flat_samples(facts), is_audio(facts)
     if not flat.any() or _own_class(facts, flat):
         return
     share = float(flat.mean())
@@ -39,6 +35,19 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         share,
         LIMIT,
     )
+
+
+def flat_samples(facts: SetFacts) -> NDArray[np.bool_]:
+    """(n,): which samples say nothing."""
+    flat = facts.deviations <= LIMIT * float(np.median(facts.deviations))
+    if is_audio(facts):
+        flat = flat | (facts.loudness <= max(SILENT_RMS, 0.002 * float(np.median(facts.loudness))))
+    return np.asarray(flat)
+
+
+def is_audio(facts: SetFacts) -> bool:
+    """Whether all of it is int16 audio."""
+    return bool(np.isfinite(facts.loudness).all())
 
 
 def _own_class(facts: SetFacts, flat: NDArray[np.bool_]) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from edgeq.calibration.constant import flat_samples
 from edgeq.calibration.evidence import Evidence, SetFacts, told
 from edgeq.calibration.prints import distances, limit
 from edgeq.finding import Finding
@@ -15,12 +16,15 @@ LIMIT = 0.01
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """Exact copies by content, then near ones by their prints."""
+    """Exact copies by content, then near ones by their prints. Those that say nothing are told by another check."""
     facts = evidence.calibration
-    exact = exact_copies(facts)
+    if not len(facts):
+        return
+    flat = set(np.flatnonzero(flat_samples(facts)).tolist())
+    exact = [place for place in exact_copies(facts) if place not in flat]
     if exact:
         yield _finding("duplicates", facts, exact, "have the same content as another one")
-    near = sorted(set(near_copies(facts)) - set(exact))
+    near = sorted(set(near_copies(facts)) - set(exact) - flat)
     if near:
         yield _finding("near-duplicates", facts, near, "are nearly the same as another one")
 

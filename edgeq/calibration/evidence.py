@@ -86,8 +86,9 @@ class TensorUse:
 class Trial:
     """The same samples, changed as `title` says, `count` of them. Of a classifier: `right` answers `as_given` and
     `changed`, `gained` and `lost` by the change (0 without labels); `told` is how much an answer tells of the sample in
-    shares of what it could, before and after; `surer` is the share of samples with more margin, `margin` the factor in
-    the median. Of an autoencoder: `error` is the median factor of the error."""
+    shares of what it could, before and after; `margin` is the factor of the margin in the median, `surer` by how many
+    standard errors the entropy of an answer falls. Of an autoencoder: `error` is the median factor of the error,
+    `surer` the share of samples with less."""
 
     title: str
     kind: str

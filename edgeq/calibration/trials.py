@@ -12,7 +12,7 @@ from edgeq.calibration.evidence import Floats, Numbers, Trial
 from edgeq.calibration.hypotheses import Facts, Hypothesis, hypotheses
 from edgeq.quantize.golden import spread
 
-FIRST, THEN = 32, 160
+FIRST, THEN = 32, 300
 Answer = Callable[[NDArray[Any]], Floats]
 
 
@@ -65,7 +65,7 @@ class _Bench:
             counts = int(was.sum()), int(now.sum()), int((now & ~was).sum()), int((was & ~now).sum())
         margins, others = margin(given), margin(got)
         factor = float(np.median(others) / max(float(np.median(margins)), 1e-9))
-        surer = float((others > margins).mean())
+        surer = _falls(entropies(given) - entropies(got))
         return Trial(hypothesis.title, hypothesis.kind, len(places), *counts, (told(given), told(got)), surer, factor)
 
 
@@ -93,13 +93,29 @@ def margin(answers: Floats) -> Floats:
     return np.asarray(ordered[:, -1] - ordered[:, -2])
 
 
+def _falls(differences: NDArray[np.float64]) -> float:
+    """The mean in units of its standard error."""
+    if len(differences) < 2:
+        return 0.0
+    return float(differences.mean() / (differences.std(ddof=1) / np.sqrt(len(differences)) + 1e-12))
+
+
+def entropies(answers: Floats) -> NDArray[np.float64]:
+    """(n,): of each answer, in nats."""
+    return np.asarray(_entropy(_shares(answers)))
+
+
 def told(answers: Floats) -> float:
     """How much an answer tells of the sample, in shares of what it could (0: always the same answer): the entropy of
     all answers less that of each."""
-    shifted = answers.astype(np.float64) - answers.max(axis=1, keepdims=True)
-    shares = np.exp(shifted)
-    shares /= shares.sum(axis=1, keepdims=True)
+    shares = _shares(answers)
     return float((_entropy(shares.mean(axis=0)) - _entropy(shares).mean()) / np.log(answers.shape[1]))
+
+
+def _shares(answers: Floats) -> NDArray[np.float64]:
+    """The softmax of each row."""
+    shares: NDArray[np.float64] = np.exp(answers.astype(np.float64) - answers.max(axis=1, keepdims=True))
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True))
 
 
 def _entropy(shares: NDArray[np.float64]) -> Any:
