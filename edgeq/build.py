@@ -35,7 +35,7 @@ from edgeq.quantize.golden import Golden, from_samples, from_seed, make_golden
 from edgeq.quantize.host import MICRO, host_runtime
 from edgeq.quantize.recipe import Recipe
 from edgeq.target import TargetProfile
-from edgeq.waiver import Waived, waive
+from edgeq.waiver import Waived, idle, waive
 
 Progress = Callable[[str], None]
 
@@ -121,7 +121,8 @@ def build(
         papers = Papers(passport(evidence, ingredients, target, left, waived), baseline[family])
         bundle = assemble(ingredients, target, planned, papers, out)
         built.append(Built(bundle, info, evaluations[family].document, tuple(left), tuple(waived)))
-    return built
+    unmet = idle(declared.waivers, [waived for each in built for waived in each.waived])
+    return [replace(each, findings=(*each.findings, *unmet)) for each in built]
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,19 @@ _OF_MODELS = (
         "flash",
         "memory",
     ),
-    *("mode", "operator", "other-runtime", "plan", "preprocess", "ram", "runtime", "signature", "slice", "trial"),
-    "waiver",
+    *(
+        "mode",
+        "operator",
+        "other-runtime",
+        "out-of-distribution",
+        "plan",
+        "preprocess",
+        "ram",
+        "runtime",
+        "signature",
+        "slice",
+    ),
+    *("corruption", "trial", "waiver"),
 )
 _OF_DATA = (
     *("answers", "channels", "class-balance", "class-missing", "clipping", "codes", "constant", "dead-channels"),
@@ -96,16 +107,20 @@ def _waiver(table: Any) -> Waiver:
 
 
 def waive(findings: Sequence[Finding], waivers: Sequence[Waiver]) -> tuple[list[Finding], list[Waived]]:
-    """What stays of `findings`, and what is waived; a waiver that meets nothing becomes a finding of its own."""
+    """What stays of `findings`, and what is waived."""
     by_code = {waiver.code: waiver for waiver in waivers}
     waived = [
         Waived(each, by_code[each.code]) for each in findings if each.code in by_code and each.severity != "error"
     ]
     left = [each for each in findings if each.code not in by_code or each.severity == "error"]
+    return left, waived
+
+
+def idle(waivers: Sequence[Waiver], waived: Sequence[Waived]) -> list[Finding]:
+    """A finding for each waiver that met none: of a whole build, for one target may have what another has not."""
     met = {each.waiver.code for each in waived}
-    idle = [code for code in by_code if code not in met]
-    return [*left, *map(_idle, idle)], waived
-
-
-def _idle(code: str) -> Finding:
-    return Finding("waiver", "info", f"The waiver of '{code}' met no finding.", "Take it out of edgeq.toml.")
+    return [
+        Finding("waiver", "info", f"The waiver of '{each.code}' met no finding.", "Take it out of edgeq.toml.")
+        for each in waivers
+        if each.code not in met
+    ]

@@ -10,7 +10,7 @@ from edgeq.calibration import checks
 from edgeq.errors import UsageError
 from edgeq.finding import Finding
 from edgeq.project import read_project
-from edgeq.waiver import CODES, Waiver, read_waivers, waive
+from edgeq.waiver import CODES, Waiver, idle, read_waivers, waive
 
 ROOT = Path(__file__).resolve().parents[1] / "edgeq"
 FINE = {"code": "memory", "by": "Ada", "reason": "measured"}
@@ -68,6 +68,9 @@ def test_what_is_waived_is_told_apart_and_errors_never_are() -> None:
     left, waived = waive([warning, error, other], [Waiver("memory", "Ada", "measured")])
     assert left == [error, other]
     assert [(each.finding, each.waiver.by) for each in waived] == [(warning, "Ada")]
-    left, waived = waive([other], [Waiver("memory", "Ada", "measured")])
-    assert [finding.code for finding in left] == ["data", "waiver"]
-    assert not waived
+
+
+def test_a_waiver_that_meets_nothing_is_told() -> None:
+    waivers = [Waiver("memory", "Ada", "measured"), Waiver("data", "Bo", "seen")]
+    _, waived = waive([Finding("data", "warning", "Odd.")], waivers)
+    assert [finding.message for finding in idle(waivers, waived)] == ["The waiver of 'memory' met no finding."]

@@ -98,7 +98,7 @@ def _metrics(passport: Mapping[str, Any], measured: Sequence[Figure]) -> list[st
     threshold, smoothing = passport["build"]["threshold"], passport["build"]["smoothing"]
     decided = "the highest output decides" if threshold is None else f"an output counts from {threshold:g} on"
     averaged = f", averaged over {smoothing} outputs" if smoothing > 1 else ""
-    names = dict.fromkeys(figure.name for figure in measured)
+    names = dict.fromkeys(figure.name for figure in measured if not figure.slice)
     lines = [f"- {_plain(name)}" for name in names]
     return ["\n".join(lines), f"In the application {decided}{averaged}; the figures here are of single samples."]
 
@@ -145,15 +145,42 @@ def _analyses(measured: Sequence[Figure]) -> list[str]:
     rows = [
         (
             _plain(figure.name),
-            _plain(figure.slice) or "all",
             f"{figure.value:.4g}",
-            f"{figure.low:.4g} to {figure.high:.4g}" if figure.low is not None and figure.high is not None else "",
+            _ends(figure),
             f"{figure.samples:,}" if figure.samples else "",
             _plain(figure.how),
         )
         for figure in measured
+        if not figure.slice
     ]
-    return [_table(("figure", "slice", "value", "interval", "samples", "how it was obtained"), rows)]
+    head = ("figure", "value", "interval", "samples", "how it was obtained")
+    return [_table(head, rows), *_slices([figure for figure in measured if figure.slice])]
+
+
+def _slices(measured: Sequence[Figure]) -> list[str]:
+    """One row for each slice and metric; they were all obtained in the same way."""
+    if not measured:
+        return []
+    rows: dict[tuple[str, str], dict[str, Figure]] = {}
+    for figure in measured:
+        rows.setdefault((figure.slice, figure.metric), {})[figure.part] = figure
+    head = ("slice", "samples", "metric", "float", "quantized", "lost", "interval")
+    lines = [
+        (
+            _plain(slice_name),
+            f"{next(iter(parts.values())).samples:,}",
+            _plain(metric),
+            *(f"{parts[part].value:.4g}" if part in parts else "" for part in ("float", "quantized", "lost")),
+            _ends(parts["lost"]) if "lost" in parts else "",
+        )
+        for (slice_name, metric), parts in rows.items()
+    ]
+    ways = dict.fromkeys(figure.how for figure in measured)
+    return [f"Slices, {'; '.join(_plain(way) for way in list(ways)[-1:])}:", _table(head, lines)]
+
+
+def _ends(figure: Figure) -> str:
+    return f"{figure.low:.4g} to {figure.high:.4g}" if figure.low is not None and figure.high is not None else ""
 
 
 def _caveats(passport: Mapping[str, Any]) -> list[str]:

@@ -15,15 +15,22 @@ _ACCURACY = "accuracy"
 
 @dataclass(frozen=True)
 class Figure:
-    """`value` of `name` on a `slice` of `samples` samples (0: not told), with its interval where it has one."""
+    """`value` of `name` on a `slice` of `samples` samples (0: not told), with its interval where it has one. `part` is
+    `float`, `quantized` or `lost` where the same is told of both models."""
 
-    name: str
+    metric: str
     value: float
     samples: int
     how: str
     slice: str = WHOLE
+    part: str = ""
     low: float | None = None
     high: float | None = None
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"{self.metric}, {self.part}" if self.part else self.metric
 
 
 def figures(evaluation: Mapping[str, Any] | None) -> list[Figure]:
@@ -41,16 +48,16 @@ def _compared(entry: Mapping[str, Any], name: str, measured: str, whole: Mapping
     """Float, quantized, and what was lost with its interval."""
     metric = _metric(entry, whole)
     samples = _count(entry.get("samples"))
-    for title, key in ((f"{metric}, float", "float_value"), (f"{metric}, quantized", "value")):
+    for part, key in (("float", "float_value"), ("quantized", "value")):
         if is_number(entry.get(key)):
-            yield Figure(title, float(entry[key]), samples, measured, name)
+            yield Figure(metric, float(entry[key]), samples, measured, name, part)
     if is_number(entry.get("drop")):
         low, high = (float(entry[key]) if is_number(entry.get(key)) else None for key in ("drop_low", "drop_high"))
         if low is None or high is None:
-            yield Figure(f"{metric}, lost", float(entry["drop"]), samples, measured, name)
+            yield Figure(metric, float(entry["drop"]), samples, measured, name, "lost")
         else:
             how = f"{measured}; {_interval(whole)}"
-            yield Figure(f"{metric}, lost", float(entry["drop"]), samples, how, name, low, high)
+            yield Figure(metric, float(entry["drop"]), samples, how, name, "lost", low, high)
 
 
 def _metric(entry: Mapping[str, Any], whole: Mapping[str, Any]) -> str:
@@ -64,17 +71,17 @@ def _beside(evaluation: Mapping[str, Any], measured: str) -> Iterator[Figure]:
     """What is told beside the metric itself."""
     samples = _count(evaluation.get("samples"))
     if evaluation.get("metric") != _ACCURACY:
-        for title, key in ((f"{_ACCURACY}, float", f"float_{_ACCURACY}"), (f"{_ACCURACY}, quantized", _ACCURACY)):
+        for part, key in (("float", f"float_{_ACCURACY}"), ("quantized", _ACCURACY)):
             if is_number(evaluation.get(key)):
-                yield Figure(title, float(evaluation[key]), samples, measured)
+                yield Figure(_ACCURACY, float(evaluation[key]), samples, measured, part=part)
     if is_number(evaluation.get("agreement")):
         yield Figure("agreement of both models", float(evaluation["agreement"]), samples, measured)
     calibration = evaluation.get("calibration_error")
     if isinstance(calibration, Mapping):
         how = f"{measured}; {_text(calibration.get('method'))}".rstrip("; ")
-        for title, key in (("float", "float_value"), ("quantized", "value")):
+        for part, key in (("float", "float_value"), ("quantized", "value")):
             if is_number(calibration.get(key)):
-                yield Figure(f"expected calibration error, {title}", float(calibration[key]), samples, how)
+                yield Figure("expected calibration error", float(calibration[key]), samples, how, part=part)
     if is_number(evaluation.get("sqnr_db")):
         of = _text(evaluation.get("sqnr_of")) or "outputs"
         yield Figure(f"SQNR of the {of}, dB", float(evaluation["sqnr_db"]), samples, f"{measured}, against float")

@@ -31,10 +31,18 @@ def test_what_is_known_is_told_and_what_is_not_is_said(document: dict[str, Any])
 
 def test_every_figure_says_how_it_was_obtained(document: dict[str, Any]) -> None:
     lines = section(card(document), "Quantitative Analyses").splitlines()
-    rows = [line for line in lines if line.startswith("| acc") and "| all |" in line]
+    rows = [line for line in lines if line.startswith("| accuracy, ")]
     assert len(rows) == 3
     assert all("measured on the host" in row for row in rows)
     assert "paired bootstrap" in rows[2]
+
+
+def test_slices_have_a_table_of_their_own(document: dict[str, Any]) -> None:
+    text = section(card(document), "Quantitative Analyses")
+    assert "Slices, measured on the host; 95 % interval by paired bootstrap" in text
+    row = next(line for line in text.splitlines() if line.startswith("| label 'circle' |"))
+    assert row.startswith("| label 'circle' | 7 | accuracy | ")
+    assert row.count("|") == 8
 
 
 def test_tables_hold_whatever_a_text_holds(document: dict[str, Any]) -> None:
