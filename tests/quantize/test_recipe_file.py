@@ -20,13 +20,25 @@ overrides = st.builds(
     layer=texts,
     granularity=st.sampled_from(["channel", "tensor"]),
 )
+
+
+def lenient(repairs: tuple[str, ...], **given: object) -> Recipe:
+    """Without repairs where the mode has none, or where they do not go together."""
+    try:
+        return Recipe(repairs=repairs, **given)  # type: ignore[arg-type]
+    except UsageError:
+        return Recipe(**given)  # type: ignore[arg-type]
+
+
 recipes = st.builds(
-    Recipe,
+    lenient,
     mode=st.sampled_from([mode for mode in MODES if mode != "float16"]),
     granularity=st.sampled_from(["channel", "tensor"]),
     io=st.sampled_from(["auto", "float32"]),
     ranges=st.builds(Ranging, st.sampled_from(METHODS), st.floats(0.5, 16), st.floats(0, 0.5)),
-    repairs=st.sets(st.sampled_from(REPAIRS)).map(lambda some: tuple(name for name in REPAIRS if name in some)),
+    repairs=st.sets(st.sampled_from(REPAIRS), max_size=3).map(
+        lambda some: tuple(name for name in REPAIRS if name in some)
+    ),
     overrides=st.lists(overrides, max_size=3).map(tuple),
 )
 

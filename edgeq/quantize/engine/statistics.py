@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from edgeq.errors import ConvertError
 from edgeq.model.info import ModelInfo
 from edgeq.model.tflite import read_model
 from edgeq.quantize.engine.histogram import Histogram
+from edgeq.quantize.engine.steps import Steps
 from edgeq.quantize.samples import Samples, each
 
 Floats = NDArray[np.float32]
@@ -22,7 +23,8 @@ Floats = NDArray[np.float32]
 class TensorStatistics:
     """One tensor between operators, or an input. `lows` and `highs` (n,) are the extremes of each sample; `means`,
     `channel_lows` and `channel_highs` (c,) are over all samples for each channel of the last axis; `histogram` of all
-    values, None where nobody asked for it."""
+    values, None where nobody asked for it; `step` of an input whose values are all multiples of it, at most 255 apart
+    (pixels, features that were 8-bit integers before), else 0."""
 
     name: str
     lows: Floats
@@ -31,6 +33,7 @@ class TensorStatistics:
     channel_lows: Floats
     channel_highs: Floats
     histogram: Histogram | None = None
+    step: float = 0.0
 
     @property
     def low(self) -> float:
@@ -50,6 +53,17 @@ class Statistics:
     tensors: Mapping[str, TensorStatistics]
     count: int
 
+    def without(self, places: Sequence[int]) -> Statistics:
+        """With the extremes of all samples but those at `places`; what is over all samples stays so."""
+        if not places:
+            return self
+        kept = np.delete(np.arange(self.count), places)
+        tensors = {
+            name: replace(tensor, lows=tensor.lows[kept], highs=tensor.highs[kept])
+            for name, tensor in self.tensors.items()
+        }
+        return Statistics(tensors, len(kept))
+
 
 def observe(
     model: bytes, samples: Samples, *, histograms: bool = False, progress: Callable[[int], None] = lambda _: None
@@ -67,7 +81,8 @@ def observe(
         raise ConvertError(
             f"The float model does not run here: {error}", "Check the model with its own tools."
         ) from error
-    seen = {index: _Seen(name, histograms) for index, name in watched.items()}
+    inputs = set(info.subgraphs[0].inputs)
+    seen = {index: _Seen(name, histograms, index in inputs) for index, name in watched.items()}
     for done, values in enumerate(each(samples, info.inputs), 1):
         runner.load([tensor.encode(value) for tensor, value in zip(runner.inputs, values, strict=True)])
         runner.run()
@@ -95,8 +110,9 @@ def watched_tensors(info: ModelInfo) -> dict[int, str]:
 class _Seen:
     """One tensor, as its samples come by."""
 
-    def __init__(self, name: str, histograms: bool) -> None:
+    def __init__(self, name: str, histograms: bool, given: bool) -> None:
         self.name = name
+        self._steps = Steps() if given else None
         self._lows: list[float] = []
         self._highs: list[float] = []
         self._means: NDArray[np.float64] | None = None
@@ -123,6 +139,8 @@ class _Seen:
         self._highs.append(high)
         if self._histogram is not None:
             self._histogram.add(rows)
+        if self._steps is not None:
+            self._steps.add(rows)
 
     def finish(self) -> TensorStatistics:
         """All of it."""
@@ -134,4 +152,5 @@ class _Seen:
             self._means / len(self._lows),
             *self._channels,
             self._histogram,
+            self._steps.size() if self._steps is not None else 0.0,
         )

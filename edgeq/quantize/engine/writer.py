@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.errors import ConvertError, UsageError
+from edgeq.model.info import ModelInfo
 from edgeq.quantize.engine.ranges import Ranges
 from edgeq.quantize.recipe import STATIC, Override, Recipe, weight_bits
 
@@ -143,6 +144,17 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         root.setLevel(level)
+
+
+def modes(model: ModelInfo, recipe: Recipe) -> list[str]:
+    """The mode of each operator of the main graph, in their order, as far as the recipe says."""
+    graph = model.subgraphs[0]
+    found = []
+    for operator in graph.operators:
+        names = [graph.tensors[index].name for index in operator.outputs]
+        chosen = [each.mode for each in recipe.overrides if matches(each, operator.name, names)]
+        found.append(chosen[-1] if chosen else recipe.mode)
+    return found
 
 
 def matches(override: Override, operator: str, outputs: list[str]) -> bool:
