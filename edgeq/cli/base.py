@@ -7,12 +7,14 @@ import inspect
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from edgeq.console import Console
+from edgeq.errors import UsageError
 
 if TYPE_CHECKING:
     from edgeq.materials import Declared
@@ -76,6 +78,24 @@ ManyArgument = Annotated[
     ),
 ]
 Jobs = Annotated[int, typer.Option("--jobs", help="Of several devices so many at once.", min=1, max=256)]
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a build is given, with the project's defaults in place."""
+
+    model: Path
+    data: str | Path | None
+    eval_data: str | Path | None
+    samples: int | None
+    out: Path
+    name: str | None
+
+
+def needed(path: Path | None, message: str, hint: str) -> Path:
+    if path is None:
+        raise UsageError(message, hint)
+    return path
 
 
 def declared(project: Project, labels: Path | None) -> Declared:

@@ -5,49 +5,41 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from edgeq.cli.base import console, declared, open_address
+from edgeq.cli.base import Given, console, open_address
 from edgeq.console import table
 from edgeq.errors import UsageError
 from edgeq.units import format_bytes
 
 if TYPE_CHECKING:
+    from edgeq.materials import Declared
     from edgeq.project import Project
     from edgeq.search.trial import Result
     from edgeq.searched import Searched
-    from edgeq.target import TargetProfile
 
 
 def search_and_tell(
     project: Project,
-    targets: Sequence[TargetProfile],
-    given: Mapping[str, Any],
+    given: Given,
+    said: Declared,
+    names: Sequence[str],
     options: Mapping[str, Any],
     measure: str,
 ) -> None:
-    """Search, build, and print the result; `given` are the arguments of the command, `options` those of `Plan`."""
+    """Search, build, and print the result; `options` are those of `Plan`, `measure` the device that measures."""
     from edgeq.cli.telling import tell_built
     from edgeq.search.search import Plan
     from edgeq.searched import Job, build_searched, document
+    from edgeq.target import load_target
 
-    model, data = given["model"] or project.model, given["data"] or project.data
-    evaluation = given["eval_data"] or project.eval
-    if model is None or data is None or evaluation is None:
+    if given.data is None or given.eval_data is None:
         raise UsageError(
-            "A search needs a model, representative data, and a labelled set that the floor is judged on.",
+            "A search needs representative data, and a labelled set that the floor is judged on.",
             "edgeq build MODEL --target T --data CAL --eval SET --max-accuracy-drop 0.5",
         )
-    if not targets:
+    if not names:
         raise UsageError("There is no target to build for.", "Give --target; 'edgeq targets' lists them.")
-    job = Job(
-        model,
-        data,
-        evaluation,
-        declared(project, given["labels"]),
-        given["samples"],
-        project.root,
-        given["out"] or project.out,
-        project.name or None if given["model"] is None else None,
-    )
+    targets = [load_target(name) for name in names]
+    job = Job(given.model, given.data, given.eval_data, said, given.samples, project.root, given.out, given.name)
     address = project.resolve(measure).address if measure else ""
     found = build_searched(
         job, targets, Plan(**options), device=address, opened_device=open_address, progress=console.progress
