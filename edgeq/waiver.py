@@ -14,30 +14,9 @@ from edgeq.errors import UsageError
 from edgeq.finding import Finding
 
 _OF_MODELS = (
-    *(
-        "alternatives",
-        "arena",
-        "custom",
-        "data",
-        "delegate",
-        "experimental-weights",
-        "firmware-size",
-        "flash",
-        "memory",
-    ),
-    *(
-        "mode",
-        "operator",
-        "other-runtime",
-        "out-of-distribution",
-        "plan",
-        "preprocess",
-        "ram",
-        "runtime",
-        "signature",
-        "slice",
-    ),
-    *("corruption", "trial", "waiver"),
+    *("alternatives", "arena", "corruption", "custom", "data", "delegate", "experimental-weights", "firmware-size"),
+    *("flash", "memory", "mode", "operator", "other-runtime", "out-of-distribution", "plan", "preprocess", "ram"),
+    *("runtime", "signature", "slice", "trial", "waiver"),
 )
 _OF_DATA = (
     *("answers", "channels", "class-balance", "class-missing", "clipping", "codes", "constant", "dead-channels"),

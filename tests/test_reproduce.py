@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +14,10 @@ import tinymodel
 from forged import forged
 from passport_project import build_there, project_folder, write_inputs
 
+from edgeq.asked import Asked
 from edgeq.bundle import Bundle, canonical_json, read_bundle, write_bundle
 from edgeq.errors import UsageError
+from edgeq.materials import Declared
 from edgeq.quantize.recipe import Recipe
 from edgeq.reproduce import first_difference, reproduce
 
@@ -188,6 +191,31 @@ def test_a_model_that_came_quantized_is_reproduced(tmp_path: Path) -> None:
     bundle = build_there(tmp_path)
     shutil.move(tmp_path / "out", tmp_path / "moved")
     assert reproduce(read_bundle(tmp_path / "moved" / bundle.folder.name), tmp_path).same
+
+
+def test_texts_beside_the_samples_are_inputs_too(tmp_path: Path) -> None:
+    write_inputs(tmp_path)
+    (tmp_path / "tiny.tflite").write_bytes(tinymodel.converted().model)
+    with np.load(tmp_path / "eval.npz") as file:
+        arrays = dict(file)
+    speakers = np.array(["ann", "bob"] * 10)
+    np.savez(tmp_path / "eval.npz", **arrays, speaker=speakers)
+    bundle = build_there(tmp_path, declared=Declared(evaluation=Asked("f1", ("speaker",))))
+    assert reproduce(bundle, tmp_path).same
+    speakers[3] = "ann"
+    np.savez(tmp_path / "eval.npz", **arrays, speaker=speakers)
+    difference = reproduce(bundle, tmp_path).difference
+    assert difference is not None and difference.where.startswith("what stands beside '")
+
+
+def test_a_metric_that_is_code_runs_only_where_somebody_says_so(
+    bundle: Bundle, own_project: Path, tmp_path: Path
+) -> None:
+    asked = Asked("mine:score").to_json()
+    build_part = {**json.loads(bundle.path("passport.json").read_text(encoding="utf-8"))["build"], "evaluation": asked}
+    other = forged(bundle, tmp_path / "other", build=build_part)
+    with pytest.raises(UsageError, match=r"The metric of the bundle is the function 'mine:score'"):
+        reproduce(other, own_project)
 
 
 def test_without_data_or_labels(tmp_path: Path) -> None:
