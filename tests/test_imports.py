@@ -46,6 +46,7 @@ LAYERS = (
             "edgeq.candidate",
             "edgeq.check",
             "edgeq.check_data",
+            "edgeq.repair",
             "edgeq.sensitivity",
             "edgeq.finetune",
             "edgeq.evidence",

@@ -47,7 +47,7 @@ class Micro:
         import numpy as np
 
         v, t = self._values, self._tables
-        signal = channels(t, self._windows(chunk.astype(np.int16), last))
+        signal = channels(t, self._windows(np.clip(np.rint(chunk), -32768, 32767).astype(np.int16), last))
         up = signal << np.uint32(v["smoothing_bits"])
         estimates = self._follow(up)
         floor = signal.astype(np.uint64) * np.uint64(t.least_signal) >> np.uint64(NOISE_BITS)
