@@ -39,8 +39,9 @@ class Counter:
     above: int = 0
 
     def add(self, values: NDArray[Any]) -> None:
-        """Count real values of any shape."""
+        """Count real values of any shape; what is no number is not counted."""
         real, edges = np.asarray(values, np.float64).ravel(), self.bins.edges
+        real = real[~np.isnan(real)]
         self.below += int((real < edges[0]).sum())
         self.above += int((real > edges[-1]).sum())
         tensor = self.bins.tensor

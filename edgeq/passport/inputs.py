@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeq.errors import UsageError
 from edgeq.interface import Tensor
 from edgeq.passport.figures import rounded
 from edgeq.passport.histogram import Bins, is_fixed, of_tensor
-from edgeq.quantize.samples import Samples, each
+from edgeq.quantize.samples import Samples, each, sentence
 
 
 class Observed:
@@ -57,9 +58,14 @@ def bins_for(inputs: Sequence[Tensor], samples: Samples) -> tuple[Bins, ...]:
 
 
 def observe(inputs: Sequence[Tensor], bins: Sequence[Bins], samples: Samples) -> list[Observed]:
-    """Every sample of a set, one at a time."""
+    """Every sample of a set, one at a time. `UsageError` names one that is not finite."""
     found = [Observed(tensor.name, edges) for tensor, edges in zip(inputs, bins, strict=True)]
-    for values in each(samples, inputs):
+    for index, values in enumerate(each(samples, inputs)):
         for observed, value in zip(found, values, strict=True):
+            if not np.isfinite(value).all():
+                raise UsageError(
+                    f"{sentence(samples.title(index))} has values that are not finite (NaN or infinity).",
+                    "Clean the data, or the steps of [preprocess] that made them.",
+                )
             observed.add(value)
     return found

@@ -36,10 +36,12 @@ class Score:
         return np.array([((one - other) ** 2).mean() for one, other in zip(given, outputs, strict=True)])
 
     def bins(self, interface: Interface, values: NDArray[np.float64]) -> Bins:
-        """The edges; `values` matter only where the output does not tell them."""
+        """The edges; `values` matter only where the output does not tell them, and only those that are finite."""
+        finite = values[np.isfinite(values)]
+        low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
         if self.kind == RECONSTRUCTION:
-            return even(0.0, 1.5 * float(values.max()))
-        return of_tensor(interface.outputs[-1], float(values.min()), float(values.max()))
+            return even(0.0, 1.5 * high)
+        return of_tensor(interface.outputs[-1], low, high)
 
     def predicted(self, outputs: NDArray[np.float32]) -> list[int] | None:
         """How often each class had the greatest value."""

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edgeq.errors import UsageError
 from edgeq.interface import Tensor
 from edgeq.passport.inputs import bins_for, observe
 from edgeq.quantize.samples import as_samples
@@ -27,6 +28,13 @@ def test_figures_are_those_of_all_values(arrays: dict[str, np.ndarray]) -> None:
         assert sum(told["histogram"]["counts"]) == values.size
     assert found["a"]["histogram"]["above"] == 200, "nothing of 1000 lies within int8 at 0.5"
     assert found["b"]["histogram"]["edges"][0] == pytest.approx(arrays["b"].min())
+
+
+def test_a_sample_that_is_not_finite_is_named() -> None:
+    samples = as_samples(np.array([[0.0, 1], [np.nan, 1]]))
+    tensors = (Tensor("a", (1, 2), "int8", 0.5, 0),)
+    with pytest.raises(UsageError, match="Sample 1 has values that are not finite"):
+        observe(tensors, bins_for(tensors, samples), samples)
 
 
 def test_the_order_of_samples_does_not_matter(arrays: dict[str, np.ndarray]) -> None:

@@ -47,6 +47,17 @@ def test_reconstruction_is_the_mean_of_squares() -> None:
     assert score.predicted(x) is None
 
 
+def test_a_model_that_says_no_numbers_breaks_nothing() -> None:
+    interface = ends((1, 8), (1, 3))
+    score = score_of(interface, plain())
+    for values in (np.array([np.nan, np.inf, 2.0]), np.array([np.nan])):
+        bins = score.bins(interface, values)
+        counter = bins.counter()
+        counter.add(values)
+        assert np.isfinite(bins.edges).all()
+        assert counter.counts.sum() == len(values) - 1
+
+
 def test_the_greatest_value_and_its_class() -> None:
     interface = ends((1, 8), (1, 3))
     score, outputs = score_of(interface, plain()), np.array([[0.1, 0.9, 0], [0.5, 0.2, 0.3]], np.float32)
