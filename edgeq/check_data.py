@@ -15,7 +15,7 @@ from edgeq.calibration.scan import scan
 from edgeq.calibration.watch import unpacked, watch
 from edgeq.dataset import Dataset, open_dataset
 from edgeq.errors import UsageError
-from edgeq.finding import Finding
+from edgeq.finding import Finding, ordered
 from edgeq.model.describe import read_labels
 from edgeq.model.front_end import TFLITE, front_end
 from edgeq.model.names import input_names
@@ -26,6 +26,7 @@ from edgeq.quantize.float_model import check_float
 from edgeq.quantize.recipe import Recipe
 from edgeq.quantize.samples import Samples, each
 from edgeq.quantize.task import in_worker
+from edgeq.waiver import Waived, Waiver, waive
 
 EVALUATED = 1000
 """So many samples of the evaluation set are looked at."""
@@ -35,7 +36,8 @@ Progress = Callable[[str], None]
 @dataclass(frozen=True)
 class DataReport:
     """`used` of `total` samples were looked at; `curve` and `tensors` are empty without a float model, `classes` (how
-    many samples of each, by name) without labels. `notes` say what could not be checked, and why."""
+    many samples of each, by name) without labels. `notes` say what could not be checked, and why; `findings`, errors
+    first, hold none that is `waived`."""
 
     data: str
     used: int
@@ -45,6 +47,7 @@ class DataReport:
     tensors: tuple[TensorUse, ...] = ()
     classes: Mapping[str, int] | None = None
     notes: tuple[str, ...] = ()
+    waived: tuple[Waived, ...] = ()
 
     def worst(self) -> str:
         """The severity of the first finding; "" where there is none."""
@@ -58,6 +61,7 @@ def check_data(
     eval_data: str | Path | None = None,
     labels: Sequence[str] | Path | None = None,
     preprocess: Preprocess | None = None,
+    waivers: Sequence[Waiver] = (),
     samples: int | None = None,
     folder: Path | None = None,
     progress: Progress = lambda _: None,
@@ -88,7 +92,7 @@ def check_data(
             evidence = replace(evidence, model=_watch(float_model, given, others, facts, progress))
     count = len(named) or (evidence.model.classes if evidence.model else 0) or len(opened.classes)
     evidence = replace(evidence, class_count=count)
-    return _report(evidence, wrong, opened, note)
+    return _report(evidence, wrong, opened, note, waivers)
 
 
 def _open(
@@ -139,16 +143,21 @@ def _watch(model: bytes, samples: Samples, others: Samples | None, facts: SetFac
     return unpacked(in_worker(watch, "The look at the data", model, both, options, progress))
 
 
-def _report(evidence: Evidence, wrong: list[Finding], data: Dataset, note: str) -> DataReport:
+def _report(
+    evidence: Evidence, wrong: list[Finding], data: Dataset, note: str, waivers: Sequence[Waiver]
+) -> DataReport:
     facts, model = evidence.calibration, evidence.model
     counts = facts.counts
+    mine = [each for each in waivers if each.code in checks.CODES]
+    left, waived = waive([*wrong, *checks.run(evidence)], mine)
     return DataReport(
         facts.spec,
         len(facts),
         facts.total,
-        (*wrong, *checks.run(evidence)),
+        tuple(ordered(left)),
         model.curve if model else (),
         model.tensors if model else (),
         {facts.class_name(number): count for number, count in counts.items()} if counts else None,
         (*data.notes, *([note] if note else [])),
+        tuple(waived),
     )

@@ -47,6 +47,7 @@ def check_data(
         eval_data=eval_data or project.eval,
         labels=labels or project.labels,
         preprocess=project.preprocess,
+        waivers=project.waivers,
         samples=samples,
         folder=project.root,
         progress=console.progress,
@@ -68,6 +69,7 @@ def tell(report: DataReport) -> tuple[Any, str]:
         "total": report.total,
         "verdict": _verdict(report),
         "findings": [asdict(finding) for finding in report.findings],
+        "waived": [{**asdict(each.finding), "waived": asdict(each.waiver)} for each in report.waived],
         "curve": [asdict(point) for point in report.curve],
         "tensors": [asdict(tensor) for tensor in report.tensors],
         "classes": dict(report.classes) if report.classes else None,
@@ -81,6 +83,8 @@ def tell(report: DataReport) -> tuple[Any, str]:
         lines.append(f"  {finding.severity:9} {finding.code}: {finding.message}")
         if finding.hint and finding.severity != "info":
             lines.append(f"  {'':9} {finding.hint}")
+    for each in report.waived:
+        lines.append(f"  waived    {each.finding.message} ({each.waiver.by}: {each.waiver.reason})")
     if report.curve:
         rows = [
             (point.size, f"{point.median_db:.1f}", f"{min(point.sqnr_db):.1f} .. {max(point.sqnr_db):.1f}")

@@ -1,0 +1,38 @@
+"""Noise is told from data that only looks a little like it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from practice import Case, findings
+
+DRAW = np.random.default_rng(3)
+NOISE = {
+    "uniform pictures": DRAW.uniform(0, 1, (40, 12, 12, 3)),
+    "uniform bytes": DRAW.integers(0, 256, (40, 12, 12, 3)).astype(np.uint8),
+    "normal features": DRAW.normal(3, 2, (40, 20, 10)),
+    "normal vectors": DRAW.normal(0, 1, (60, 64)),
+    "white noise": DRAW.normal(0, 3000, (20, 4000)).astype(np.int16),
+}
+DATA = {
+    "a random walk": DRAW.normal(0, 1, (40, 20, 10)).cumsum(axis=1),
+    "sparse": (DRAW.uniform(size=(60, 20, 10)) < 0.05).astype(np.float64),
+    "heavy tails": DRAW.standard_t(2, (60, 64)),
+    "columns of a table": DRAW.normal(0, 1, (200, 16)) * DRAW.uniform(0.1, 9, 16) + DRAW.uniform(-5, 5, 16),
+    "bursts": DRAW.normal(0, 1, (40, 400)) * np.repeat(DRAW.uniform(0, 3, (40, 20)), 20, axis=1),
+    "a tone in noise": DRAW.normal(0, 1, (20, 2000)) + 3 * np.sin(np.arange(2000) / 5),
+}
+
+
+@pytest.mark.parametrize("name", NOISE)
+def test_noise(tmp_path: Path, name: str) -> None:
+    found = findings(Case(NOISE[name], None), None, tmp_path)
+    assert found["noise"].severity == "error" and found["noise"].actual < found["noise"].limit
+
+
+@pytest.mark.parametrize("name", DATA)
+def test_data(tmp_path: Path, name: str) -> None:
+    found = findings(Case(DATA[name], None), None, tmp_path)
+    assert not {"noise", "noise-samples"} & set(found)
