@@ -14,7 +14,7 @@ from edgeq.quantize.sensitivity import pattern_of
 
 BITS = (8, 4)
 AUGMENTATIONS = ("auto", "none", "mix", "image")
-RATES = {8: 3e-4, 4: 2e-3}
+RATES = {8: 2e-4, 4: 1e-3}
 """Steps of weights, as shares of the largest of their channel."""
 
 

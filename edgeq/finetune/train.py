@@ -38,7 +38,12 @@ class Fed:
         return len(self.values[0])
 
     def take(self, places: Any) -> list[Array]:
+        """The inputs at `places`: a slice, or numbers."""
         return [each[places] for each in self.values]
+
+    def labels_at(self, places: Any) -> NDArray[np.int32] | None:
+        """Likewise their classes."""
+        return None if self.labels is None else self.labels[places]
 
 
 @dataclass(frozen=True)
@@ -91,10 +96,8 @@ class Adam:
 
 
 def train(
-    tf: Any,
-    graph: Graph,
     student: Student,
-    ends: Sequence[Answer],
+    steps: Steps,
     learn: Fed,
     held: Fed,
     settings: Settings,
@@ -106,7 +109,6 @@ def train(
     draw = np.random.default_rng(settings.seed)
     size = min(settings.batch, len(learn))
     how = resolved(settings.augment, [each.shape for each in learn.values], learn.labels is not None)
-    steps = _Steps(tf, graph, student, ends, learn.labels is not None)
     done = Trained(augment=how)
     done.history.append(Epoch(0, float("nan"), *_judge(steps, held, settings.batch), 0.0, 0.0))
     kept = [each.numpy() for each in student.state]
@@ -123,8 +125,7 @@ def train(
             rate = settings.rate * _schedule(far())
             chosen = order[place * size : (place + 1) * size]
             values = augmented(how, learn.take(chosen), draw)
-            labels = None if learn.labels is None else learn.labels[chosen]
-            losses.append(steps.learn(values, labels, rate, MOMENTUM if far() < STILL else 1.0))
+            losses.append(steps.learn(values, learn.labels_at(chosen), rate, MOMENTUM if far() < STILL else 1.0))
             step += 1
             ended = "stopped" if stop() else "minutes" if budget_s and far() >= 1 else ""
             if ended:
@@ -146,15 +147,18 @@ def train(
     return done
 
 
-class _Steps:
-    """The two compiled functions: learn from a batch, look at a batch."""
+class Steps:
+    """The two compiled functions: learn from a batch, look at a batch; each for batches of any size."""
 
     def __init__(self, tf: Any, graph: Graph, student: Student, ends: Sequence[Answer], labelled: bool) -> None:
-        self._tf, self._labelled = tf, labelled
+        self._tf = tf
         wanted = [end.tensor for end in ends]
         adam = Adam(tf, student.trainable)
+        facts = graph.info.inputs
+        values_spec = tuple(tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype) for tensor in facts)
+        labels_spec, number = tf.TensorSpec([None], tf.int32), tf.TensorSpec([], tf.float32)
 
-        @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+        @tf.function(input_signature=[values_spec, labels_spec, number, number])  # type: ignore[untyped-decorator]
         def learn(values: Any, labels: Any, rate: Any, follow: Any) -> Any:
             right = teacher(tf, graph, values, wanted)
             with tf.GradientTape() as tape:
@@ -162,7 +166,7 @@ class _Steps:
             adam.apply(tape.gradient(loss, student.trainable), rate)
             return loss
 
-        @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+        @tf.function(input_signature=[values_spec, labels_spec])  # type: ignore[untyped-decorator]
         def look(values: Any, labels: Any) -> Any:
             right, got = teacher(tf, graph, values, wanted), student.forward(values, wanted)
             return total(tf, ends, got, right, labels if labelled else None), got[-1], right[-1]
@@ -181,26 +185,22 @@ class _Steps:
         count = len(values[0])
         return float(loss), np.reshape(got.numpy(), [count, -1]), np.reshape(right.numpy(), [count, -1])
 
+    def answers(self, fed: Fed, batch: int) -> Array:
+        """The student's last answers (n, m) on all of `fed`."""
+        parts = [slice(at, at + batch) for at in range(0, len(fed), batch)]
+        return np.concatenate([self.look(fed.take(part), fed.labels_at(part))[1] for part in parts])
+
     def _numbers(self, labels: Any) -> Any:
         return self._tf.constant(np.zeros(1, np.int32) if labels is None else labels)
 
 
-def look_at(
-    tf: Any, graph: Graph, student: Student, ends: Sequence[Answer], fed: Fed, batch: int
-) -> tuple[Array, Array]:
-    """The last answers (n, m) of the student and of the float model on all of `fed`."""
-    steps = _Steps(tf, graph, student, ends, False)
-    pairs = [steps.look(fed.take(slice(at, at + batch)), None)[1:] for at in range(0, len(fed), batch)]
-    return np.concatenate([got for got, _ in pairs]), np.concatenate([right for _, right in pairs])
-
-
-def _judge(steps: _Steps, held: Fed, batch: int) -> tuple[float, float]:
+def _judge(steps: Steps, held: Fed, batch: int) -> tuple[float, float]:
     """Loss and agreement on what was held back."""
     losses, same = 0.0, 0
     for at in range(0, len(held), batch):
         part = slice(at, at + batch)
         values = held.take(part)
-        loss, got, right = steps.look(values, None if held.labels is None else held.labels[part])
+        loss, got, right = steps.look(values, held.labels_at(part))
         losses += loss * len(values[0])
         same += int((got.argmax(axis=1) == right.argmax(axis=1)).sum())
     return losses / len(held), same / len(held)

@@ -29,7 +29,7 @@ from edgeq.finetune.settings import Settings, recipe_for
 from edgeq.finetune.source import float_source
 from edgeq.finetune.split import split
 from edgeq.finetune.student import Student, bits_of, weight_ranges
-from edgeq.finetune.train import Fed, look_at, train
+from edgeq.finetune.train import Fed, Steps, train
 from edgeq.model.tflite import read_model
 from edgeq.quantize.engine.pipeline import quantize
 from edgeq.quantize.engine.ranges import ranges
@@ -92,13 +92,14 @@ def _work(work: Work, path: Path, kind: str) -> dict[str, Any]:
 
 
 def _train(work: Work, model: bytes) -> dict[str, Any]:
+    settings = work.settings
+    learned_from, held_back = split(len(work.samples), work.labels, settings.held_back, settings.seed)
     work.progress("loading TensorFlow")
     from edgeq.model.tf import tensorflow
 
-    tf, settings = tensorflow(), work.settings
+    tf = tensorflow()
     graph = read_graph(model)
     recipe = recipe_for(graph.info, settings.bits, settings.mixed)
-    learned_from, held_back = split(len(work.samples), work.labels, settings.held_back, settings.seed)
     learn, held = (_feed(work, graph, places) for places in (learned_from, held_back))
     ends = answers(graph, work.classes)
     if ends[-1].kind != VALUES:
@@ -110,14 +111,15 @@ def _train(work: Work, model: bytes) -> dict[str, Any]:
     tf.random.set_seed(settings.seed)
     student = Student(tf, graph, first, bits)
     work.progress(f"training on {len(learn)} samples, {len(held)} held back")
-    done = train(tf, graph, student, ends, learn, held, settings, work.progress, (work.folder / "stop").exists)
+    steps = Steps(tf, graph, student, ends, work.labels is not None)
+    done = train(student, steps, learn, held, settings, work.progress, (work.folder / "stop").exists)
     work.progress("writing the quantized model")
     learned = student.learned()
     made = OnGrid(
         with_values(model, learned.values), named_ranges(graph, learned.ranges), weight_ranges(graph, learned, bits)
     )
     before = quantize(model, seen, recipe)
-    got, _ = look_at(tf, graph, student, ends, held, settings.batch)
+    got = steps.answers(held, settings.batch)
     right = held.labels if ends[-1].kind != VALUES else None
     judged = _judged(work, made, recipe, work.samples.choose(held_back), right, {"float": model, "before": before}, got)
     return {
