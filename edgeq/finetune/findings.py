@@ -54,6 +54,13 @@ def _imported(found: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _trained(found: dict[str, Any], after: dict[str, Any]) -> Iterator[Finding]:
+    if found["equalized"]:
+        yield Finding(
+            "qat-equalized",
+            "info",
+            "Channels of very different sizes shared a range: they were evened out before training (cross-layer "
+            "equalization), which changes nothing of what the float model computes.",
+        )
     before, count = found["figures"]["before"], found["samples"]["train"]
     if found["best_epoch"] == 0 and found["ended"] != "stopped":
         yield Finding(

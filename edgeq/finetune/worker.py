@@ -7,6 +7,7 @@ file `stop` that appears there ends the training with the best so far. Results: 
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -28,6 +29,7 @@ from edgeq.finetune.scales import named_ranges, shared_ranges
 from edgeq.finetune.settings import Settings, recipe_for
 from edgeq.finetune.source import float_source
 from edgeq.finetune.split import split
+from edgeq.finetune.start import METHOD, start
 from edgeq.finetune.student import Student, bits_of, weight_ranges
 from edgeq.finetune.train import Fed, Steps, train
 from edgeq.model.tflite import read_model
@@ -41,8 +43,6 @@ from edgeq.quantize.samples import Samples, each, stored
 
 OBSERVED = 500
 """Samples that the ranges begin with: more no longer changes them."""
-METHOD = "robust"
-"""How ranges begin: without samples that are not like the others, and with the steps that inputs have already."""
 
 
 @dataclass(frozen=True)
@@ -93,39 +93,40 @@ def _work(work: Work, path: Path, kind: str) -> dict[str, Any]:
 
 def _train(work: Work, model: bytes) -> dict[str, Any]:
     settings = work.settings
+    recipe = recipe_for(read_model(model), settings.bits, settings.mixed)
     learned_from, held_back = split(len(work.samples), work.labels, settings.held_back, settings.seed)
-    work.progress("loading TensorFlow")
-    from edgeq.model.tf import tensorflow
-
-    tf = tensorflow()
-    graph = read_graph(model)
-    recipe = recipe_for(graph.info, settings.bits, settings.mixed)
+    seen = work.samples.choose(learned_from[:OBSERVED])
+    work.progress(f"observing the float model on {len(seen)} samples")
+    begun = start(model, seen, recipe)
+    graph = begun.graph
     learn, held = (_feed(work, graph, places) for places in (learned_from, held_back))
     ends = answers(graph, work.classes)
     if ends[-1].kind != VALUES:
         _check_labels(work, graph)
-    seen = work.samples.choose(learned_from[:OBSERVED])
-    work.progress(f"observing the float model on {len(seen)} samples")
-    first = shared_ranges(graph, ranges(observe(model, seen), Ranging(METHOD)))
-    bits = bits_of(graph, recipe)
+    work.progress("loading TensorFlow")
+    tf = _tensorflow()
     tf.random.set_seed(settings.seed)
-    student = Student(tf, graph, first, bits)
-    work.progress(f"training on {len(learn)} samples, {len(held)} held back")
+    bits = bits_of(graph, recipe)
+    student = Student(tf, graph, begun.ranges, bits)
     steps = Steps(tf, graph, student, ends, work.labels is not None)
+    work.progress(f"training on {len(learn)} samples, {len(held)} held back")
     done = train(student, steps, learn, held, settings, work.progress, (work.folder / "stop").exists)
     work.progress("writing the quantized model")
     learned = student.learned()
     made = OnGrid(
-        with_values(model, learned.values), named_ranges(graph, learned.ranges), weight_ranges(graph, learned, bits)
+        with_values(begun.model, learned.values),
+        named_ranges(graph, learned.ranges),
+        weight_ranges(graph, learned, bits),
     )
-    before = quantize(model, seen, recipe)
-    got = steps.answers(held, settings.batch)
+    models = {"float": model, "before": quantize(model, seen, recipe)}
     right = held.labels if ends[-1].kind != VALUES else None
-    judged = _judged(work, made, recipe, work.samples.choose(held_back), right, {"float": model, "before": before}, got)
+    got = steps.answers(held, settings.batch)
+    judged = _judged(work, made, recipe, work.samples.choose(held_back), right, models, got)
     return {
         "kind": "trained",
         "recipe": recipe.to_json(),
         "labelled": right is not None,
+        "equalized": begun.equalized,
         "augment": done.augment,
         "ended": done.ended,
         "best_epoch": done.best,
@@ -209,6 +210,17 @@ def _feed(work: Work, graph: Graph, places: Sequence[int]) -> Fed:
         for array, value in zip(arrays, values, strict=True):
             array[row] = value[0]
     return Fed(arrays, work.labels_at(places))
+
+
+def _tensorflow() -> Any:
+    """Importing it makes millions of objects that all stay: looking for garbage among them is wasted."""
+    from edgeq.model.tf import tensorflow
+
+    gc.disable()
+    module = tensorflow()
+    gc.freeze()
+    gc.enable()
+    return module
 
 
 def _check_labels(work: Work, graph: Graph) -> None:
