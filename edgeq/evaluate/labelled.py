@@ -20,7 +20,7 @@ Array = NDArray[Any]
 class Labelled:
     """Samples with the class number of each (n,), or None and `targets` (n, ...): numbers of a regression, or masks.
 
-    `columns` are texts beside the samples, by name. `sha256` is that of the content; `title` is for people.
+    `columns` are texts beside the samples, by name. `sha256` is that of the content; `title` and `notes` are for people.
     """
 
     samples: Samples
@@ -29,6 +29,7 @@ class Labelled:
     title: str = "the data"
     targets: Array | None = None
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.samples)
