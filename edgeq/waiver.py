@@ -26,7 +26,7 @@ _OF_DATA = (
 )
 _OF_TRAINING = (
     *("qat-accuracy-drop", "qat-few-samples", "qat-imported", "qat-no-gain", "qat-open-ranges", "qat-parted"),
-    "qat-worse",
+    *("qat-equalized", "qat-worse"),
 )
 CODES = (*_OF_MODELS, *_OF_DATA, *_OF_TRAINING)
 """Every code that a finding can have."""
