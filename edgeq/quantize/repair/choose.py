@@ -41,6 +41,10 @@ GAIN_DB = 0.2
 _PARTS = ((20, 5), (60, 3), (MOST, 2))
 """(up to so many samples, so many parts)."""
 _RANGES = ("robust", "extrapolated", "per-sample", "percentile", "mse", "entropy")
+_RANGES_FEW = ("extrapolated", "robust")
+_FEW = 50
+"""Samples below which these are offered one after the other, and nothing else: so few do not show what a narrower range
+would cut off, and a wider one that measures better now will do so the more on samples to come."""
 _AGAIN = ("robust", "extrapolated", "mse")
 """Methods that are tried again after channels were scaled."""
 _HEADROOMS = {"int8": (1.1, 1.25, 1.5), "int16": (2.0, 8.0)}
@@ -162,6 +166,11 @@ class _Search:
         self.best = self._measure(recipe)
         self._before = self.best.db
 
+    @property
+    def few(self) -> bool:
+        """Whether the samples are too few for a choice among all methods."""
+        return len(self.samples) < _FEW
+
     def attempt(self, what: str, recipe: Recipe) -> bool:
         """Try a change of the best recipe; keep it where it measures better."""
         return self.compete([(what, recipe)])
@@ -235,7 +244,11 @@ def _methods(recipe: Recipe, names: Sequence[str]) -> Iterator[tuple[str, Recipe
 
 
 def _range_stage(search: _Search) -> None:
-    search.compete(list(_methods(search.recipe, _RANGES)))
+    offers = list(_methods(search.recipe, _RANGES_FEW if search.few else _RANGES))
+    if search.few:
+        any(search.attempt(what, recipe) for what, recipe in offers)
+    else:
+        search.compete(offers)
 
 
 def _scaling_stage(search: _Search) -> None:
@@ -244,12 +257,12 @@ def _scaling_stage(search: _Search) -> None:
 
 
 def _again_stage(search: _Search) -> None:
-    if scaling(search.recipe):
+    if scaling(search.recipe) and not search.few:
         search.compete(list(_methods(search.recipe, _AGAIN)))
 
 
 def _headroom_stage(search: _Search) -> None:
-    if not search.recipe.ranges.headroom:
+    if not search.recipe.ranges.headroom and not (search.few and search.recipe.ranges.method == "extrapolated"):
         search.compete(
             [
                 (f"headroom: {room:g}", replace(search.recipe, ranges=replace(search.recipe.ranges, headroom=room)))
