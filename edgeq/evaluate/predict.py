@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,12 +29,15 @@ class Variant:
     model: bytes
     interface: Interface
 
-    @property
+    @cached_property
     def rebuilds(self) -> bool:
-        """Whether its output is as its only input is shaped, as an autoencoder's is."""
+        """Whether its output is as its only input is shaped, as an autoencoder's is, and tells no classes apart."""
         one = len(self.interface.inputs) == len(self.interface.outputs) == 1
         shapes = [_extents(tensor) for tensor in (*self.interface.inputs, *self.interface.outputs)]
-        return one and shapes[0] == shapes[1] != [] and not self.interface.labels
+        if not one or self.interface.labels or not shapes[0] or shapes[0] != shapes[1]:
+            return False
+        last = read_model(self.model).subgraphs[0].operators[-2:]
+        return all(operator.name != "SOFTMAX" for operator in last)
 
 
 @dataclass(frozen=True)
