@@ -20,7 +20,8 @@ Array = NDArray[Any]
 class Labelled:
     """Samples with the class number of each (n,), or None and `targets` (n, ...): numbers of a regression, or masks.
 
-    `columns` are texts beside the samples, by name. `sha256` is that of the content; `title` and `notes` are for people.
+    `columns` are texts beside the samples, by name. `sha256` is that of the content; `title` and `notes` are for
+    people.
     """
 
     samples: Samples
