@@ -45,7 +45,8 @@ for filters, stride in ((8, 1), (16, 2), (24, 2)):
     y = L.ReLU()(L.BatchNormalization(momentum=0.8)(y) if normalized else y)
 y = L.Concatenate()([L.GlobalAveragePooling2D()(y), L.GlobalMaxPooling2D()(y)]) if normalized else L.Flatten()(y)
 model = keras.Model(x, L.Dense(int(labels.max()) + 1, activation="softmax", name="class")(y))
-model.compile(keras.optimizers.Adam(0.01 if normalized else 0.003), "sparse_categorical_crossentropy", metrics=["accuracy"])
+optimizer = keras.optimizers.Adam(0.01 if normalized else 0.003)
+model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
 history = model.fit(images, labels, epochs=epochs, batch_size=32, verbose=0)
 assert history.history["accuracy"][-1] > 0.9, history.history
 model.save(name + ".keras")
