@@ -82,6 +82,7 @@ def build(
     _check_targets(targets, wanted.modes if given is None else (mode,))
     opened = partial(open_dataset, inputs=input_names(model), folder=folder, progress=progress)
     materials = open_materials(data, eval_data, declared, samples, opened, progress)
+    _check_steps(targets, declared.preprocess, materials)
     if given:
         converted = Converted(b"", given[0])
     else:
@@ -171,6 +172,15 @@ def _check_targets(targets: Sequence[TargetProfile], modes: Sequence[str]) -> No
         fit.require([finding for mode in modes for finding in fit.precheck(target, mode)], target)
         runtime_wheels(target)
         host_runtime(target.runtime.kernels)
+
+
+def _check_steps(targets: Sequence[TargetProfile], preprocess: Preprocess | None, given: Materials) -> None:
+    """Whether every target can do the steps of [preprocess], before anything is converted."""
+    if preprocess is None or given.samples is None:
+        return
+    shape = given.samples.read(0)[0].shape
+    for target in targets:
+        fit.require(fit.precheck_steps(preprocess, shape, target), target)
 
 
 def _interface(info: ModelInfo, declared: Declared, given: Materials, model: bytes) -> Interface:

@@ -15,8 +15,9 @@ from edgeq.dataset import keys, open_dataset
 from edgeq.device.device import INVOKE_BYTES, Device, Progress, silent
 from edgeq.errors import UsageError
 from edgeq.interface import Array, Interface
-from edgeq.preprocess import Raw
+from edgeq.preprocess import PreprocessError, Raw, parse
 from edgeq.preprocess.audio import at_rate
+from edgeq.preprocess.fill import check_fills
 from edgeq.quantize.samples import match
 
 REQUEST_S = 1.0
@@ -108,6 +109,7 @@ def _columns(inputs: Sequence[Array], interface: Interface, raw: bool) -> list[A
 def _invoke_raws(device: Device, raws: Sequence[Raw], interface: Interface, progress: Progress) -> Array:
     """Raw outputs as bytes, one row a sample."""
     rows, told = [], time.monotonic()
+    _check_fill(raws, interface)
     if device.describe().get("frontend"):
         # A microcontroller hears its own microphone, at the rate that [preprocess] begins with (a resample step behind
         # that is the device's); a file of another rate is brought to it here.
@@ -119,6 +121,16 @@ def _invoke_raws(device: Device, raws: Sequence[Raw], interface: Interface, prog
             progress(f"{done} of {len(raws)} inputs")
         rows.append(np.frombuffer(device.invoke_raw(item), np.uint8))
     return np.stack(rows)
+
+
+def _check_fill(raws: Sequence[Raw], interface: Interface) -> None:
+    """`UsageError` where the steps make something else of a raw input than the model takes."""
+    steps = parse(interface.preprocess or {})
+    for item in raws:
+        try:
+            check_fills(steps, item, interface.inputs[0].shape)
+        except PreprocessError as error:
+            raise UsageError(error.message, error.hint) from error
 
 
 def _invoke(device: Device, columns: list[Array], count: int, progress: Progress) -> Array:

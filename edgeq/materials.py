@@ -63,7 +63,8 @@ class Materials:
     @property
     def notes(self) -> tuple[str, ...]:
         """What was noticed in the data."""
-        return self.calibration.notes if self.calibration else ()
+        both = (self.calibration.notes if self.calibration else (), self.evaluation.notes if self.evaluation else ())
+        return tuple(dict.fromkeys(note for notes in both for note in notes))
 
     def told(self) -> dict[str, Any] | None:
         """The `calibration` of a manifest (docs/bundle.md)."""

@@ -109,6 +109,7 @@ def declared(project: Project, labels: Path | None) -> Declared:
         smoothing=project.smoothing,
         waivers=project.waivers,
         about=project.about,
+        evaluation=project.evaluation,
     )
 
 

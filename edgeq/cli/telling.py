@@ -29,11 +29,13 @@ SHOWN = 10
 
 def tell_targets() -> Told:
     """Every profile that can be found."""
-    from edgeq.target import all_targets
+    from edgeq.target import all_targets, broken_targets
 
     found = list(all_targets())
     rows = [(item.name, item.title, item.cpu.arch, format_bytes(item.ram_free_bytes), item.evidence) for item in found]
-    return [asdict(item) for item in found], table(("target", "what", "arch", "free RAM", "evidence"), rows)
+    shown = table(("target", "what", "arch", "free RAM", "evidence"), rows)
+    broken = [f"left out: {error.message}" for error in broken_targets()]
+    return [asdict(item) for item in found], "\n".join([shown, *([""] if broken else []), *broken])
 
 
 def tell_checked(found: Sequence[Checked]) -> Told:

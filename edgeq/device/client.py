@@ -251,7 +251,7 @@ class Client:
 def device_error(name: str, code: Any, reason: Any) -> DeviceError:
     """What the device's number and reason mean to a person."""
     status = Status(code) if isinstance(code, int) and code in Status.__members__.values() else Status.UNKNOWN
-    text = reason if isinstance(reason, str) and reason else status.name.lower().replace("_", " ")
+    text = reason.rstrip(".") if isinstance(reason, str) and reason else status.name.lower().replace("_", " ")
     return DeviceError(
         f"{name} says no: {text}.", _HINTS.get(status, "'edgeq releases' shows what serves now."), status
     )

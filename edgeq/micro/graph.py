@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.errors import ConvertError
+from edgeq.model.constants import place_of
 from edgeq.model.flatbuffer import FlatBuffer, Table, damaged
 from edgeq.model.tflite import Operator, Subgraph, TensorInfo, read_model
 
@@ -124,7 +125,7 @@ def read_graph(data: bytes) -> Graph:
     """The main graph of a file. `ArtifactError` where it is damaged, `ConvertError` for what cannot be planned."""
     info = read_model(data)
     root = FlatBuffer(data).root()
-    buffers = [buffer.vector(0, 1) for buffer in root.tables(4)]
+    buffers = [place_of(buffer) for buffer in root.tables(4)]
     tables = list(root.tables(2))
     graphs = [
         _graph(data, table, graph, buffers, table is tables[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import flatbuffers
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,19 +15,38 @@ from edgeq.model.schema import OPERATORS, TENSOR_TYPES
 TYPES = {name: number for number, (name, _) in enumerate(TENSOR_TYPES)}
 
 
+ALIGNMENT = 16
+"""Of the bytes of a buffer, as the schema demands: kernels read vectors from them."""
+
+
 def unpack_tflite(model: bytes) -> Any:
     """A file as `ModelT` of the schema's generated code. The file's structure must have been verified before."""
-    return _tools().read_model_from_bytearray(bytearray(model))
+    unpacked = _tools().read_model_from_bytearray(bytearray(model))
+    for buffer in unpacked.buffers:
+        if buffer.size and buffer.offset > 1:  # behind the FlatBuffer, where older runtimes and TFLM do not look
+            buffer.data = np.frombuffer(model, np.uint8, buffer.size, buffer.offset)
+        buffer.offset = buffer.size = 0
+    return unpacked
 
 
 def pack_tflite(model: Any) -> bytes:
-    """The reverse of `unpack_tflite`, without what buffers hold that nothing refers to any more."""
+    """The reverse of `unpack_tflite`, all within the FlatBuffer, without what buffers hold that nothing refers to any
+    more."""
     used = {tensor.buffer for graph in model.subgraphs for tensor in graph.tensors}
     used |= {entry.buffer for entry in model.metadata or ()}
     for index, buffer in enumerate(model.buffers):
         if index not in used:
             buffer.data = None
-    return bytes(_tools().convert_object_to_bytearray(model))
+    builder = _Builder(1024)
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())
+
+
+class _Builder(flatbuffers.Builder):  # type: ignore[misc]
+    """The schema's Python code does not know that bytes of a buffer are aligned."""
+
+    def StartVector(self, elemSize: int, numElems: int, alignment: int) -> Any:
+        return super().StartVector(elemSize, numElems, ALIGNMENT if elemSize == 1 else alignment)
 
 
 def symmetric(scales: NDArray[Any], axis: int) -> Any:

@@ -40,7 +40,7 @@ def labelled(
     targets = data.require_targets() if labels is None else None
     beside = read_columns(data, columns)
     digest = data.digest(progress=progress)
-    return Labelled(prepared(data, preprocess, every), labels, digest, data.spec, targets, beside)
+    return Labelled(prepared(data, preprocess, every), labels, digest, data.spec, targets, beside, data.notes)
 
 
 def model_input(raw: Raw, preprocess: Preprocess | None, title: str = "the input") -> Array:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from edgeq.errors import ConvertError, UsageError
 from edgeq.model.info import ModelInfo
+from edgeq.model.objects import pack_tflite, unpack_tflite
 from edgeq.quantize.engine.ranges import Ranges
 from edgeq.quantize.recipe import STATIC, Override, Recipe, weight_bits
 
@@ -40,7 +41,8 @@ def write(model: bytes, recipe: Recipe, ranges: Ranges, weights: WeightRanges | 
             for scope, operation, mode, granularity in _rules(recipe):
                 _configure(quantizer, scope, operation, mode, granularity)
             given = _given(ranges, weights or {}) if recipe.needs_samples else None
-            return bytes(quantizer.quantize(given).quantized_model)
+            made = bytes(quantizer.quantize(given).quantized_model)
+            return pack_tflite(unpack_tflite(made))  # the library puts large buffers behind the FlatBuffer
         except (
             ValueError,
             RuntimeError,
