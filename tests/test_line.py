@@ -54,7 +54,7 @@ def test_resnet_on_cifar_10(shared_models: Path, tmp_path: Path, lent_home: Path
     assert np.abs(on_pi.astype(int) - here).max() <= targets[0].runtime.golden_tolerance
 
     evaluation = built[0].bundle.manifest["evaluation"]
-    assert evaluation["agreement"] >= 0.97
+    assert evaluation["agreement"] >= 0.94
     accuracy = float((on_pi.argmax(1) == images["y"]).mean())
     assert accuracy == pytest.approx(evaluation["accuracy"], abs=0.011)
     told = render(report(runs), ".md")
