@@ -133,20 +133,21 @@ def _measure(
 ) -> tuple[dict[str, float], str]:
     """The median latency of each on the device, by the recipe's digest, with its unit and how it was obtained."""
     before = next((release.n for release in device.releases() if release.serving), None)
-    found, how = {}, ""
-    try:
-        for candidate in candidates:
-            progress(f"measuring {told(candidate.recipe)}")
+    found, how = dict[str, float](), ""
+    for candidate in candidates:
+        progress(f"measuring {told(candidate.recipe)}")
+        try:
             with TemporaryDirectory(prefix="edgeq-") as folder:
                 (built,) = _build(job, target, candidate.recipe, Path(folder), None, progress)
                 deploy(built.bundle, device, progress, allow_interface_change=True)
             run = bench(device, probes=(), progress=progress)
-            series = next(each for each in run.series if each.name in ("invoke", "instructions"))
-            found[candidate.recipe.sha256] = summarize(series.values).p50
-            how = f"{series.unit}, {series.how} on {device.address}"
-    finally:
-        if before is not None:
-            device.activate(before)
+        finally:
+            # After each, not at the end: a microcontroller has two slots, and the next one takes what does not serve.
+            if before is not None:
+                device.activate(before)
+        series = next(each for each in run.series if each.name in ("invoke", "instructions"))
+        found[candidate.recipe.sha256] = summarize(series.values).p50
+        how = f"{series.unit}, {series.how} on {device.address}"
     return found, how
 
 
