@@ -14,7 +14,7 @@ import edgeq
 from edgeq.errors import ArtifactError, UsageError
 from edgeq.run import VERDICTS, Run, Series, read_run
 from edgeq.stats import bounds, interval, outliers, summarize
-from edgeq.units import format_percent, format_seconds
+from edgeq.units import format_percent, format_seconds, three_digits
 
 CONFIDENCE = 0.95
 EMULATED = "QEMU: timing is not the hardware's"
@@ -52,9 +52,10 @@ class Figure:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Float and quantized model on the same samples, and the loss in between as a fraction, with its interval.
+    """Float and quantized model on the same samples, and the loss in between, with its interval. `title` names the
+    metric; `fraction` says whether it lies between 0 and 1, and losses are told in points.
 
-    Of a model that came quantized there is only its own accuracy.
+    Of a model that came quantized there is only its own figure.
     """
 
     samples: int
@@ -65,6 +66,8 @@ class Accuracy:
     confidence: float
     method: str
     evaluated_on: str
+    title: str = "accuracy"
+    fraction: bool = True
 
     @property
     def figures(self) -> tuple[Figure, ...]:
@@ -269,21 +272,29 @@ def _accuracy(run: Run) -> Accuracy | None:
     if data is None:
         return None
     try:
-        at = f"evaluated on {data['evaluated_on']}"
+        at, title, unit = f"evaluated on {data['evaluated_on']}", str(data.get("title", "accuracy")), data.get("unit")
+        unit = "fraction" if unit is None else str(unit)
+        named = title[:1].upper() + title[1:]
+        value = data.get("value", data.get("accuracy"))
+        before = data.get("float_value", data.get("float_accuracy"))
 
-        def figure(name: str, label: str, low: float | None = None, high: float | None = None) -> Figure:
-            return Figure(name, label, float(data[name]), "fraction", "measured", low, high, at=at)
+        def figure(name: str, label: str, value: Any, unit: str, *bounds: float) -> Figure:
+            low, high = bounds or (None, None)
+            return Figure(name, label, float(value), unit, "measured", low, high, at=at)
 
-        paired = data["float_accuracy"] is not None
+        bounds = (float(data["drop_low"]), float(data["drop_high"])) if before is not None else ()
+        agreement = data.get("agreement")
         return Accuracy(
             samples=int(data["samples"]),
-            float_accuracy=figure("float_accuracy", "Float accuracy") if paired else None,
-            accuracy=figure("accuracy", "Quantized accuracy"),
-            agreement=figure("agreement", "Agreement of both") if paired else None,
-            drop=figure("drop", "Accuracy loss", float(data["drop_low"]), float(data["drop_high"])) if paired else None,
+            float_accuracy=None if before is None else figure("float_accuracy", f"Float {title}", before, unit),
+            accuracy=figure("accuracy", f"Quantized {title}", value, unit),
+            agreement=None if agreement is None else figure("agreement", "Agreement of both", agreement, "fraction"),
+            drop=figure("drop", f"{named} loss", data["drop"], unit, *bounds) if before is not None else None,
             confidence=float(data["confidence"]),
             method=str(data["method"]),
             evaluated_on=str(data["evaluated_on"]),
+            title=title,
+            fraction=unit == "fraction",
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f"{run.path}: the evaluation in the run is damaged: {error!r}.", "Bench again.") from error
@@ -370,15 +381,23 @@ def golden_words(golden: Mapping[str, Any]) -> str:
 
 def loss_words(accuracy: Accuracy, mode: str) -> str:
     """What quantization cost, in percentage points with its interval; of a model that came quantized what it has."""
-    drop = accuracy.drop
+    drop, rest = accuracy.drop, f"{accuracy.accuracy.at}, {accuracy.samples} samples"
     if drop is None:
-        right = f"{format_percent(accuracy.accuracy.value)} accuracy"
-        return f"{mode} reaches {right} ({accuracy.accuracy.at}, {accuracy.samples} samples)"
-    bounds = f"{points(drop.low or 0)} .. {points(drop.high or 0)}"
-    rest = f"{accuracy.confidence * 100:g} % interval {bounds}, {drop.at}, {accuracy.samples} samples"
+        value = accuracy.accuracy.value
+        right = (
+            format_percent(value) if accuracy.fraction else f"{three_digits(value)} {accuracy.accuracy.unit}".strip()
+        )
+        return f"{mode} reaches {right} {accuracy.title} ({rest})"
+
+    def told(value: float) -> str:
+        return points(value) if accuracy.fraction else three_digits(value)
+
+    unit = "points" if accuracy.fraction else f"{drop.unit} of {accuracy.title}".strip()
+    words = unit if accuracy.title == "accuracy" or not accuracy.fraction else f"{unit} of {accuracy.title}"
+    interval = f"{accuracy.confidence * 100:g} % interval {told(drop.low or 0)} .. {told(drop.high or 0)}"
     if drop.value < 0:
-        return f"{mode} gains {points(-drop.value)} points (as a loss: {rest})"
-    return f"{mode} loses {points(drop.value)} points ({rest})"
+        return f"{mode} gains {told(-drop.value)} {words} (as a loss: {interval}, {rest})"
+    return f"{mode} loses {told(drop.value)} {words} ({interval}, {rest})"
 
 
 def points(fraction: float) -> str:

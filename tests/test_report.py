@@ -147,6 +147,22 @@ def test_a_gain_is_a_gain_and_no_evaluation_is_said() -> None:
     assert any("built without labelled data" in note for note in none.notes)
 
 
+def test_another_metric_has_its_own_name_and_unit() -> None:
+    run = read_run(LOCAL)
+    error = {
+        **run.release["evaluation"],
+        **{"accuracy": None, "float_accuracy": None, "agreement": None, "title": "mean absolute error"},
+        **{"unit": "degrees", "value": 1.25, "float_value": 1.2, "drop": 0.05, "drop_low": 0.01, "drop_high": 0.09},
+    }
+    section = told(run, evaluation=error)
+    assert "loses 0.0500 degrees of mean absolute error (95 % interval 0.0100 .. 0.0900" in section.headline
+    assert section.accuracy is not None
+    labels = {figure.name: figure.label for figure in section.accuracy.figures}
+    assert labels["accuracy"] == "Quantized mean absolute error" and "agreement" not in labels
+    f1 = {**run.release["evaluation"], "title": "F1", "unit": "fraction", "value": 0.8, "float_value": 0.81}
+    assert "points of F1" in told(run, evaluation={**f1, "accuracy": None}).headline
+
+
 def test_a_damaged_evaluation_is_named() -> None:
     with pytest.raises(ArtifactError, match=r"local-measured\.json: the evaluation in the run is damaged"):
         told(read_run(LOCAL), evaluation={"samples": 3})

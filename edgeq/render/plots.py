@@ -83,16 +83,18 @@ def _accuracy(section: Section) -> Iterator[str]:
     names = ((found.float_accuracy, "Float"), (found.accuracy, section.mode))
     items = [svg.Item(name, figure.value, figure_text(figure), figure.how) for figure, name in names if figure]
     aside, how = f"{found.accuracy.at}, {found.samples} samples", found.accuracy.how
-    title = "Accuracy, float and quantized" if found.float_accuracy else "Accuracy"
-    yield _figure(title, how, svg.bars(items, "Accuracy", "percent"), aside)
+    named = found.title[:1].upper() + found.title[1:]
+    title = f"{named}, float and quantized" if found.float_accuracy else named
+    yield _figure(title, how, svg.bars(items, named, "percent" if found.fraction else found.accuracy.unit), aside)
     drop = found.drop
     if drop is None:
         return
-    low, high = (drop.low or 0) * 100, (drop.high or 0) * 100
+    factor, unit = (100, "percentage points lost") if found.fraction else (1, f"{drop.unit} lost".strip())
+    low, high = (drop.low or 0) * factor, (drop.high or 0) * factor
     text = f"{figure_text(drop)} ({interval_text(drop)})"
-    item = svg.Item("", drop.value * 100, text, drop.how, low, high)
-    plot = svg.dots([item], "Accuracy lost to quantization", "percentage points lost", zero="no loss")
-    yield _figure("Accuracy lost", drop.how, plot, f"{found.confidence * 100:g} % interval: {found.method}; {drop.at}")
+    item = svg.Item("", drop.value * factor, text, drop.how, low, high)
+    plot = svg.dots([item], f"{named} lost to quantization", unit, zero="no loss")
+    yield _figure(f"{named} lost", drop.how, plot, f"{found.confidence * 100:g} % interval: {found.method}; {drop.at}")
 
 
 def _power(section: Section) -> Iterator[str]:

@@ -35,23 +35,27 @@ def amount(value: float, unit: str) -> str:
         return f"{three_digits(value / 1e3)} W" if abs(value) >= 1e3 else f"{three_digits(value)} mW"
     if unit == "uj":
         return f"{three_digits(value)} uJ"
-    return f"{three_digits(value)} {'inf/s' if unit == 'per_s' else unit}"
+    return f"{three_digits(value)} {'inf/s' if unit == 'per_s' else unit}".rstrip()
 
 
 def figure_text(figure: Figure) -> str:
     """The value alone: `1.23 ms`, `812 inf/s`, `0.3 points`."""
-    return f"{points(figure.value)} points" if figure.name == "drop" else amount(figure.value, figure.unit)
+    return f"{points(figure.value)} points" if _in_points(figure) else amount(figure.value, figure.unit)
 
 
 def interval_text(figure: Figure) -> str:
     """Its interval, `1.21 .. 1.25 ms`, or nothing."""
     if figure.low is None or figure.high is None:
         return ""
-    if figure.name == "drop":
+    if _in_points(figure):
         return f"{points(figure.low)} .. {points(figure.high)} points"
     low, high = amount(figure.low, figure.unit), amount(figure.high, figure.unit)
     number, _, unit = low.rpartition(" ")
     return f"{number} .. {high}" if high.endswith(f" {unit}") else f"{low} .. {high}"
+
+
+def _in_points(figure: Figure) -> bool:
+    return figure.name == "drop" and figure.unit == "fraction"
 
 
 def tag(figure: Figure) -> str:
