@@ -10,7 +10,7 @@ from edgeq.finetune.graph import Graph
 
 CLASSES, CHANCES, VALUES = "classes", "chances", "values"
 STRIPPED = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
-TEMPERATURE = 2.0
+TEMPERATURE = 4.0
 """By how much the classes' answers are softened, so that the wrong ones tell something too."""
 
 
