@@ -16,7 +16,7 @@ from edgeq.finding import Finding
 _OF_MODELS = (
     *("alternatives", "arena", "corruption", "custom", "data", "delegate", "experimental-weights", "firmware-size"),
     *("flash", "memory", "mode", "operator", "other-runtime", "out-of-distribution", "plan", "preprocess", "ram"),
-    *("runtime", "signature", "slice", "trial", "waiver"),
+    *("runtime", "signature", "slice", "tflm", "trial", "waiver"),
 )
 _OF_DATA = (
     *("answers", "channels", "class-balance", "class-missing", "clipping", "codes", "constant", "dead-channels"),
@@ -31,7 +31,7 @@ _OF_TRAINING = (
 CODES = (*_OF_MODELS, *_OF_DATA, *_OF_TRAINING)
 """Every code that a finding can have."""
 _KEYS = ("code", "by", "reason")
-_EXAMPLE = 'Write code = "other-runtime", by = "Ada", reason = "measured on the board" below [[waivers]].'
+_EXAMPLE = 'Write code = "other-runtime", "tflm", by = "Ada", reason = "measured on the board" below [[waivers]].'
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,7 @@ HEAVY = {
     ("serial",): ("edgeq.link",),
     ("ai_edge_litert", "tflite_runtime"): ("edgeq.runtime", "edgeq.model"),
     ("litert_quantizer",): ("edgeq.quantize",),
+    ("tflite_micro",): ("edgeq.quantize",),
     ("dask", "distributed"): ("edgeq.search",),
     ("PIL",): ("edgeq.dataset",),
     ("sklearn",): ("edgeq.demo", "edgeq.init", "edgeq.init_worker"),

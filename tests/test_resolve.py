@@ -109,7 +109,7 @@ def test_the_place_of_a_runtime(text: str, place: str | None) -> None:
 versions = st.from_regex(r"[0-9]{0,2}(\.[0-9]{0,3})?[a-z]?", fullmatch=True)
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(
     st.builds(
         Situation,

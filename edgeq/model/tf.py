@@ -7,6 +7,7 @@ own names); that becomes one float `.tflite`, and every quantized variant starts
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
@@ -27,7 +28,9 @@ class FrozenGraph:
 
 
 def tensorflow() -> ModuleType:
-    """TensorFlow, imported at the first call."""
+    """TensorFlow, imported at the first call, without scikit-learn, which Keras would load for wrappers of its own: a
+    quarter of the time."""
+    sys.modules.setdefault("sklearn", None)  # type: ignore[arg-type]
     import tensorflow
 
     module: ModuleType = tensorflow

@@ -71,7 +71,7 @@ def test_a_recipe_survives_its_file(recipe: Recipe, tmp_path_factory: pytest.Tem
 def test_what_is_wrong_is_told_with_the_file(text: str, words: str, tmp_path: Path) -> None:
     path = tmp_path / "r.toml"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(UsageError, match="r.toml") as caught:
+    with pytest.raises(UsageError, match=r"r\.toml") as caught:
         read_recipe(path)
     assert words in caught.value.message and caught.value.hint
 
