@@ -10,9 +10,12 @@ import pytest
 from faults import ANY, FAULTS, LABELLED, Fault
 from practice import Case, bars, bars_case, findings, loud
 
+# These pictures stay pictures of another class, red bars blue ones and lying bars standing ones: without labels nothing
+# tells. `test_clean.py` has real pictures for that.
+SYMMETRIC = ("channels", "orientation")
 CASES = [
     *((fault, True) for fault in FAULTS),
-    *((fault, False) for fault in FAULTS if fault.needs != LABELLED and fault.code != "orientation"),
+    *((fault, False) for fault in FAULTS if fault.needs != LABELLED and fault.code not in SYMMETRIC),
 ]
 
 
