@@ -19,7 +19,6 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -166,13 +165,18 @@ def _judge(source: bytes, model: bytes, x: Array, y: Array) -> Judged:
 
 
 def _line(case: str, model: str, title: str, judged: Sequence[Judged], share: float) -> Line:
-    # Folds that judge the same pictures are no new samples: of each picture the mean counts.
-    together = partial(np.mean, axis=0) if title == "raw" else np.concatenate
-    right, float_right = together([j.right for j in judged]), together([j.float_right for j in judged])
+    right, float_right = (
+        _together(rows, title) for rows in ([j.right for j in judged], [j.float_right for j in judged])
+    )
     lost, low, high = paired_difference(float_right, right, confidence=0.95, resamples=10_000, seed=0)
     sqnr = float(np.mean([each.sqnr_db for each in judged]))
     accuracies = float(float_right.mean()) * 100, float(right.mean()) * 100
     return Line(case, model, title, len(right), *accuracies, lost * 100, low * 100, high * 100, sqnr, share)
+
+
+def _together(rows: list[Array], title: str) -> Array:
+    """Folds that judge the same pictures are no new samples: of each picture the mean counts."""
+    return np.asarray(np.mean(rows, axis=0)) if title == "raw" else np.concatenate(rows)
 
 
 def _text(line: Line) -> str:

@@ -30,7 +30,7 @@ samples = np.random.default_rng(0).normal(size=(96, 8, 8, 2)).astype("float32")
 labels = samples.mean((1, 2, 3)) > 0
 model = tfmot.quantization.keras.quantize_model(plain)
 model.compile("adam", "sparse_categorical_crossentropy")
-model.fit(samples, labels, epochs=1, verbose=0)
+model.fit(samples, labels, batch_size=24, epochs=1, verbose=0)
 model.save("wrapped.h5")
 model.save("saved")
 np.save("x.npy", samples)
