@@ -154,8 +154,9 @@ def test_the_caller_never_imports_tensorflow() -> None:
 def test_images_keep_their_accuracy(shared_models: Path, tmp_path: Path) -> None:
     """CIFAR-10 ResNet-8 for the Raspberry Pi: int8 agrees with float on at least 94 % of the labelled samples.
 
-    Measured over five draws of the calibration samples: 95.0 to 97.5 %; TensorFlow's quantizer 96.0 to 98.5, at the same
-    signal-to-noise ratio (28 dB)."""
+    Measured over five draws of the calibration samples: 95.0 to 97.5 %; TensorFlow's quantizer 96.0 to 98.5, at the
+    same signal-to-noise ratio (28 dB).
+    """
     (built,) = build(
         shared_models / "ic_resnet8.h5",
         [load_target("rpi4")],
