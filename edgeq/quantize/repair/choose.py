@@ -272,11 +272,13 @@ def _headroom_stage(search: _Search) -> None:
 
 
 def _weight_stage(search: _Search) -> None:
-    coarse = any(weight_bits(mode) == 4 for mode in search.recipe.modes)
-    if coarse and not set(search.recipe.repairs) & set(ALONE):
-        for name in ("clip-weights", "round-weights"):
-            search.attempt(f"repair: {name}", _with(search.recipe, name))
-    search.attempt("repair: correct-biases", _with(search.recipe, "correct-biases"))
+    names = ["round-weights", "correct-biases"]
+    if any(weight_bits(mode) == 4 for mode in search.recipe.modes):
+        names.insert(0, "clip-weights")
+    if set(search.recipe.repairs) & set(ALONE):
+        names = names[-1:]
+    for name in names:
+        search.attempt(f"repair: {name}", _with(search.recipe, name))
 
 
 def _with(recipe: Recipe, name: str) -> Recipe:
