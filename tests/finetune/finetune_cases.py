@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import networks
+import floatgraphs
 import numpy as np
 from once import once
 
@@ -45,8 +45,8 @@ for name in ("marked", "int8"):
 
 @functools.cache
 def made() -> Path:
-    """The folder of `networks.make`."""
-    return once("qat-networks", networks.make)
+    """The folder of `floatgraphs.make`."""
+    return once("qat-networks", floatgraphs.make)
 
 
 @functools.cache

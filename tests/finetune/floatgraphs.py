@@ -1,6 +1,6 @@
 """Small networks that hold every operator that is trained through, and what a training graph says of them.
 
-Run as `python networks.py FOLDER`: it makes `<name>.tflite`, runs the graph in TensorFlow on a batch, and leaves
+Run as `python floatgraphs.py FOLDER`: it makes `<name>.tflite`, runs the graph in TensorFlow on a batch, and leaves
 `<name>.npz` with `x` and `y`. TensorFlow stays in that process.
 """
 
