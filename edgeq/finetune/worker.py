@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import gc
 import json
-import os
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeq.errors import EdgeqError, UsageError
+from edgeq.errors import UsageError
 from edgeq.finetune.graph import Graph, read_graph
 from edgeq.finetune.imported import is_marked, unmark
 from edgeq.finetune.loss import VALUES, answers
@@ -40,6 +38,7 @@ from edgeq.quantize.float_model import check_float
 from edgeq.quantize.outputs import Floats, Runner, sqnr_db
 from edgeq.quantize.recipe import Ranging, Recipe
 from edgeq.quantize.samples import Samples, each, stored
+from edgeq.quantize.served import serve, tell
 
 OBSERVED = 500
 """Samples that the ranges begin with: more no longer changes them."""
@@ -65,21 +64,16 @@ class Work:
 
 def main(folder: Path, status: int) -> int:
     """Do the job in `folder`; exit code 0, or 1 where `error.json` says what went wrong."""
-    try:
-        told = json.loads((folder / "job.json").read_text(encoding="utf-8"))
-        labels = np.load(folder / "labels.npy").astype(np.int32) if (folder / "labels.npy").is_file() else None
-        settings = Settings.from_json(told["settings"])
-        work = Work(folder, settings, stored(folder, told["names"]), labels, lambda stage: _tell(status, stage))
-        found = _work(work, Path(told["model"]), told["kind"])
-        (folder / "result.json").write_text(json.dumps(found), encoding="utf-8")
-    except EdgeqError as error:
-        _leave(folder, type(error).__name__, error.message, error.hint)
-        return 1
-    except Exception as error:
-        traceback.print_exc()
-        _leave(folder, "ConvertError", f"{type(error).__name__}: {' '.join(str(error).split())[:300]}", "")
-        return 1
-    return 0
+    return serve(folder, lambda: _serve(folder, status))
+
+
+def _serve(folder: Path, status: int) -> None:
+    told = json.loads((folder / "job.json").read_text(encoding="utf-8"))
+    labels = np.load(folder / "labels.npy").astype(np.int32) if (folder / "labels.npy").is_file() else None
+    settings = Settings.from_json(told["settings"])
+    work = Work(folder, settings, stored(folder, told["names"]), labels, lambda stage: tell(status, stage))
+    found = _work(work, Path(told["model"]), told["kind"])
+    (folder / "result.json").write_text(json.dumps(found), encoding="utf-8")
 
 
 def _work(work: Work, path: Path, kind: str) -> dict[str, Any]:
@@ -231,15 +225,6 @@ def _check_labels(work: Work, graph: Graph) -> None:
             f"The labels go up to {work.labels.max()}; the model's last output knows {most} classes (0..{most - 1}).",
             "Number the labels as the model's outputs are numbered, or train without them (--unlabelled).",
         )
-
-
-def _tell(status: int, stage: str) -> None:
-    os.write(status, f"{stage}\n".encode())
-
-
-def _leave(folder: Path, kind: str, message: str, hint: str) -> None:
-    told = {"kind": kind, "message": message, "hint": hint}
-    (folder / "error.json").write_text(json.dumps(told), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import sys
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edgeq.errors import EdgeqError
 from edgeq.quantize.process import Progress, run_worker, work_folder
 from edgeq.quantize.samples import Samples, store, stored
+from edgeq.quantize.served import serve, tell
 
 TIMEOUT_S = 3600.0
 
@@ -62,36 +60,16 @@ def in_worker(
 
 def main(folder: Path, status: int) -> int:
     """Do the job in `folder`; exit code 0, or 1 where `error.json` says what went wrong."""
-    try:
-        told = json.loads((folder / "job.json").read_text(encoding="utf-8"))
-        module, _, name = told["task"].partition(":")
-        task: Task = getattr(importlib.import_module(module), name)
-        job = Job(
-            (folder / "model.tflite").read_bytes(),
-            stored(folder, told["names"]),
-            told["options"],
-            folder,
-            partial(_tell, status),
-        )
-        (folder / "result.json").write_text(json.dumps(task(job)), encoding="utf-8")
-    except EdgeqError as error:
-        _leave(folder, type(error).__name__, error.message, error.hint)
-        return 1
-    except Exception as error:
-        traceback.print_exc()
-        reason = " ".join(str(error).split())[:300]
-        _leave(folder, "ConvertError", f"{type(error).__name__}: {reason}", "")
-        return 1
-    return 0
+    return serve(folder, partial(_work, folder, status))
 
 
-def _tell(status: int, stage: str) -> None:
-    os.write(status, f"{stage}\n".encode())
-
-
-def _leave(folder: Path, kind: str, message: str, hint: str) -> None:
-    told = {"kind": kind, "message": message, "hint": hint}
-    (folder / "error.json").write_text(json.dumps(told), encoding="utf-8")
+def _work(folder: Path, status: int) -> None:
+    told = json.loads((folder / "job.json").read_text(encoding="utf-8"))
+    module, _, name = told["task"].partition(":")
+    task: Task = getattr(importlib.import_module(module), name)
+    model, samples = (folder / "model.tflite").read_bytes(), stored(folder, told["names"])
+    found = task(Job(model, samples, told["options"], folder, partial(tell, status)))
+    (folder / "result.json").write_text(json.dumps(found), encoding="utf-8")
 
 
 if __name__ == "__main__":

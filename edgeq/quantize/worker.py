@@ -10,10 +10,8 @@ from __future__ import annotations
 import gc
 import importlib.util
 import json
-import os
 import re
 import sys
-import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.errors import ConvertError, EdgeqError
-from edgeq.model import front_end
 from edgeq.model.info import ModelInfo
 from edgeq.model.tflite import read_model
 from edgeq.quantize.engine.pipeline import Prepared, finish, prepare
@@ -30,6 +27,8 @@ from edgeq.quantize.float_model import check_float
 from edgeq.quantize.per_tensor import per_tensor
 from edgeq.quantize.recipe import Recipe
 from edgeq.quantize.samples import Samples, each, stored
+from edgeq.quantize.served import described, serve, tell
+from edgeq.quantize.source import float_source
 from edgeq.quantize.verify import check_mode
 
 if TYPE_CHECKING:
@@ -45,19 +44,13 @@ def main(folder: Path, status: int) -> int:
     """Do the job in `folder`; exit code 0, or 1 where `error.json` says what went wrong."""
     # Importing TensorFlow makes millions of objects that all stay: looking for garbage among them is wasted CPU.
     gc.disable()
-    try:
-        _convert(folder, lambda stage: _tell(status, stage))
-    except Exception as error:
-        traceback.print_exc()
-        (folder / "error.json").write_text(json.dumps(_describe(error)), encoding="utf-8")
-        return 1
-    return 0
+    return serve(folder, lambda: _convert(folder, lambda stage: tell(status, stage)), _describe)
 
 
 def _convert(folder: Path, progress: Progress) -> None:
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
     recipes = [Recipe.from_json(item) for item in job["recipes"]]
-    float_model = _float_model(Path(job["model"]), job["kind"], progress)
+    float_model = float_source(Path(job["model"]), job["kind"], progress)
     info = check_float(float_model)
     (folder / "float.tflite").write_bytes(float_model)
     samples = stored(folder, job["names"])
@@ -67,26 +60,6 @@ def _convert(folder: Path, progress: Progress) -> None:
         progress(_stage(recipe, len(samples)))
         model = engine.write(recipe) or fallback.write(recipe, info)
         (folder / f"model-{index}.tflite").write_bytes(model)
-
-
-def _float_model(path: Path, kind: str, progress: Progress) -> bytes:
-    if kind == front_end.TFLITE:
-        return path.read_bytes()
-    progress("loading TensorFlow")
-    from edgeq.model.tf import float_tflite, tensorflow
-
-    tensorflow()
-    progress("loading the model")
-    if kind == front_end.SAVED_MODEL:
-        from edgeq.model.saved_model import read_saved_model
-
-        frozen = read_saved_model(path)
-    else:
-        from edgeq.model.keras import read_keras
-
-        frozen = read_keras(path)
-    progress("converting to float .tflite")
-    return float_tflite(frozen)
 
 
 def _stage(recipe: Recipe, samples: int) -> str:
@@ -161,7 +134,7 @@ def _feed(samples: Samples, model: ModelInfo) -> Iterator[list[NDArray[Any]]]:
 
 def _describe(error: Exception) -> dict[str, str]:
     if isinstance(error, EdgeqError):
-        return {"kind": type(error).__name__, "message": error.message, "hint": error.hint}
+        return described(error)
     unknown = sorted(set(re.findall(r"'([\w.]+)' op is neither a custom op nor a flex op", str(error))))
     if unknown:
         message = f"The model uses {', '.join(unknown)}, which .tflite has no operator for."
@@ -174,10 +147,6 @@ def _describe(error: Exception) -> dict[str, str]:
     plain = [line for line in lines if not line.endswith(":")]
     reason = next((line for line in plain if "error:" in line.lower()), plain[0] if plain else type(error).__name__)
     return {"kind": "ConvertError", "message": f"TensorFlow cannot convert the model: {reason[:300]}", "hint": ""}
-
-
-def _tell(status: int, stage: str) -> None:
-    os.write(status, f"{stage}\n".encode())
 
 
 if __name__ == "__main__":
