@@ -34,6 +34,7 @@ from edgeq.quantize.detect import Detected
 from edgeq.quantize.golden import Golden, from_samples, from_seed, make_golden
 from edgeq.quantize.host import MICRO, host_runtime
 from edgeq.quantize.recipe import Recipe
+from edgeq.quantize.repair.apply import experiments
 from edgeq.quantize.tflm import cross_check
 from edgeq.target import TargetProfile
 from edgeq.waiver import Waived, idle, waive
@@ -118,7 +119,7 @@ def build(
         )
         notes = (*materials.notes, *evaluations[family].notes)
         warnings = [*fit.same_runtime(host_runtime(family), target), *fit.data_notes(notes)]
-        warnings += evaluations[family].findings
+        warnings += [*evaluations[family].findings, *([] if given else experiments(wanted))]
         if target.kind == "mcu":
             warnings += cross_check(converted.model, golden[family].inputs, golden[family].outputs)
         left, waived = waive([*findings, *warnings], declared.waivers)
