@@ -7,20 +7,21 @@ samples. The functions run models in their own process: call them through `edgeq
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeq.model.info import ModelInfo, Operator, Subgraph
+from edgeq.model.info import Operator, Subgraph
 from edgeq.model.macs import Work, operator_macs
 from edgeq.model.tflite import read_model
 from edgeq.quantize.detect import weights
 from edgeq.quantize.engine.pipeline import Prepared, finish, prepare
 from edgeq.quantize.outputs import Floats, Runner, sqnr_db
 from edgeq.quantize.recipe import Override, Recipe
+from edgeq.quantize.repair.spread import spread
 from edgeq.quantize.samples import Samples, each
 from edgeq.quantize.task import Job
 
@@ -76,7 +77,7 @@ def analyse(job: Job) -> dict[str, Any]:
     """The task: `options` hold `recipe` and may hold `samples`, how many to compare on, and `quick`: layers only, and
     of these only what each loses alone."""
     recipe = Recipe.from_json(job.options["recipe"])
-    compared = job.samples.choose(_spread(len(job.samples), int(job.options.get("samples", FEW))))
+    compared = job.samples.choose(spread(len(job.samples), int(job.options.get("samples", FEW))))
     job.progress("observing the float model")
     prepared = prepare(job.model, job.samples, _quiet(recipe), job.progress)
     float_answers = Runner(prepared.model).answers(compared)
@@ -86,7 +87,7 @@ def analyse(job: Job) -> dict[str, Any]:
     found = layers(prepared, recipe, compared, float_answers, job.progress, quick=quick)
     if quick:
         return {"layers": [asdict(layer) for layer in found]}
-    seen = compared.choose(_spread(len(compared), SEEN))
+    seen = compared.choose(spread(len(compared), SEEN))
     return {
         "recipe": recipe.to_json(),
         "sqnr_db": all_db,
@@ -230,13 +231,3 @@ def _macs(graph: Subgraph, operator: Operator) -> int:
 def _quiet(recipe: Recipe) -> Recipe:
     """A recipe that has ranges observed whatever its mode."""
     return recipe if recipe.needs_samples else replace(recipe, mode="static_wi8_ai8", io="auto", overrides=())
-
-
-def _spread(count: int, most: int) -> Sequence[int]:
-    return [int(place) for place in np.unique(np.linspace(0, count - 1, min(count, most)).astype(int))]
-
-
-def layer_count(info: ModelInfo) -> int:
-    """How many operators have weights."""
-    graph = info.subgraphs[0]
-    return sum(weights(graph, operator) is not None for operator in graph.operators)

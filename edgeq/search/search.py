@@ -13,6 +13,7 @@ import numpy as np
 from edgeq.errors import UsageError
 from edgeq.quantize.outputs import Runner
 from edgeq.quantize.recipe import STATIC, Recipe, weight_bits
+from edgeq.quantize.repair.spread import spread
 from edgeq.quantize.samples import Samples
 from edgeq.quantize.sensitivity import Layer, analyse
 from edgeq.quantize.task import Job, in_worker
@@ -81,7 +82,8 @@ def material(model: bytes, samples: Samples, labels: Any, target: TargetProfile,
         )
     places = np.arange(len(samples))
     held = places[HELD_EVERY - 1 :: HELD_EVERY]
-    held, fitting = _few(held, MOST_HELD), _few(np.setdiff1d(places, held), MOST_FITTING)
+    rest = np.setdiff1d(places, held)
+    held, fitting = held[spread(len(held), MOST_HELD)], rest[spread(len(rest), MOST_FITTING)]
     progress(f"searching with {len(fitting)} samples for ranges and {len(held)} to judge by")
     answers = in_worker(answer, "The search", model, samples.choose(held.tolist()), {}, progress)
     return Material(
@@ -167,10 +169,6 @@ def _layers(given: Material, base: Recipe, progress: Progress) -> list[Layer]:
     fitting = Samples(given.names, len(given.fitting[0]), lambda index: [array[index] for array in given.fitting])
     told = in_worker(analyse, "The search", given.model, fitting, {"recipe": base.to_json(), "quick": True}, progress)
     return [Layer(**layer) for layer in told["layers"]]
-
-
-def _few(places: Any, most: int) -> Any:
-    return places if len(places) <= most else places[np.unique(np.linspace(0, len(places) - 1, most).astype(int))]
 
 
 def _arrays(samples: Samples, places: Any) -> tuple[Any, ...]:
