@@ -168,7 +168,7 @@ def test_images_keep_their_accuracy(shared_models: Path, tmp_path: Path) -> None
     assert built.evaluation is not None
     assert built.evaluation["float_accuracy"] == pytest.approx(0.855, abs=0.006)
     assert built.evaluation["agreement"] >= 0.94
-    assert built.evaluation["sqnr_db"] >= 20
+    assert built.evaluation["sqnr_db"] >= 26
     assert built.evaluation["drop_low"] <= 0 <= built.evaluation["drop_high"]
     manifest = json.loads((built.bundle.folder / "manifest.json").read_text(encoding="utf-8"))
     assert set(manifest["model"]["ops"]) == {"ADD", "AVERAGE_POOL_2D", "CONV_2D", "FULLY_CONNECTED", "SOFTMAX"}
