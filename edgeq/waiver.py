@@ -25,7 +25,15 @@ _OF_DATA = (
     *("shift", "silence", "still-tensor", "unreadable", "wasted-range"),
 )
 _OF_TRAINING = (
-    *("qat-accuracy-drop", "qat-few-samples", "qat-imported", "qat-no-gain", "qat-open-ranges", "qat-parted"),
+    *(
+        "qat-accuracy-drop",
+        "qat-few-samples",
+        "qat-imported",
+        "qat-moved-weights",
+        "qat-no-gain",
+        "qat-open-ranges",
+        "qat-parted",
+    ),
     *("qat-equalized", "qat-worse"),
 )
 CODES = (*_OF_MODELS, *_OF_DATA, *_OF_TRAINING)
