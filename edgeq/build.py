@@ -101,7 +101,7 @@ def build(
     _gate(evaluations, max_drop)
     origin = Given(folder or Path.cwd(), model, data, eval_data, declared, samples, None if given else wanted, specs)
     evidence = gather(origin, interface, materials, progress)
-    baseline = baselines(evidence, converted, interface, info, _families(targets))
+    baseline = baselines(evidence, converted, interface, info, evaluations)
     golden = _golden(parts, materials, targets, [planned for planned, _ in fitting if planned], progress)
     built = []
     for target, (planned, findings) in zip(targets, fitting, strict=True):

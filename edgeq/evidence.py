@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from edgeq.assemble import Ingredients
+from edgeq.evaluate.evaluation import Evaluation
 from edgeq.evaluate.predict import Variant, predict
 from edgeq.finding import Finding
 from edgeq.interface import Interface
@@ -95,14 +96,23 @@ def _sets(materials: Materials) -> dict[str, SetSeen]:
 
 
 def baselines(
-    evidence: Evidence, converted: Converted, interface: Interface, info: ModelInfo, families: Sequence[str]
+    evidence: Evidence,
+    converted: Converted,
+    interface: Interface,
+    info: ModelInfo,
+    evaluations: Mapping[str, Evaluation],
 ) -> dict[str, dict[str, Any] | None]:
-    """For each kernel family what its model says of the samples (docs/passport.md)."""
+    """For each kernel family what its model says of the samples (docs/passport.md); of the labelled set the family's
+    evaluation knows it."""
     variant, sets = Variant(converted.model, interface), evidence.seen.sets
     sha256 = hashlib.sha256(bare(converted.model)).hexdigest()
     found = {}
-    for family in families:
-        outputs = {name: predict(variant, each.samples, family) for name, each in sets.items()}
+    for family, evaluation in evaluations.items():
+        known = {} if evaluation.outputs is None else {EVALUATION: evaluation.outputs}
+        outputs = {
+            name: known[name] if name in known else predict(variant, each.samples, family)
+            for name, each in sets.items()
+        }
         found[family] = baseline(interface, info, evidence.seen, outputs, model_sha256=sha256, kernels=family)
     return found
 

@@ -12,6 +12,7 @@ import tinymodel
 
 from edgeq.asked import Asked
 from edgeq.build import build
+from edgeq.evaluate import predict as predicting
 from edgeq.materials import Declared
 from edgeq.target import load_target
 from edgeq.waiver import Waiver
@@ -64,3 +65,25 @@ def test_what_the_evaluation_was_asked_for_is_told(model: Path, tmp_path: Path) 
     assert passport["calibration"] is None
     assert list(baseline["sets"]) == ["evaluation"]
     assert passport["evaluation"]["metric"] == "f1"
+
+
+def test_the_labelled_set_runs_through_the_model_once(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs, real = [], predicting.invoke_all
+
+    def counted(model: bytes, kernels: str, inputs: Any) -> Any:
+        runs.append(kernels)
+        return real(model, kernels, inputs)
+
+    monkeypatch.setattr(predicting, "invoke_all", counted)
+    np.savez(tmp_path / "eval.npz", x=tinymodel.samples(60)[40:], y=np.arange(20) % 3)
+    targets = [load_target(name) for name in ("rpi4", "mps2-an386")]
+    files = {"data": tinymodel.data_file(), "eval_data": tmp_path / "eval.npz"}
+    built = build(model, targets, **files, folder=tmp_path, out=tmp_path / "out")
+    assert sorted(runs) == sorted(2 * ["xnnpack", "edgeq-micro"]), "of each family calibration and evaluation"
+    for item, family in zip(built, ("xnnpack", "edgeq-micro"), strict=True):
+        seen = papers(item.bundle.folder)[1]["sets"]["evaluation"]
+        variant = predicting.Variant(tinymodel.converted().model, item.bundle.interface())
+        said = predicting.predict(variant, tinymodel.samples(60)[40:], family).argmax(axis=1)
+        assert seen["predicted"] == np.bincount(said, minlength=3).tolist()

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import tempfile
 import weakref
-from typing import Protocol
+from math import prod
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from edgeq.errors import UsageError
 from edgeq.paths import home
+
+IN_MEMORY_BYTES = 64 << 20
+"""Arrays up to this size stay there."""
 
 
 class ReadAt(Protocol):
@@ -54,8 +62,24 @@ class Spool:
         self._file.seek(offset)
         return self._file.read(count)
 
+    def mapped(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+        """All of the file as an array of zeros, which may be written to and stays when this object goes."""
+        try:
+            if hasattr(os, "posix_fallocate"):  # a full disk would end the process when a page is written to
+                os.posix_fallocate(self._file.fileno(), 0, prod(shape) * np.dtype(dtype).itemsize)
+            return np.asarray(np.memmap(self._file, dtype, "w+", shape=shape))
+        except OSError as error:
+            raise self._told(error) from error
+
     def _told(self, error: OSError) -> UsageError:
         return UsageError(
-            f"There is no room to unpack {self._what}: {error.strerror or error}.",
+            f"There is no room for {self._what}: {error.strerror or error}.",
             "Free some disk space, or set EDGEQ_HOME to a folder that has it.",
         )
+
+
+def room(shape: tuple[int, ...], dtype: DTypeLike, what: str) -> NDArray[Any]:
+    """An array of zeros to write into: in memory, or in such a file where it is large; `what` is for the error where
+    there is no space for it."""
+    size = prod(shape) * np.dtype(dtype).itemsize
+    return np.zeros(shape, dtype) if size <= IN_MEMORY_BYTES else Spool(what, size).mapped(shape, dtype)

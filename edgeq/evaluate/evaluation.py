@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.asked import Asked
-from edgeq.errors import UsageError
 from edgeq.evaluate.confidence import HOW, calibration_error, how, probabilities
+from edgeq.evaluate.fitting import fitting
 from edgeq.evaluate.labelled import Labelled, together
-from edgeq.evaluate.metrics import ANY, CLASSES, MASKS, METRICS, NUMBERS, Metric, decisions, metric, pixels
-from edgeq.evaluate.predict import Said, Variant, ask
+from edgeq.evaluate.metrics import (
+    ANY,
+    MASKS,
+    METRICS,
+    NUMBERS,
+    Metric,
+    decisions,
+    known_pixels,
+    overlap,
+    pixels,
+)
+from edgeq.evaluate.predict import Floats, Said, Variant, ask
 from edgeq.evaluate.resample import CONFIDENCE, SEED, Paired, method, paired
 from edgeq.evaluate.scorer import Scorer, value
 from edgeq.evaluate.slices import Told, findings, judge, slices_of
@@ -39,11 +50,13 @@ def silent(_: str) -> None:
 @dataclass(frozen=True)
 class Evaluation:
     """`document` is the `evaluation` of a bundle's manifest (docs/bundle.md), None without a labelled set; `notes` are
-    what people should look at in the data, `findings` what they should in the model."""
+    what people should look at in the data, `findings` what they should in the model. `outputs` (n, m) are what the
+    quantized model said of every sample, for whoever would ask it the same again."""
 
     document: dict[str, Any] | None = None
     notes: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+    outputs: Floats | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -128,18 +141,21 @@ def compare(
         "data_sha256": data.sha256,
     }
     notes = tuple(_order(seen.data.labels, seen.outputs, variant)) if seen.data.labels is not None else ()
-    return Evaluation(document, notes, tuple(findings(told, _whole(seen, told))))
+    return Evaluation(document, notes, tuple(findings(told, _whole(seen, told))), after.outputs)
 
 
 def prepare(
     before: Said | None, after: Said, variant: Variant, data: Labelled, chosen: Metric, group: str = ""
 ) -> Predictions:
-    """Predictions as the metric takes them: rows of one `group` together, of an autoencoder the errors."""
+    """Predictions as the metric takes them: rows of one `group` together, of an autoencoder the errors, of masks what
+    was decided for each pixel, which is far smaller."""
     rebuilds = variant.rebuilds and chosen.name == "auc"
     if group:
         grouped, after = together(data, group, after)
         before = before and together(data, group, before)[1]
         data = grouped
+    if chosen.labels == MASKS:
+        return _decided(before, after, data, chosen)
     shape = (len(data), *variant.interface.outputs[-1].shape[1:]) if chosen.labels == ANY else (len(data), -1)
 
     def taken(said: Said) -> Array:
@@ -149,52 +165,12 @@ def prepare(
     return Predictions(data, chosen, title, taken(after), taken(before) if before else None)
 
 
-def fitting(variant: Variant, data: Labelled, name: str, folder: Path | None = None) -> Metric:
-    """The metric by its `name`, or the one that suits; `UsageError` where model, labels and metric do not fit."""
-    data.check()
-    chosen = metric(name or _suiting(variant, data), folder)
-    if chosen.labels == CLASSES:
-        _check_classes(variant, data, chosen)
-    if chosen.labels == MASKS and data.truth.ndim < 3:
-        raise UsageError(
-            f"'{data.title}' has no masks, which {chosen.name} compares with.", "Save them as y of shape [n, h, w]."
-        )
-    return chosen
-
-
-def _suiting(variant: Variant, data: Labelled) -> str:
-    if data.labels is not None:
-        return "auc" if variant.rebuilds else "accuracy"
-    truth = data.truth
-    size, per_sample = _size(variant), math.prod(truth.shape[1:])
-    masks = truth.dtype.kind in "iub" and truth.ndim >= 3 and size % per_sample == 0
-    return "miou" if masks else "mae"
-
-
-def _size(variant: Variant) -> int:
-    return math.prod(variant.interface.outputs[-1].shape[1:])
-
-
-def _check_classes(variant: Variant, data: Labelled, chosen: Metric) -> None:
-    if data.labels is None:
-        raise UsageError(
-            f"'{data.title}' has labels that are no class numbers, which {chosen.name} compares with.",
-            "Use --metric mae or mse for numbers and miou for masks.",
-        )
-    classes = 2 if variant.rebuilds else max(2, _size(variant))
-    if data.labels.max() >= classes or data.labels.min() < 0:
-        raise UsageError(
-            f"'{data.title}' has labels from {data.labels.min()} to {data.labels.max()}; the model knows {classes} "
-            f"classes (0..{classes - 1}).",
-            "Number the labels as the model's outputs are numbered; --metric mae or mse takes them as numbers.",
-        )
-    if variant.rebuilds and chosen.name != "auc":
-        raise UsageError(
-            f"The model rebuilds its input, so {chosen.name} by the largest output is not defined.",
-            "Use --metric auc: the error of reconstruction tells the samples of class 1.",
-        )
-    if chosen.name == "auc" and len(np.unique(data.labels)) < 2:
-        raise UsageError(f"'{data.title}' has samples of one class only.", "AUC needs samples of at least two.")
+def _decided(before: Said | None, after: Said, data: Labelled, chosen: Metric) -> Predictions:
+    masks = known_pixels(after.outputs, data.truth)
+    taken = partial(pixels, count=masks.shape[1])
+    reference = taken(before.outputs) if before else None
+    data, counted = replace(data, targets=masks), replace(chosen, make=overlap)
+    return Predictions(data, counted, chosen.title, taken(after.outputs), reference)
 
 
 def _figures(seen: Predictions) -> dict[str, Any]:
@@ -224,8 +200,8 @@ def _classes(seen: Predictions, variant: Variant) -> dict[str, Any]:
     missing = dict.fromkeys(("accuracy", "float_accuracy", "agreement", "calibration_error"))
     outputs, reference, labels = seen.outputs, seen.reference, seen.data.labels
     if seen.metric.labels == MASKS:
-        return missing if reference is None else {**missing, "agreement": _alike(outputs, reference, seen.data.truth)}
-    if labels is None or variant.rebuilds or seen.metric.labels == NUMBERS or labels.max() >= max(2, _size(variant)):
+        return missing if reference is None else {**missing, "agreement": float((outputs == reference).mean())}
+    if labels is None or variant.rebuilds or seen.metric.labels == NUMBERS or labels.max() >= max(2, variant.size):
         return missing
     flat = outputs.reshape(len(outputs), -1)
     accuracy = METRICS["accuracy"]
@@ -243,11 +219,6 @@ def _classes(seen: Predictions, variant: Variant) -> dict[str, Any]:
         "agreement": None if before is None else float((decisions(before) == decisions(flat)).mean()),
     }
     return {**rounded(found), "calibration_error": rounded(calibration)}
-
-
-def _alike(outputs: Array, reference: Array, masks: Array) -> float:
-    count = math.prod(masks.shape[1:])
-    return float((pixels(outputs, count) == pixels(reference, count)).mean())
 
 
 def _likeness(before: Said | None, after: Said) -> dict[str, Any]:
@@ -277,7 +248,7 @@ def _whole(seen: Predictions, told: Sequence[Told]) -> dict[str, float]:
 def _order(labels: NDArray[np.int64], outputs: Array, variant: Variant) -> Iterator[str]:
     """A note where the model would be right far more often if its classes were numbered in another way: each class has
     another answer that the model mostly gives, and no two have the same."""
-    if _size(variant) < 2 or variant.rebuilds or labels.max() >= _size(variant):
+    if variant.size < 2 or variant.rebuilds or labels.max() >= variant.size:
         return
     got, interface = decisions(outputs), variant.interface
     classes = np.unique(labels)

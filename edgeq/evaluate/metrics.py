@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from edgeq.dataset.usercode import PATTERN, Code, find
 from edgeq.errors import UsageError
 from edgeq.evaluate.scorer import Called, Mean, Ranked, Scorer, Sums, Tallies, known_mean, value
+from edgeq.quantize.outputs import parts
 
 Array = NDArray[Any]
 CLASSES, MASKS, NUMBERS, ANY = "classes", "masks", "numbers", "any"
@@ -132,9 +133,20 @@ def _auc(outputs: Array, labels: Array) -> Scorer:
 
 
 def _miou(outputs: Array, labels: Array) -> Scorer:
+    masks = known_pixels(outputs, labels)
+    return overlap(pixels(outputs, masks.shape[1]), masks)
+
+
+def known_pixels(outputs: Array, labels: Array) -> NDArray[np.int32]:
+    """Masks (n, ...) -> the class of each pixel (n, count), -1 where it counts for nothing."""
     masks = rows(labels)
-    said = pixels(outputs, masks.shape[1])
-    counts = (masks >= 0) & ((masks != VOID) | (_classes_per_pixel(outputs, masks.shape[1]) > VOID))
+    many = rows(outputs).shape[1] // masks.shape[1] > VOID
+    return np.where((masks >= 0) & ((masks != VOID) | many), masks, -1).astype(np.int32)
+
+
+def overlap(said: Array, masks: NDArray[np.int32]) -> Scorer:
+    """Mean IoU of what was decided for each pixel, both (n, count); a mask is negative where a pixel does not count."""
+    counts = masks >= 0
     numbers = np.unique(masks[counts])
     both, either = [], []
     for number in numbers:
@@ -145,11 +157,7 @@ def _miou(outputs: Array, labels: Array) -> Scorer:
     return Sums(parts, lambda sums: _mean_share(*np.split(sums, 2, axis=1)))
 
 
-def _classes_per_pixel(outputs: Array, pixels: int) -> int:
-    return max(1, int(rows(outputs).shape[1]) // pixels)
-
-
-def pixels(outputs: Array, count: int) -> NDArray[np.int64]:
+def pixels(outputs: Array, count: int) -> NDArray[np.uint16]:
     """The class of each of `count` pixels, (n, count); the classes are the last axis of the outputs."""
     flat = rows(outputs)
     if flat.shape[1] % count:
@@ -158,18 +166,23 @@ def pixels(outputs: Array, count: int) -> NDArray[np.int64]:
             "Give masks of the size of the model's output.",
         )
     if flat.shape[1] == count:
-        return np.asarray(flat > (0.5 if flat.min() >= 0 and flat.max() <= 1 else 0), np.int64)
-    return np.asarray(flat.reshape(len(flat), count, -1).argmax(axis=2), np.int64)
+        return np.asarray(flat > (0.5 if flat.min() >= 0 and flat.max() <= 1 else 0), np.uint16)
+    decided = [part.reshape(len(part), count, -1).argmax(axis=2).astype(np.uint16) for part in parts(flat)]
+    return np.concatenate(decided)
 
 
 def _error(outputs: Array, labels: Array, power: int) -> Scorer:
-    flat, true = rows(outputs).astype(np.float64), rows(labels).astype(np.float64)
+    flat, true = rows(outputs), rows(labels)
     if flat.shape != true.shape:
         raise UsageError(
             f"A sample has {true.shape[1]} numbers as its label; the model's output has {flat.shape[1]} values.",
             "Give one number for each value of the output.",
         )
-    return Mean((np.abs(flat - true) ** power).mean(axis=1))
+    errors = [
+        (np.abs(one.astype(np.float64) - other.astype(np.float64)) ** power).mean(axis=1)
+        for one, other in zip(parts(flat), parts(true), strict=True)
+    ]
+    return Mean(np.concatenate(errors))
 
 
 def _own(spec: str, folder: Path) -> Metric:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.dataset.options import Ticker
+from edgeq.dataset.spool import room
 from edgeq.errors import UsageError
-from edgeq.interface import Interface, Tensor
+from edgeq.interface import Array, Interface, Tensor
 from edgeq.model.objects import pack_tflite, unpack_tflite
 from edgeq.model.tflite import read_model
 from edgeq.preprocess import Preprocess
@@ -28,6 +30,11 @@ class Variant:
 
     model: bytes
     interface: Interface
+
+    @property
+    def size(self) -> int:
+        """How many values the last output has."""
+        return math.prod(self.interface.outputs[-1].shape[1:])
 
     @cached_property
     def rebuilds(self) -> bool:
@@ -53,6 +60,8 @@ class Said:
     def choose(self, places: Sequence[int]) -> Said:
         """What was said of the samples at `places`."""
         at = list(places)
+        if at == list(range(len(self.outputs))):
+            return self
         answers = None if self.answers is None else self.answers[at]
         return Said(self.outputs[at], answers, None if self.errors is None else self.errors[at])
 
@@ -67,32 +76,36 @@ def predict(variant: Variant, x: Given, kernels: str = "xnnpack") -> Floats:
     """The last output for every sample (see `as_samples`), as real values (n, m)."""
     samples, result = as_samples(x), variant.interface.outputs[-1]
     runs = invoke_all(variant.model, kernels, inputs_of(variant.interface, samples))
-    return _real(result, [results[-1] for results in runs])
+    outputs = _Answers(result, len(samples))
+    for results in runs:
+        outputs.add(results[-1])
+    return outputs.rows
 
 
 def ask(variant: Variant, x: Given, kernels: str = "xnnpack", progress: Callable[[str], None] = lambda _: None) -> Said:
     """The same with all that an evaluation looks at, from one inference for each sample."""
     samples, interface = as_samples(x), variant.interface
     model, hidden = (variant.model, None) if kernels == MICRO else _opened(variant.model)
+    outputs = _Answers(interface.outputs[-1], len(samples))
+    answers = None if hidden is None else _Answers(hidden, len(samples))
     given: list[NDArray[np.float32]] = []
+    errors: list[float] = []
 
     def fed() -> Iterator[list[bytes]]:
         ticker = Ticker(progress, "running the model", len(samples))
         for values in each(samples, interface.inputs):
             ticker.tell()
-            if variant.rebuilds:
-                given.append(np.asarray(values[0], np.float32).ravel())
+            given[:] = [np.asarray(values[0], np.float32).ravel()]
             yield [tensor.quantize(value).tobytes() for tensor, value in zip(interface.inputs, values, strict=True)]
 
-    found = list(invoke_all(model, kernels, fed()))
-    outputs = _real(interface.outputs[-1], [results[len(interface.outputs) - 1] for results in found])
-    answers = None if kernels == MICRO else outputs
-    if hidden is not None:
-        answers = _real(hidden, [results[-1] for results in found])
-    errors = None
-    if variant.rebuilds:
-        errors = np.square(np.stack(given) - outputs, dtype=np.float64).mean(axis=1)
-    return Said(outputs, answers, errors)
+    for results in invoke_all(model, kernels, fed()):
+        row = outputs.add(results[len(interface.outputs) - 1])
+        if answers is not None:
+            answers.add(results[-1])
+        if variant.rebuilds:
+            errors.append(float(np.square(given[0] - row, dtype=np.float64).mean()))
+    seen = outputs.rows if answers is None else answers.rows
+    return Said(outputs.rows, None if kernels == MICRO else seen, np.array(errors) if variant.rebuilds else None)
 
 
 @dataclass(frozen=True)
@@ -111,10 +124,21 @@ class Pair:
         return before, ask(self.quantized, x, self.kernels, self.progress)
 
 
-def _real(tensor: Tensor, results: list[bytes]) -> Floats:
-    """Raw outputs of one tensor as real values (n, m)."""
-    found = tensor.dequantize(np.frombuffer(b"".join(results), tensor.dtype).reshape(len(results), -1))
-    return np.asarray(found, np.float32)
+class _Answers:
+    """The real values of one tensor, a row for each sample: what is large lies in a file and not in memory."""
+
+    def __init__(self, tensor: Tensor, count: int) -> None:
+        self._tensor, self._count, self._done = tensor, count, 0
+        self.rows: Floats = np.zeros((count, 0), np.float32)
+
+    def add(self, raw: bytes) -> Array:
+        """The next row, from the raw bytes of the tensor."""
+        values = self._tensor.dequantize(np.frombuffer(raw, self._tensor.dtype))
+        if not self._done:
+            self.rows = room((self._count, values.size), np.float32, "what the model says of the data")
+        self.rows[self._done] = values
+        self._done += 1
+        return values
 
 
 def _opened(model: bytes) -> tuple[bytes, Tensor | None]:

@@ -12,7 +12,8 @@ from edgeq.asked import Asked
 from edgeq.dataset import Dataset, open_dataset
 from edgeq.errors import UsageError
 from edgeq.evaluate.corrupt.suite import suite
-from edgeq.evaluate.evaluation import Evaluation, Predictions, compare, fitting, prepare, rounded
+from edgeq.evaluate.evaluation import Evaluation, Predictions, compare, prepare, rounded
+from edgeq.evaluate.fitting import fitting
 from edgeq.evaluate.labelled import Labelled
 from edgeq.evaluate.metrics import Metric
 from edgeq.evaluate.novelty import novelty

@@ -5,6 +5,10 @@ Run it where a crash of the runtime does no harm: the models run in this process
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,6 +20,8 @@ from edgeq.quantize.samples import Samples, each
 
 Floats = NDArray[np.float32]
 
+_VALUES = 1 << 22
+"""So many numbers are computed with at once."""
 SQUASHING = ("SOFTMAX", "LOGISTIC")
 """Operators that hide how far their input is off."""
 
@@ -74,9 +80,18 @@ def answer(info: ModelInfo) -> int:
     return place
 
 
+def parts(rows: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Rows of an array (n, ...), so many at once that float64 copies of them are small."""
+    size = max(1, _VALUES // max(1, math.prod(rows.shape[1:])))
+    yield from (rows[start : start + size] for start in range(0, len(rows), size))
+
+
 def sqnr_db(wanted: Floats, got: Floats) -> float:
     """Power of the signal over that of the error, in dB; 200 where there is no error."""
-    signal, error = np.square(wanted, dtype=np.float64).sum(), np.square(wanted - got, dtype=np.float64).sum()
+    signal, error = 0.0, 0.0
+    for one, other in zip(parts(wanted), parts(got), strict=True):
+        signal += np.square(one, dtype=np.float64).sum()
+        error += np.square(one - other, dtype=np.float64).sum()
     if not error:
         return 200.0
     return float(np.clip(10 * np.log10(max(signal, 1e-30) / error), -200, 200))

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import flat
 import numpy as np
 import pytest
 import tinymodel
+from segmenter import pictures, segmenter
 
+from edgeq.dataset import spool
 from edgeq.evaluate.predict import Variant, ask, predict
 from edgeq.model.describe import describe
 from edgeq.model.tflite import read_model
@@ -50,3 +53,16 @@ def test_official_models(shared_models: Path) -> None:
     variant = _variant((shared_models / "kws_mlperf_int8.tflite").read_bytes())
     x = np.random.default_rng(0).normal(size=(10, 49, 10, 1)).astype(np.float32) * 20
     assert (ask(variant, x).outputs == predict(variant, x)).all()
+
+
+def test_dense_answers_lie_in_a_file_and_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    variant, x = _variant(segmenter(64, 21, quantized=True)), pictures(40, 64)
+    whole = ask(variant, x)
+    assert whole.outputs.shape == (40, 64 * 64 * 21)
+    monkeypatch.setattr(spool, "IN_MEMORY_BYTES", 1 << 20)
+    tracemalloc.start()
+    said = ask(variant, x)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < whole.outputs.nbytes / 2, "13 MiB as float32"
+    assert (said.outputs == whole.outputs).all() and said.answers is said.outputs
