@@ -68,4 +68,4 @@ def finetune(
         folder=project.root,
         progress=console.progress,
     )
-    console.result(*tell_finetuned(found))
+    console.result(*tell_finetuned(found, project.targets))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from edgeq.console import table
@@ -19,8 +21,8 @@ _ROWS = (
 _ENDED = {"epochs": "", "minutes": " The minutes were over.", "stopped": " It was stopped."}
 
 
-def tell_finetuned(found: Finetuned) -> tuple[dict[str, Any], str]:
-    """The document and the text: what was trained, how each model does, where the files are."""
+def tell_finetuned(found: Finetuned, targets: Sequence[str] = ()) -> tuple[dict[str, Any], str]:
+    """The document and the text: what was trained, how each model does, how it is built for `targets`."""
     summary = found.summary
     lines = [
         _headline(summary),
@@ -36,8 +38,22 @@ def tell_finetuned(found: Finetuned) -> tuple[dict[str, Any], str]:
         )
     for finding in found.findings:
         lines.append(f"{finding.severity}: {finding.message} {finding.hint}".rstrip())
-    lines.append(f"{found.folder}: model.tflite, the float model on its grid, ranges.json, recipe.toml, history.json.")
-    return {"folder": str(found.folder), **summary}, "\n".join(lines)
+    command = _build(found, targets)
+    lines += [
+        f"{found.folder}: model.tflite, the float model that it was written from, ranges.json, recipe.toml, "
+        "history.json. A bundle of it:",
+        f"  {command}",
+    ]
+    return {"folder": str(found.folder), "build": command, **summary}, "\n".join(lines)
+
+
+def _build(found: Finetuned, targets: Sequence[str]) -> str:
+    """The command that gives the very model in a bundle."""
+    words = ["edgeq", "build", str(found.float_model), "--recipe", str(found.folder / "recipe.toml")]
+    words += [word for name in targets or ("rpi4",) for word in ("--target", name)]
+    for name in ("data", "eval", "labels"):
+        words += [f"--{name}", found.summary[name]] if found.summary[name] else []
+    return shlex.join(words)
 
 
 def _headline(summary: dict[str, Any]) -> str:

@@ -51,6 +51,17 @@ def _imported(found: dict[str, Any]) -> Iterator[Finding]:
             float(len(observed)),
             0.0,
         )
+    moved = found["moved_weights"]
+    if moved:
+        yield Finding(
+            "qat-moved-weights",
+            "warning",
+            f"{len(moved)} weights are on no symmetric grid of 8 bits that the model tells, '{moved[0]}' first; they "
+            "were rounded to one for each channel.",
+            "Train with symmetric weights: the int8 kernels have no others.",
+            float(len(moved)),
+            0.0,
+        )
 
 
 def _trained(found: dict[str, Any], after: dict[str, Any]) -> Iterator[Finding]:

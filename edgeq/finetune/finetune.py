@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,11 +31,13 @@ from edgeq.quantize.convert import given_mode
 from edgeq.quantize.prepare import labelled, prepared
 from edgeq.quantize.process import run_worker, work_folder
 from edgeq.quantize.recipe import Recipe
-from edgeq.quantize.recipe_file import write_recipe
+from edgeq.quantize.recipe_file import RANGES, write_recipe
 from edgeq.quantize.samples import store
+from edgeq.quantize.trained import read_trained
 
-FILES = ("float.tflite", "model.tflite", "ranges.json", "recipe.toml", "history.json", "summary.json")
-"""What a training leaves in its folder; the summary is written last."""
+QUANTIZED, RECIPE = "model.tflite", "recipe.toml"
+FILES = (QUANTIZED, RANGES, RECIPE, "history.json", "summary.json")
+"""What a training leaves in its folder, beside the float model (`float_name`); the summary is written last."""
 KERNELS = "xnnpack"
 _GRACE_S, _LONG_S = 1800.0, 14 * 86400.0
 
@@ -44,11 +46,21 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Finetuned:
-    """`folder` holds `FILES`; `summary` is the content of summary.json."""
+    """`folder` holds `FILES` and `float_model`; `summary` is the content of summary.json."""
 
     folder: Path
     summary: dict[str, Any]
     findings: tuple[Finding, ...]
+
+    @property
+    def float_model(self) -> Path:
+        """What `edgeq build` takes, with the recipe beside it."""
+        return self.folder / str(self.summary["float_model"])
+
+
+def float_name(model: Path, settings: Settings) -> str:
+    """The name of the float model that is trained: a bundle has its name from it."""
+    return f"{(model if model.name else model.resolve()).stem}-qat{settings.bits}.tflite"
 
 
 def finetune(
@@ -72,7 +84,7 @@ def finetune(
     wanted = settings or Settings()
     kind = front_end(model)
     _refuse_quantized(model)
-    _refuse_used(out)
+    _refuse_used(out, (*FILES, float_name(model, wanted)))
     opened = partial(open_dataset, inputs=input_names(model), folder=folder, progress=progress)
     classes = read_labels(declared.labels)
     learned = opened(data, classes=classes)
@@ -86,7 +98,10 @@ def finetune(
             run_worker("edgeq.finetune.worker", place, "The training", progress, limit_s)
         found = json.loads((place / "result.json").read_text(encoding="utf-8"))
         evaluation = _evaluate(place, judged, progress)
-        return _write(place, out, model, wanted, found, evaluation)
+        names = declared.labels if isinstance(declared.labels, Path) else None
+        given = {"model": model, "data": data, "eval": eval_data, "labels": names}
+        given = {key: str(value) if value else None for key, value in given.items()}
+        return _write(place, out, {**given, "float_model": float_name(model, wanted)}, wanted, found, evaluation)
 
 
 def _refuse_quantized(model: Path) -> None:
@@ -101,8 +116,8 @@ def _refuse_quantized(model: Path) -> None:
         )
 
 
-def _refuse_used(out: Path) -> None:
-    if out.exists() and (not out.is_dir() or any(each.name not in FILES for each in out.iterdir())):
+def _refuse_used(out: Path, names: Sequence[str]) -> None:
+    if out.exists() and (not out.is_dir() or any(each.name not in names for each in out.iterdir())):
         raise UsageError(f"'{out}' holds something else.", "Give -o another folder, or an empty one.")
 
 
@@ -158,28 +173,34 @@ def _variant(path: Path) -> Variant:
 
 
 def _write(
-    place: Path, out: Path, model: Path, settings: Settings, found: dict[str, Any], evaluation: dict[str, Any]
+    place: Path,
+    out: Path,
+    given: dict[str, Any],
+    settings: Settings,
+    found: dict[str, Any],
+    evaluation: dict[str, Any],
 ) -> Finetuned:
     told = ordered(list(findings(found, evaluation)))
     summary = {
         "schema": 1,
-        "model": str(model),
+        **given,
         "settings": settings.to_json(),
         **{key: value for key, value in found.items() if key != "history"},
         "evaluation": evaluation,
         "findings": [asdict(each) for each in told],
     }
+    recipe = replace(Recipe.from_json(found["recipe"]), trained=read_trained(place / RANGES))
     texts = {
-        "recipe.toml": write_recipe(Recipe.from_json(found["recipe"])),
+        RECIPE: write_recipe(recipe),
         "history.json": json.dumps(_plain(found["history"]), indent=1) + "\n",
         "summary.json": json.dumps(_plain(summary), indent=1) + "\n",
     }
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name, source in (
-            ("float.tflite", "float.tflite"),
-            ("model.tflite", "quantized.tflite"),
-            ("ranges.json",) * 2,
+            (given["float_model"], "float.tflite"),
+            (QUANTIZED, "quantized.tflite"),
+            (RANGES,) * 2,
         ):
             _replace(out / name, (place / source).read_bytes())
         for name, text in texts.items():

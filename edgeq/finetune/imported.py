@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.errors import ConvertError
-from edgeq.finetune.graph import read_graph
+from edgeq.finetune.graph import channels, read_graph
+from edgeq.finetune.result import with_values
 from edgeq.finetune.scales import fixed, groups
 from edgeq.model.info import ModelInfo, Operator, Subgraph, TensorInfo
 from edgeq.model.objects import name_of, pack_tflite, store, unpack_tflite
@@ -24,17 +25,21 @@ from edgeq.quantize.engine.ranges import Range
 Floats = NDArray[np.float32]
 
 _ENDS = {"int8": (-128, 127), "uint8": (0, 255)}
+_LARGEST = 127
+"""Of an integer of symmetric int8 weights."""
 
 
 @dataclass(frozen=True)
 class Marked:
     """A float `model` without marks; `ranges` by tensor as it was trained, `weights` the largest magnitude of each
-    channel. `open_tensors` are tensors that nothing in the model gives a range."""
+    channel. `open_tensors` are tensors that nothing in the model gives a range; `moved_weights` those that lay on no
+    symmetric grid of 8 bits, or on one that nothing in the model tells: they were rounded to one."""
 
     model: bytes
     ranges: Mapping[str, Range]
     weights: Mapping[str, Floats]
     open_tensors: tuple[str, ...]
+    moved_weights: tuple[str, ...]
 
 
 def is_marked(info: ModelInfo) -> bool:
@@ -111,10 +116,7 @@ class _Marks:
         elif operator.name == "DEQUANTIZE":
             self._restore(operator.inputs[0])
         elif operator.name == "FAKE_QUANT":
-            options = stored.builtinOptions
-            if options.numBits != 8:
-                raise _strange(self.graph.tensors[operator.inputs[0]], f"{options.numBits} bits")
-            self._range(self.root(operator.inputs[0]), Range(float(options.min), float(options.max)))
+            self._fake(self.root(operator.inputs[0]), stored.builtinOptions)
         else:
             return
         self.same[operator.outputs[0]] = operator.inputs[0]
@@ -129,11 +131,28 @@ class _Marks:
             scale, zero = tensor.scales[0], tensor.zero_points[0]
             self._range(source, Range((low - zero) * scale, (high - zero) * scale))
             return
+        scales, zeros = _spread(tensor, len(self.graph.tensors[source].shape))
+        self._round(source, scales, zeros, low, high)
+
+    def _fake(self, source: int, options: Any) -> None:
+        """The grid of a FAKE_QUANT, nudged as TensorFlow does so that 0 lies on it."""
+        tensor = self.graph.tensors[source]
+        if options.numBits > 8 or (options.numBits < 8 and not tensor.data_bytes):
+            raise _strange(tensor, f"{options.numBits} bits")
+        low, high = int(options.narrowRange), 2**options.numBits - 1
+        scale = max(float(options.max - options.min), 1e-12) / (high - low)
+        zero = round(min(max(low - float(options.min) / scale, low), high))
+        if tensor.data_bytes:
+            self._round(source, np.array([scale], np.float32), np.array([zero], np.float32), low, high)
+        else:
+            self._range(source, Range(-zero * scale, (high - zero) * scale))
+
+    def _round(self, source: int, scales: Floats, zeros: Floats, low: int, high: int) -> None:
+        """Put a constant on its grid."""
         values = self.constants.get(source, _real(self.unpacked, source, self.graph.tensors[source]))
-        scales, zeros = _spread(tensor, values.ndim)
         integers = np.clip(np.rint(values / scales) + zeros, low, high)
         self.constants[source] = ((integers - zeros) * scales).astype(np.float32)
-        self.steps[source] = np.asarray(tensor.scales, np.float32)
+        self.steps[source] = scales.ravel()
 
     def _restore(self, index: int) -> None:
         """Of weights that are integers in the file already."""
@@ -159,13 +178,24 @@ def _named(model: bytes, ranges: Mapping[str, Range], steps: Mapping[str, Floats
     known = {shared[index]: ranges[graph.names[index]] for index in shared if graph.names[index] in ranges}
     known |= {shared[index]: each for index, each in prescribed.items() if index in shared}
     found = {graph.names[index]: known[first] for index, first in shared.items() if first in known}
-    weights = {
-        graph.names[index]: np.broadcast_to(steps[graph.names[index]] * 127, [graph.shapes[index][axis]])
-        for index, axis in axes.items()
-        if graph.names[index] in steps
-    }
+    weights, moved = {}, {}
+    for index, axis in axes.items():
+        values, told = graph.constants[index], steps.get(graph.names[index], np.zeros(1, np.float32))
+        step = _along(told, axis, values.shape)
+        if not step.all() or np.abs(values / step).max() > _LARGEST + 0.5:
+            step = np.asarray(np.maximum(channels(values, axis), 1e-9) / _LARGEST, np.float32)
+            moved[index] = np.asarray(np.rint(values / step) * step, np.float32)
+        weights[graph.names[index]] = (step * _LARGEST).ravel()
     missing = tuple(graph.names[index] for index, first in shared.items() if first not in known)
-    return Marked(model, found, weights, missing)
+    names = tuple(graph.names[index] for index in moved)
+    return Marked(with_values(model, moved) if moved else model, found, weights, missing, names)
+
+
+def _along(steps: Floats, axis: int, shape: tuple[int, ...]) -> Floats:
+    """One step for each channel, shaped to broadcast."""
+    wanted = [1] * len(shape)
+    wanted[axis] = shape[axis]
+    return np.broadcast_to(steps, [shape[axis]]).reshape(wanted)
 
 
 def _drop_unused(unpacked: Any) -> None:

@@ -22,7 +22,7 @@ from edgeq.errors import UsageError
 from edgeq.finetune.graph import Graph, read_graph
 from edgeq.finetune.imported import is_marked, unmark
 from edgeq.finetune.loss import VALUES, answers
-from edgeq.finetune.result import OnGrid, to_document, with_values
+from edgeq.finetune.result import OnGrid, with_values
 from edgeq.finetune.scales import named_ranges, shared_ranges
 from edgeq.finetune.settings import Settings, recipe_for
 from edgeq.finetune.source import float_source
@@ -150,6 +150,7 @@ def _import(work: Work, model: bytes) -> dict[str, Any]:
         "labelled": right is not None,
         "own_ranges": len(marked.ranges),
         "observed_ranges": list(marked.open_tensors),
+        "moved_weights": list(marked.moved_weights),
         "samples": {"train": 0, "held_back": len(work.samples)},
         "history": [],
         **judged,
@@ -171,7 +172,7 @@ def _judged(
         (work.folder / f"was-{name}.tflite").write_bytes(model)
     (work.folder / "float.tflite").write_bytes(made.model)
     (work.folder / "quantized.tflite").write_bytes(quantized)
-    (work.folder / "ranges.json").write_text(json.dumps(to_document(made), indent=1), encoding="utf-8")
+    (work.folder / "ranges.json").write_text(json.dumps(made.trained.to_json(), indent=1), encoding="utf-8")
     work.progress(f"comparing on {len(samples)} samples")
     wanted = Runner(models["float"]).answers(samples)
     names = {name: model for name, model in models.items() if name != "float"} | {"after": quantized}

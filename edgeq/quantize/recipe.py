@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from edgeq.errors import UsageError
+from edgeq.quantize.trained import Trained
 from edgeq.target import MODES
 
 STATIC = MODES[:4]
@@ -83,7 +84,8 @@ class Override:
 class Recipe:
     """`granularity`: weights have a scale per channel or one per tensor. `io`: the type of inputs and outputs that the
     model computes with as real numbers; "auto" is the mode's own integer, or float32. `repairs` are some of `REPAIRS`.
-    `UsageError` for what no mode offers."""
+    `trained` ranges are taken as they are, with the weights of the model that was trained in them. `UsageError` for
+    what no mode offers."""
 
     mode: str = "static_wi8_ai8"
     granularity: str = "channel"
@@ -91,6 +93,7 @@ class Recipe:
     ranges: Ranging = field(default_factory=Ranging)
     repairs: tuple[str, ...] = ()
     overrides: tuple[Override, ...] = ()
+    trained: Trained | None = None
 
     def __post_init__(self) -> None:
         _one_of("mode", self.mode, MODES)
@@ -116,6 +119,8 @@ class Recipe:
                 f"The mode {self.mode} has no repairs: they are for the ranges of static modes.",
                 "Use a static mode, or leave them out.",
             )
+        if self.trained is not None:
+            _check_alone(self)
 
     @property
     def io_type(self) -> str:
@@ -140,7 +145,7 @@ class Recipe:
     @property
     def plain(self) -> bool:
         """Whether it is a mode and nothing else."""
-        return not self.overrides and not self.repairs and self.ranges == Ranging()
+        return not self.overrides and not self.repairs and self.ranges == Ranging() and self.trained is None
 
     def to_json(self) -> dict[str, Any]:
         """What is not the default, in the form that `from_json` and a recipe's file have."""
@@ -155,6 +160,8 @@ class Recipe:
                 {key: value for key, value in asdict(each).items() if value not in ("", "channel")}
                 for each in self.overrides
             ]
+        if self.trained is not None:
+            told["trained"] = self.trained.to_json()
         return told
 
     @property
@@ -170,6 +177,7 @@ class Recipe:
         ranging = table.pop("ranges", {})
         repairs = table.pop("repairs", [])
         overrides = table.pop("override", [])
+        trained = table.pop("trained", None)
         if isinstance(ranging, str):
             ranging = {"method": ranging}
         if not isinstance(ranging, Mapping):
@@ -184,6 +192,7 @@ class Recipe:
             ranges=Ranging(**_known(Ranging, ranging)),
             repairs=ordered,
             overrides=tuple(Override(**_known(Override, {"mode": "", **each})) for each in overrides),
+            trained=None if trained is None else Trained.from_json(trained),
         )
 
 
@@ -214,6 +223,21 @@ def _known(kind: type[Any], table: Mapping[str, Any]) -> dict[str, Any]:
         if not isinstance(value, wanted) or isinstance(value, bool):
             raise UsageError(f"'{key}' of a recipe cannot be {value!r}.", f"It is a {types[key]}.")
     return {key: float(value) if types[key] == "float" else value for key, value in table.items()}
+
+
+def _check_alone(recipe: Recipe) -> None:
+    """`UsageError` where anything but training would have a say in the ranges or the weights."""
+    if not recipe.needs_samples:
+        raise UsageError(
+            f"The mode {recipe.mode} has no ranges, and trained ones were given.",
+            "Use a static mode, or leave them out.",
+        )
+    if recipe.repairs or recipe.ranges != Ranging():
+        what = f"the repair {recipe.repairs[0]}" if recipe.repairs else "another method or headroom"
+        raise UsageError(
+            f"Trained ranges are taken as they are, with the weights that go with them: {what} would part them.",
+            "Leave out either the one or the other.",
+        )
 
 
 def _one_of(what: str, value: str, known: tuple[str, ...]) -> None:

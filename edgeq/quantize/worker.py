@@ -64,6 +64,7 @@ def _convert(folder: Path, progress: Progress) -> None:
 
 def _stage(recipe: Recipe, samples: int) -> str:
     how = f", calibrated on {samples} samples" if recipe.needs_samples and samples else ""
+    how = ", with trained ranges" if recipe.trained else how
     per_tensor = " per tensor" * (recipe.granularity == "tensor")
     overrides = f" with {len(recipe.overrides)} override{'s' * (len(recipe.overrides) > 1)}" if recipe.overrides else ""
     return f"quantizing to {recipe.mode}{per_tensor}{overrides}{how}"
@@ -78,7 +79,7 @@ class _Engine:
 
     def write(self, recipe: Recipe) -> bytes | None:
         """The model; None where TensorFlow's quantizer has to try."""
-        key = (recipe.ranges, recipe.repairs or recipe.needs_samples, recipe if recipe.repairs else None)
+        key = (recipe.ranges, recipe.needs_samples, recipe.trained, recipe if recipe.repairs else None)
         try:
             if key not in self._prepared:
                 self._prepared[key] = prepare(self._model, self._samples, recipe, self._progress)

@@ -1,21 +1,24 @@
-"""The result: what training saw is what is written, and a file of ranges comes back as it was."""
+"""The result: what training saw is what is written, and what a build gives."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from finetune_cases import float_model
 
-from edgeq.errors import ConvertError, UsageError
+from edgeq.errors import ConvertError
 from edgeq.finetune.graph import channels, read_graph
-from edgeq.finetune.result import OnGrid, check_weights, read_ranges, to_document, with_values
+from edgeq.finetune.result import OnGrid, with_values
 from edgeq.finetune.scales import groups, named_ranges, shared_ranges
 from edgeq.finetune.settings import recipe_for
 from edgeq.finetune.student import LEVELS, bits_of
+from edgeq.quantize.engine.grid import check_weights, given_ranges
+from edgeq.quantize.engine.pipeline import quantize
 from edgeq.quantize.engine.ranges import Range
+from edgeq.quantize.trained import Trained
 
 
 def on_grid(bits: int) -> OnGrid:
@@ -42,18 +45,16 @@ def test_the_written_weights_are_those_of_the_float_model_and_another_one_is_nam
     index = next(index for index, count in bits_of(graph, recipe).items() if count == bits)
     spoilt = graph.constants[index].copy()
     spoilt.flat[0] += found.weights[graph.names[index]].max() / 2
-    with pytest.raises(ConvertError, match=r"steps from those that were trained"):
+    with pytest.raises(ConvertError, match=r"steps from the grid that training left"):
         check_weights(with_values(found.model, {index: spoilt}), made)
 
 
-def test_ranges_survive_their_file_and_another_file_is_refused(tmp_path: Path) -> None:
-    found, path = on_grid(4), tmp_path / "ranges.json"
-    path.write_text(json.dumps(to_document(found)))
-    ranges, weights = read_ranges(path)
-    assert ranges == found.ranges
-    assert weights.keys() == found.weights.keys()
-    assert all(np.array_equal(weights[name], found.weights[name]) for name in weights)
-    for text in ("{}", "[1]", "no", json.dumps({**to_document(found), "schema": 9})):
-        path.write_text(text)
-        with pytest.raises(UsageError, match="cannot be read"):
-            read_ranges(path)
+def test_what_is_written_is_what_a_build_with_these_ranges_gives() -> None:
+    found, recipe = on_grid(4), recipe_for(read_graph(float_model()).info, 4)
+    ranges, weights = given_ranges(found.model, found.trained)
+    assert {name: (each.low, each.high) for name, each in ranges.items()} == {
+        name: (np.float32(each.low), np.float32(each.high)) for name, each in found.ranges.items()
+    }
+    assert all(np.array_equal(weights[name], found.weights[name]) for name in found.weights)
+    again = replace(recipe, trained=Trained.from_json(json.loads(json.dumps(found.trained.to_json()))))
+    assert quantize(found.model, None, again) == found.write(recipe)

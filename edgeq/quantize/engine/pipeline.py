@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeq.errors import UsageError
 from edgeq.quantize import weights
+from edgeq.quantize.engine.grid import check_weights, given_ranges
 from edgeq.quantize.engine.headroom import with_headroom
 from edgeq.quantize.engine.outliers import outliers
 from edgeq.quantize.engine.ranges import NEED_HISTOGRAMS, PLAIN, Ranges, ranges
@@ -46,7 +48,10 @@ class Prepared:
 
 
 def prepare(model: bytes, samples: Samples | None, recipe: Recipe, progress: Progress = lambda _: None) -> Prepared:
-    """Repair, observe, and find the ranges. `samples` may be None where the recipe needs none."""
+    """Repair, observe, and find the ranges. `samples` may be None where the recipe needs none, or has trained ranges:
+    these are taken as they are."""
+    if recipe.trained:
+        return Prepared(model, *given_ranges(model, recipe.trained))
     if not recipe.needs_samples or samples is None:
         return Prepared(model, {})
     histograms = recipe.ranges.method in NEED_HISTOGRAMS
@@ -58,6 +63,11 @@ def observed(
 ) -> Observed:
     """The first half of `prepare`: the samples that are like the others, unless ranges are to be `PLAIN`, and channels
     scaled by the recipe's repairs. The same for all recipes with the same such repairs."""
+    if recipe.trained:
+        raise UsageError(
+            "The recipe's ranges were trained: other ranges and repairs would part them from the weights of training.",
+            "Build without --repair, or from a recipe without 'trained'.",
+        )
     told = _counted(progress, len(samples))
     statistics = observe(model, samples, histograms=histograms, progress=told)
     strange = outliers(statistics) if recipe.ranges.method != PLAIN else ()
@@ -82,6 +92,10 @@ def complete(seen: Observed, recipe: Recipe, progress: Progress = lambda _: None
 def finish(prepared: Prepared, recipe: Recipe) -> bytes:
     """Write what was prepared. The whole-model modes that only store weights smaller are written as TensorFlow does."""
     model = replaced(prepared.model, prepared.constants)
+    if recipe.trained:
+        made = write(model, recipe, prepared.ranges, prepared.weights)
+        check_weights(model, made)
+        return made
     if recipe.overrides or recipe.mode not in _STORED:
         wide = with_headroom(prepared.ranges, model, recipe)
         return write(model, recipe, wide, prepared.weights)
