@@ -13,6 +13,7 @@ from edgeq.dataset.arrays import open_arrays
 from edgeq.dataset.function import open_function
 from edgeq.dataset.images import open_images
 from edgeq.dataset.listing import Listing, is_list, list_folder, read_list
+from edgeq.dataset.masks import images_in
 from edgeq.dataset.options import Options, Progress, silent
 from edgeq.dataset.source import Dataset, Source
 from edgeq.dataset.tables import open_table
@@ -81,7 +82,7 @@ def open_dataset(
 def _open(spec: str, folder: Path, options: Options) -> Source:
     path = Path(spec)
     if path.is_dir():
-        return _open_listing(list_folder(path, options), options)
+        return _open_listing(list_folder(images_in(path), options), options)
     if path.is_file():
         return _open_file(path, options)
     if PATTERN.fullmatch(spec):

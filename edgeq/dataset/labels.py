@@ -21,23 +21,26 @@ MOST_CLASSES = 100_000
 class Labels:
     """`numbers`: the class number of every sample; None where there are none, and then `why`, the end of a sentence.
 
-    `targets` reads labels that are no classes: numbers (n,) or (n, ...) of a regression, masks (n, h, w). `columns` are
-    texts beside the samples, of those that were asked for, by name.
+    `targets` reads labels that are no classes: numbers (n,) or (n, ...) of a regression, masks (n, h, w); `target` that
+    of one sample, where this needs not all of them. `columns` are texts beside the samples, of those that were asked
+    for, by name.
     """
 
     numbers: NDArray[np.int64] | None = None
     classes: tuple[str, ...] = ()
     why: str = "has no labels"
     targets: Callable[[], NDArray[Any]] | None = None
+    target: Callable[[int], NDArray[Any]] | None = None
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def chosen(self, places: Sequence[int]) -> Labels:
         """Those of the samples at `places`, in that order."""
-        taken, targets = list(places), self.targets
+        taken, targets, target = list(places), self.targets, self.target
         return replace(
             self,
             numbers=None if self.numbers is None else self.numbers[taken],
             targets=(lambda: targets()[taken]) if targets else None,
+            target=(lambda place: target(taken[place])) if target else None,
             columns={name: tuple(values[place] for place in taken) for name, values in self.columns.items()},
         )
 

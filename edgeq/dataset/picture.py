@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,16 @@ def read_image(path: Path) -> Raw:
 
     Transparency is dropped, 16-bit grey keeps its upper byte, of an animation the first frame is taken.
     """
+    return decode_image(_bytes(path), f"'{path}'")
+
+
+def _bytes(path: Path) -> bytes:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise UsageError(f"The image '{path}' has {path.stat().st_size:,} bytes.", "Make it smaller first.")
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise UsageError(f"The image '{path}' cannot be read: {error.strerror}.", "Is it still there?") from error
-    return decode_image(data, f"'{path}'")
 
 
 def looks_encoded(data: bytes) -> bool:
@@ -40,23 +44,33 @@ def looks_encoded(data: bytes) -> bool:
 
 def decode_image(data: bytes, what: str) -> Raw:
     """The same from the bytes of a file; `what` names it in errors."""
-    image_module, transposed = _pillow()
+    _, transposed = _pillow()
+    return Raw(_decoded(data, what, FORMATS, lambda image: _pixels(transposed(image))))
+
+
+def read_mask(path: Path) -> NDArray[Any]:
+    """The numbers that a PNG file has at each pixel, grey values or entries of a palette: uint8 or uint16 [h, w]."""
+    return _decoded(_bytes(path), f"'{path}'", FORMATS[:1], lambda image: _numbers(image, path))
+
+
+def _decoded(data: bytes, what: str, formats: tuple[str, ...], taken: Callable[[Any], NDArray[Any]]) -> NDArray[Any]:
+    image_module, _ = _pillow()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with image_module.open(io.BytesIO(data), formats=FORMATS) as image:
+            with image_module.open(io.BytesIO(data), formats=formats) as image:
                 if image.width * image.height > MOST_PIXELS:
                     raise UsageError(
                         f"The image {what} has {image.width} x {image.height} pixels; {MOST_PIXELS:,} may be read.",
                         "Make it smaller first.",
                     )
-                return Raw(_pixels(transposed(image)))
+                return taken(image)
     except UsageError:
         raise
     except Exception as error:  # broken files make Pillow raise nearly anything
         reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         if type(error).__name__ == "UnidentifiedImageError":
-            reason = f"it is none of {', '.join(FORMATS)}"
+            reason = f"it is none of {', '.join(formats)}" if formats[1:] else f"it is no {formats[0]}"
         raise UsageError(
             f"The image {what} cannot be read: {reason}.", "Remove it, or save it again as PNG or JPEG."
         ) from error
@@ -78,6 +92,15 @@ def _pixels(image: Any) -> NDArray[Any]:
     if image.mode in ("1", "L", "LA", "La"):
         return np.array(image.convert("L"), np.uint8)[:, :, None]
     return np.array(image.convert("RGB"), np.uint8)
+
+
+def _numbers(image: Any, path: Path) -> NDArray[Any]:
+    if image.mode not in ("1", "L", "P") and not image.mode.startswith("I"):
+        raise UsageError(
+            f"The mask '{path}' has colours ({image.mode}); a mask has the number of a class at each pixel.",
+            "Save it as greyscale, or with a palette whose entries are the classes.",
+        )
+    return np.array(image).astype(np.uint16 if image.mode.startswith("I") else np.uint8)
 
 
 def _pillow() -> tuple[Any, Any]:

@@ -166,10 +166,14 @@ class Dataset:
         """For the digest."""
         if self.labels is not None:
             return f" {self.labels[index]}"
-        if self.targets is None:
+        read = self.source.found.target
+        if read is not None:
+            values = np.asarray(read(index), np.float64)
+        elif self.targets is not None:
+            values = np.asarray(self.targets[index], np.float64)
+        else:
             return ""
-        target = np.asarray(self.targets[index], np.float64)
-        return f" {target.shape} {hashlib.sha256(target.astype('<f8').tobytes()).hexdigest()}"
+        return f" {values.shape} {hashlib.sha256(values.astype('<f8').tobytes()).hexdigest()}"
 
     def _check(self, index: int, array: Array, where: str) -> None:
         if array.dtype.kind not in "fiub":
