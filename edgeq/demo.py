@@ -18,7 +18,7 @@ from edgeq.device.open import open_device
 from edgeq.errors import UsageError
 from edgeq.firmware import build_firmware
 from edgeq.init import init_project
-from edgeq.materials import Declared
+from edgeq.materials import declared_by
 from edgeq.project import DeviceEntry, Project
 from edgeq.render import render_json, render_text, write_report
 from edgeq.report import report
@@ -58,7 +58,7 @@ def run_demo(folder: Path, progress: Callable[[str], None] = lambda _: None) -> 
         targets,
         data=project.data,
         eval_data=project.eval,
-        declared=Declared(project.labels),
+        declared=declared_by(project),
         out=project.out,
         name=project.name,
         progress=say.detail,

@@ -15,6 +15,7 @@ from edgeq.micro.compile import Compiled
 from edgeq.micro.frontend.golden import golden_raw
 from edgeq.model.describe import read_labels
 from edgeq.preprocess import Preprocess, Raw
+from edgeq.project import Project
 from edgeq.quantize.golden import spread
 from edgeq.quantize.prepare import labelled, model_input, prepared, raw_input
 from edgeq.quantize.samples import Samples
@@ -41,6 +42,19 @@ class Declared:
 
 
 UNDECLARED = Declared()
+
+
+def declared_by(project: Project, labels: Path | None = None) -> Declared:
+    """All of it from `edgeq.toml`; `labels` of a command come first, and `recipe_file` is left to who reads it."""
+    return Declared(
+        labels=labels or project.labels,
+        preprocess=project.preprocess,
+        threshold=project.threshold,
+        smoothing=project.smoothing,
+        evaluation=project.evaluation,
+        waivers=project.waivers,
+        about=project.about,
+    )
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import tinymodel
 
 from edgeq.build import build
 from edgeq.bundle import read_bundle
-from edgeq.errors import FitError, UsageError
+from edgeq.errors import FitError, GateFailed, UsageError
 from edgeq.evaluate.predict import Variant, predict
 from edgeq.materials import Declared
 from edgeq.model.describe import describe
@@ -172,3 +172,28 @@ def test_images_keep_their_accuracy(shared_models: Path, tmp_path: Path) -> None
     assert built.evaluation["drop_low"] <= 0 <= built.evaluation["drop_high"]
     manifest = json.loads((built.bundle.folder / "manifest.json").read_text(encoding="utf-8"))
     assert set(manifest["model"]["ops"]) == {"ADD", "AVERAGE_POOL_2D", "CONV_2D", "FULLY_CONNECTED", "SOFTMAX"}
+
+
+def test_an_experiment_with_weights_is_told(tmp_path: Path) -> None:
+    (tmp_path / "tiny.tflite").write_bytes(tinymodel.converted().float_model)
+    recipe = Recipe(repairs=("ternary",))
+    (built,) = build(
+        tmp_path / "tiny.tflite", [load_target("rpi4")], tinymodel.data_file(), recipe=recipe, out=tmp_path / "out"
+    )
+    (told,) = [finding for finding in built.findings if finding.code == "experimental-weights"]
+    assert "The ternary weights are stored and run as int8" in told.message
+    passport = json.loads(built.bundle.path("passport.json").read_text(encoding="utf-8"))
+    assert told.code in [finding["code"] for finding in passport["findings"]]
+
+
+def test_a_floor_that_is_not_kept_leaves_no_bundle(tmp_path: Path) -> None:
+    (tmp_path / "tiny.tflite").write_bytes(tinymodel.converted().float_model)
+    x = tinymodel.samples(60)
+    variant = Variant(tinymodel.converted().float_model, describe(read_model(tinymodel.converted().float_model)))
+    np.savez(tmp_path / "eval.npz", x=x, y=predict(variant, x))
+    arguments = {"data": tinymodel.data_file(), "eval_data": tmp_path / "eval.npz", "out": tmp_path / "out"}
+    with pytest.raises(
+        GateFailed, match=r"The model lost 0\.\d+ of mean absolute error on 60 samples .*; 0 may be lost"
+    ):
+        build(tmp_path / "tiny.tflite", [load_target("rpi4")], max_drop=0, **arguments)
+    assert not (tmp_path / "out").exists()

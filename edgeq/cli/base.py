@@ -9,16 +9,12 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from edgeq.console import Console
 from edgeq.errors import UsageError
-
-if TYPE_CHECKING:
-    from edgeq.materials import Declared
-    from edgeq.project import Project
 
 app = typer.Typer(
     name="edgeq",
@@ -96,21 +92,6 @@ def needed(path: Path | None, message: str, hint: str) -> Path:
     if path is None:
         raise UsageError(message, hint)
     return path
-
-
-def declared(project: Project, labels: Path | None) -> Declared:
-    """What the project says of the model's interface; `labels` of the command come first."""
-    from edgeq.materials import Declared
-
-    return Declared(
-        labels=labels or project.labels,
-        preprocess=project.preprocess,
-        threshold=project.threshold,
-        smoothing=project.smoothing,
-        waivers=project.waivers,
-        about=project.about,
-        evaluation=project.evaluation,
-    )
 
 
 def open_address(address: str) -> AbstractContextManager[Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgeq.cli.base import Given, app, command, console, declared, needed
+from edgeq.cli.base import Given, app, command, console, needed
 from edgeq.errors import UsageError
 
 if TYPE_CHECKING:
@@ -62,9 +62,11 @@ def build(
     Example: edgeq build model.keras --target rpi4 --data calibration.npz --eval test.npz
     Example: edgeq build model.keras --target rpi4 --data calibration.npz --eval test.npz --max-accuracy-drop 0.5
     """
+    from edgeq.materials import declared_by
     from edgeq.project import load_project
 
     project = load_project()
+    said = declared_by(project, labels)
     given = Given(
         needed(
             model or project.model, "No model was given.", "Name a .keras, .h5 or .tflite file or a SavedModel folder."
@@ -83,13 +85,13 @@ def build(
         if named := [name for name, value in asked.items() if value]:
             raise UsageError(f"A search chooses the recipe itself; {named[0]} was given.", f"Leave {named[0]} out.")
         options = {"floor": max_drop, "prefer": prefer, "minutes": minutes, "jobs": jobs, "scheduler": scheduler}
-        search_and_tell(project, given, declared(project, labels), names, {**options, "io": io}, measure)
+        search_and_tell(project, given, said, names, {**options, "io": io}, measure)
         return
     asked_for = _recipe(mode, per_tensor, io, recipe)
     _build(
         project,
         given,
-        replace(declared(project, labels), recipe_file=recipe if asked_for else project.recipe),
+        replace(said, recipe_file=recipe if asked_for else project.recipe),
         names,
         asked_for or _recipe(project.mode, False, "auto", project.recipe),
         repair,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from edgeq.cli.base import app, command, console, declared
+from edgeq.cli.base import app, command, console
 from edgeq.errors import UsageError
 
 
@@ -47,6 +47,7 @@ def finetune(
     from edgeq.cli.telling_finetune import tell_finetuned
     from edgeq.finetune.finetune import finetune as train
     from edgeq.finetune.settings import Settings
+    from edgeq.materials import declared_by
     from edgeq.project import load_project
 
     project = load_project()
@@ -63,7 +64,7 @@ def finetune(
         out or Path(f"{path.stem}-qat{bits}"),
         settings=Settings(**settings),
         eval_data=eval_data or project.eval,
-        declared=declared(project, labels),
+        declared=declared_by(project, labels),
         use_labels=not unlabelled,
         folder=project.root,
         progress=console.progress,
