@@ -27,7 +27,15 @@ LAYERS = (
     ),
     (
         *("edgeq.target", "edgeq.dataset", "edgeq.interface", "edgeq.preprocess", "edgeq.model", "edgeq.run"),
-        *("edgeq.runtime", "edgeq.runtimes", "edgeq.resolve", "edgeq.protocol", "edgeq.inventory", "edgeq.project"),
+        *(
+            "edgeq.confirm",
+            "edgeq.runtime",
+            "edgeq.runtimes",
+            "edgeq.resolve",
+            "edgeq.protocol",
+            "edgeq.inventory",
+            "edgeq.project",
+        ),
     ),
     (
         *("edgeq.fit", "edgeq.quantize", "edgeq.evaluate", "edgeq.micro", "edgeq.search"),
@@ -62,7 +70,7 @@ LAYERS = (
 
 # Some modules may import less than their row allows.
 LOW = ("edgeq", "edgeq.errors", "edgeq.units", "edgeq.paths")
-ON_DEVICE = ("edgeq.agent", "edgeq.client", "edgeq.preprocess", "edgeq.protocol", "edgeq.runtime")
+ON_DEVICE = ("edgeq.agent", "edgeq.client", "edgeq.confirm", "edgeq.preprocess", "edgeq.protocol", "edgeq.runtime")
 ONLY = {
     **dict.fromkeys(ON_DEVICE, ("edgeq", *ON_DEVICE)),
     "edgeq.report": (*LOW, "edgeq.run", "edgeq.stats", "edgeq.report"),
