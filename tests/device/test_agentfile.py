@@ -62,7 +62,7 @@ def test_it_holds_the_agent_and_nothing_else(tmp_path: Path) -> None:
     path.write_bytes(agent_bytes())
     names = zipfile.ZipFile(path).namelist()
     assert {name.split("/")[1] for name in names if "/" in name} == {
-        *("__init__.py", "runtime.py", "client.py", "agent", "preprocess", "protocol")
+        *("__init__.py", "client.py", "confirm.py", "runtime.py", "agent", "preprocess", "protocol")
     }
 
 
