@@ -53,7 +53,7 @@ def evaluate(
     """
     from edgeq.asked import SUITE
     from edgeq.cli.telling_evaluation import tell_evaluated
-    from edgeq.evaluate.gates import failures
+    from edgeq.evaluate.gates import failures, needing_reference
     from edgeq.evaluate.verb import evaluate as evaluate_model
     from edgeq.project import load_project
 
@@ -73,6 +73,11 @@ def evaluate(
         corruptions=tuple(corruption) if corruption else SUITE if corrupt else None,
         out_of_distribution=other,
     )
+    if against is None and needing_reference(asked):
+        raise UsageError(
+            f"{needing_reference(asked)[0]} is a gate on what is lost beside the float model, and there is none.",
+            "Name the float model: --against FLOAT",
+        )
     found = evaluate_model(
         path,
         spec,

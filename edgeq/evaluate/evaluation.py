@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from edgeq.asked import Asked
 from edgeq.evaluate.confidence import HOW, calibration_error, how, probabilities
 from edgeq.evaluate.fitting import fitting
+from edgeq.evaluate.gates import needing_reference
 from edgeq.evaluate.labelled import Labelled, together
 from edgeq.evaluate.metrics import (
     ANY,
@@ -140,8 +141,10 @@ def compare(
         "evaluated_on": "host",
         "data_sha256": data.sha256,
     }
-    notes = tuple(_order(seen.data.labels, seen.outputs, variant)) if seen.data.labels is not None else ()
-    return Evaluation(document, notes, tuple(findings(told, _whole(seen, told))), after.outputs)
+    notes = [] if before else [f"{name} was not checked: there is no float model." for name in needing_reference(asked)]
+    if seen.data.labels is not None:
+        notes += _order(seen.data.labels, seen.outputs, variant)
+    return Evaluation(document, tuple(notes), tuple(findings(told, _whole(seen, told))), after.outputs)
 
 
 def prepare(

@@ -26,6 +26,11 @@ def require(document: Mapping[str, Any] | None, asked: Asked, hint: str = "") ->
         raise GateFailed(f"{found[0]}{more}", hint or "Repair the model, or raise the limit if that much may be lost.")
 
 
+def needing_reference(asked: Asked) -> list[str]:
+    """The gates that are asked for, each of which compares with a float model."""
+    return [name for name in ("max_drop", "max_slice_drop") if getattr(asked, name) is not None]
+
+
 def _failures(document: Mapping[str, Any], asked: Asked) -> Iterator[str]:
     points = document["unit"] == FRACTION
     if asked.max_drop is not None and document["drop"] is not None:

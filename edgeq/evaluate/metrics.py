@@ -175,7 +175,7 @@ def _error(outputs: Array, labels: Array, power: int) -> Scorer:
     flat, true = rows(outputs), rows(labels)
     if flat.shape != true.shape:
         raise UsageError(
-            f"A sample has {true.shape[1]} numbers as its label; the model's output has {flat.shape[1]} values.",
+            f"The label of a sample has {_told(true.shape[1])}, the model's output has {_told(flat.shape[1])}.",
             "Give one number for each value of the output.",
         )
     errors = [
@@ -183,6 +183,10 @@ def _error(outputs: Array, labels: Array, power: int) -> Scorer:
         for one, other in zip(parts(flat), parts(true), strict=True)
     ]
     return Mean(np.concatenate(errors))
+
+
+def _told(count: int) -> str:
+    return f"{count} number{'s' * (count != 1)}"
 
 
 def _own(spec: str, folder: Path) -> Metric:

@@ -59,9 +59,9 @@ class Said:
 
     def choose(self, places: Sequence[int]) -> Said:
         """What was said of the samples at `places`."""
-        at = list(places)
-        if at == list(range(len(self.outputs))):
-            return self
+        at: list[int] | slice = list(places)
+        if places and at == list(range(places[0], places[-1] + 1)):
+            at = slice(places[0], places[-1] + 1)  # of neighbours nothing is copied
         answers = None if self.answers is None else self.answers[at]
         return Said(self.outputs[at], answers, None if self.errors is None else self.errors[at])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,12 @@ from edgeq.evaluate.resample import CONFIDENCE, SEED, Interval, Paired, method, 
 from edgeq.evaluate.scorer import value
 from edgeq.evaluate.slices import WORTH
 from edgeq.finding import Finding
+from edgeq.quantize.samples import chained
 
 MOST_SAMPLES = 500
 """So many are made worse in each way; of data whose rows belong together all."""
+MOST_VALUES = 1 << 28
+"""Up to so many answers the models run once for all severities of a corruption: 1 GiB."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +75,17 @@ def worsen(
     """Every corruption of the samples at `places` at every severity, and how intervals came about; `clean` is what both
     models said of these samples as they are."""
     before, rows = taken(*clean), []
-    for corruption in suite:
-        for severity in SEVERITIES:
-            pair.progress(f"evaluating with {corruption.name}, severity {severity}")
-            samples = corrupted(data, pair.preprocess, places, corruption, severity, seed)
+    values = len(places) * len(SEVERITIES) * pair.quantized.size
+    runs = [SEVERITIES] if values <= MOST_VALUES else [(severity,) for severity in SEVERITIES]
+    for corruption, run in product(suite, runs):
+        pair.progress(f"evaluating with {corruption.name}, severity {run[0]}{f' to {run[-1]}' * (len(run) > 1)}")
+        worse = [corrupted(data, pair.preprocess, places, corruption, severity, seed) for severity in run]
+        reference, quantized = pair.ask(chained(worse))
+        for number, severity in enumerate(run):
+            own = range(number * len(places), (number + 1) * len(places))
+            there = taken(reference and reference.choose(own), quantized.choose(own))
             parameter = level(data, pair.preprocess, corruption, severity)
-            rows.append(_row(before, taken(*pair.ask(samples)), corruption, severity, parameter, seed))
+            rows.append(_row(before, there, corruption, severity, parameter, seed))
     return rows, method([before.scorer(before.outputs)], seed)
 
 

@@ -15,7 +15,7 @@ from edgeq.evaluate.corrupt.suite import suite
 from edgeq.evaluate.evaluation import Evaluation, Predictions, compare, prepare, rounded
 from edgeq.evaluate.fitting import fitting
 from edgeq.evaluate.labelled import Labelled
-from edgeq.evaluate.metrics import Metric
+from edgeq.evaluate.metrics import MASKS, NUMBERS, Metric
 from edgeq.evaluate.novelty import novelty
 from edgeq.evaluate.predict import Pair, Said, Variant
 from edgeq.evaluate.resample import SEED
@@ -63,6 +63,11 @@ def evaluate(
     pair = Pair(reference, subject.variant, subject.kernels, steps, progress)
     sets = _open(eval_data, subject.variant, steps, asked, folder, progress)
     chosen = fitting(subject.variant, sets.labelled, asked.metric, folder)
+    if sets.other is not None and chosen.labels in (MASKS, NUMBERS) and not subject.variant.rebuilds:
+        raise UsageError(
+            f"By {chosen.title} the model tells no classes apart, so nothing tells how sure it is of a sample.",
+            "Leave --out-of-distribution out.",
+        )
     progress(f"evaluating on {len(sets.labelled)} samples")
     said = pair.ask(sets.labelled.samples)
     found = compare(*said, subject.variant, sets.labelled, chosen, asked)

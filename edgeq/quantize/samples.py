@@ -46,6 +46,17 @@ class Samples:
         )
 
 
+def chained(parts: Sequence[Samples]) -> Samples:
+    """Sets of one size as one set, in their order."""
+    size = len(parts[0])
+    return Samples(
+        parts[0].names,
+        size * len(parts),
+        lambda index: parts[index // size].read(index % size),
+        lambda index: parts[index // size].title(index % size),
+    )
+
+
 Given = Samples | Array | Mapping[str, Array] | Sequence[Array]
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from edgeq.asked import Asked
 from edgeq.errors import GateFailed
-from edgeq.evaluate.gates import failures, require
+from edgeq.evaluate.gates import failures, needing_reference, require
 
 
 def _row(name: str, drop: float | None, judged: bool = True, metric: str = "accuracy") -> dict[str, Any]:
@@ -42,3 +42,5 @@ def test_without_gates_or_a_float_model_nothing_fails() -> None:
     assert failures(_document(0.5, _row("ann", 0.5)), Asked()) == []
     assert failures(_document(None, _row("ann", None)), Asked(max_drop=0, max_slice_drop=0)) == []
     require(None, Asked(max_drop=0))
+    assert needing_reference(Asked()) == []
+    assert needing_reference(Asked(max_drop=0, max_slice_drop=5)) == ["max_drop", "max_slice_drop"]

@@ -6,18 +6,25 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import flat
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
+from segmenter import pictures, segmenter
 
 from edgeq.asked import Asked
 from edgeq.errors import UsageError
+from edgeq.evaluate import robustness
 from edgeq.evaluate.gates import failures
+from edgeq.evaluate.predict import Variant, predict
 from edgeq.evaluate.verb import evaluate
+from edgeq.model.describe import describe
 from edgeq.model.objects import operator_name, pack_tflite, unpack_tflite
+from edgeq.model.tflite import read_model
+from edgeq.preprocess import parse
 
 
 def broken(model: bytes, number: int) -> bytes:
@@ -57,13 +64,15 @@ RARE = 2
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`float.tflite`, `int8.tflite`, `broken.tflite`, and `set.npz`, where the float model is always right."""
+    """`float.tflite`, `int8.tflite`, `broken.tflite`, and `set.npz` and `few.npz`, where the float model is always
+    right."""
     made, random = tmp_path_factory.mktemp("evaluate"), np.random.default_rng(0)
     y = random.permutation(np.repeat([0, 1, RARE], [285, 285, 30]))
     x = (3 * np.eye(3)[y] + random.normal(size=(600, 3)) * 0.5).astype(np.float32)
     assert (x.argmax(axis=1) == y).all()
     who = np.where(y == RARE, "cy", np.where(np.arange(600) % 2, "ann", "bob"))
     np.savez(made / "set.npz", x=x, y=y, writer=who)
+    np.savez(made / "few.npz", x=x[:120], y=y[:120], writer=who[:120])
     np.savez(made / "other.npz", x=random.normal(size=(40, 3)).astype(np.float32))
     (made / "float.tflite").write_bytes(classifier(quantized=False))
     (made / "int8.tflite").write_bytes(classifier(quantized=True))
@@ -94,25 +103,30 @@ def test_a_broken_slice_is_caught_by_name_while_the_average_holds(folder: Path) 
     assert [sentence.split("'")[1] for sentence in gates] == [str(RARE), "cy"]
 
 
-def test_everything_at_once_is_the_same_every_time(folder: Path) -> None:
+def test_everything_at_once_is_the_same_every_time(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = Asked("f1", ("writer",), corruptions=("noise",), out_of_distribution=str(folder / "other.npz"))
     first, second = (
-        evaluate(folder / "int8.tflite", folder / "set.npz", folder / "float.tflite", asked=asked) for _ in range(2)
+        evaluate(folder / "int8.tflite", folder / "few.npz", folder / "float.tflite", asked=asked) for _ in range(2)
     )
     assert first == second
     document = first.document
     assert document is not None and json.loads(json.dumps(document, allow_nan=False)) == document
     rows = document["corruptions"]["rows"]
     assert [(row["corruption"], row["severity"]) for row in rows] == [("noise", severity) for severity in range(1, 6)]
-    assert rows[0]["float_value"] > rows[-1]["float_value"] and rows[0]["extra_low"] <= 0
+    assert all(row["extra_low"] <= 0 <= row["float_value"] <= 1 for row in rows)
     assert 0 <= document["out_of_distribution"]["auroc"] <= 1
     assert document["metric"] == "f1" and document["accuracy"] > 0.9
+    monkeypatch.setattr(robustness, "MOST_VALUES", 0)
+    alone = evaluate(folder / "int8.tflite", folder / "few.npz", asked=replace(asked, out_of_distribution=""))
+    assert alone.document is not None, "each severity in a run of its own"
+    assert [row["value"] for row in alone.document["corruptions"]["rows"]] == [row["value"] for row in rows]
 
 
 def test_without_a_float_model_there_is_nothing_to_compare(folder: Path) -> None:
-    found = evaluate(folder / "int8.tflite", folder / "set.npz", asked=Asked(corruptions=("noise",)))
+    found = evaluate(folder / "int8.tflite", folder / "set.npz", asked=Asked(corruptions=("noise",), max_drop=1))
     document = found.document
     assert document is not None and found.findings == ()
+    assert found.notes == ("max_drop was not checked: there is no float model.",)
     assert [document[key] for key in ("float_value", "float_accuracy", "agreement", "drop", "sqnr_db")] == [None] * 5
     assert document["value"] == document["accuracy"] > 0.9
     assert document["corruptions"]["rows"][0]["extra"] is None and not document["slices"][0]["judged"]
@@ -146,6 +160,35 @@ def test_numbers_of_a_regression_and_rows_of_a_clip(tmp_path: Path) -> None:
     assert found["title"] == "AUC of the error of reconstruction"
 
 
+def test_masks_of_a_folder_of_pictures(tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
+    steps = parse({"input": "image", "steps": [{"do": "scale", "multiply": 1 / 127.5, "add": -1}]})
+    for name, quantized in (("float", False), ("int8", True)):
+        (tmp_path / f"{name}.tflite").write_bytes(segmenter(16, 5, quantized))
+    pixels = np.rint((pictures(24, 16) + 1) * 127.5).astype(np.uint8)
+    model = (tmp_path / "float.tflite").read_bytes()
+    variant = Variant(model, describe(read_model(model)))
+    right = predict(variant, pixels.astype(np.float32) / 127.5 - 1).reshape(24, 16, 16, 5).argmax(axis=3)
+    for folder in ("images", "masks"):
+        (tmp_path / "set" / folder).mkdir(parents=True)
+    for place, (picture, mask) in enumerate(zip(pixels, right.astype(np.uint8), strict=True)):
+        image.fromarray(picture).save(tmp_path / "set" / "images" / f"{place:02}.bmp")
+        image.fromarray(mask).save(tmp_path / "set" / "masks" / f"{place:02}.png")
+    (tmp_path / "set.meta.csv").write_text("weather\n" + "rain\nsun\n" * 12)
+    asked = Asked(slices=("weather",), corruptions=("blur",))
+    files = tmp_path / "int8.tflite", tmp_path / "set", tmp_path / "float.tflite"
+    found = evaluate(*files, asked=asked, preprocess=steps).document
+    assert found is not None and (found["metric"], found["samples"], found["float_value"]) == ("miou", 24, 1.0)
+    assert 0.8 < found["value"] < 1 and 0.9 < found["agreement"] < 1 and found["drop_low"] > 0
+    assert [(row["slice"], row["samples"], row["metric"]) for row in found["slices"]] == [
+        ("rain", 12, "miou"),
+        ("sun", 12, "miou"),
+    ]
+    assert found["corruptions"]["rows"][4]["float_value"] < 0.9
+    with pytest.raises(UsageError, match="By mean IoU the model tells no classes apart"):
+        evaluate(*files, asked=Asked(out_of_distribution=str(tmp_path / "set")), preprocess=steps)
+
+
 def _command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     path = os.pathsep.join([str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")])
     return subprocess.run(
@@ -168,6 +211,8 @@ def test_the_command_names_the_slice_and_ends_with_1(folder: Path) -> None:
     done = _command(folder, *words, "--max-drop", "20", "-q")
     assert done.returncode == 0 and "accuracy float 100.00 %" in done.stdout and "writer  samples" in done.stdout
     assert "The slice writer 'cy' lost" in done.stdout
+    done = _command(folder, "broken.tflite", "--eval", "set.npz", "--max-drop", "20")
+    assert done.returncode == 2 and "--against FLOAT" in done.stderr, "a gate that cannot be asked does not pass"
 
 
 def test_a_real_model_with_one_broken_class(shared_models: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeq.errors import UsageError
-from edgeq.quantize.samples import Samples, as_samples, each, fit, match, plain, store, stored
+from edgeq.quantize.samples import Samples, as_samples, chained, each, fit, match, plain, store, stored
 
 
 @dataclass(frozen=True)
@@ -109,3 +109,10 @@ def test_grey_pictures_among_coloured_ones(
     with pytest.raises(UsageError, match=r"^kiwi/1.png of 'set' has shape") as told:
         store(samples, tmp_path)
     assert f'{{ do = "colour", order = "{order}" }}' in told.value.hint
+
+
+def test_sets_are_chained() -> None:
+    parts = [as_samples(np.arange(start, start + 3)[:, None]) for start in (0, 10)]
+    found = chained(parts)
+    assert [int(found.read(index)[0][0]) for index in range(len(found))] == [0, 1, 2, 10, 11, 12]
+    assert found.title(4) == "sample 1"
