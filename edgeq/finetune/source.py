@@ -17,8 +17,7 @@ def float_source(path: Path, kind: str, progress: Callable[[str], None]) -> byte
     progress("loading TensorFlow")
     loaded = load_wrapped(path)  # before anything else has chosen a Keras
     from edgeq.model.keras import freeze_model
-    from edgeq.model.tf import float_tflite, tensorflow
+    from edgeq.model.tf import float_tflite
 
-    tensorflow()
     progress("converting to float .tflite")
     return float_tflite(freeze_model(loaded))

@@ -5,6 +5,7 @@ Importing it turns the whole process to Keras 2 (tf_keras).
 
 from __future__ import annotations
 
+import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,10 @@ def is_wrapped(path: Path) -> bool:
 
 def load_wrapped(path: Path) -> Any:
     """The model, as tf_keras has it. `UsageError` without tfmot, `ConvertError` for what it cannot read."""
+    from edgeq.model.tf import tensorflow
+
+    os.environ["TF_USE_LEGACY_KERAS"] = "1"  # TensorFlow looks at it when it is loaded
+    tensorflow()
     try:
         from tensorflow_model_optimization.python.core.keras.compat import keras
         from tensorflow_model_optimization.quantization.keras import quantize_scope

@@ -64,6 +64,8 @@ class Work:
 
 def main(folder: Path, status: int) -> int:
     """Do the job in `folder`; exit code 0, or 1 where `error.json` says what went wrong."""
+    # Importing TensorFlow makes millions of objects that all stay: until training begins, no garbage is looked for.
+    gc.disable()
     return serve(folder, lambda: _serve(folder, status))
 
 
@@ -208,10 +210,9 @@ def _feed(work: Work, graph: Graph, places: Sequence[int]) -> Fed:
 
 
 def _tensorflow() -> Any:
-    """Importing it makes millions of objects that all stay: looking for garbage among them is wasted."""
+    """For training, which leaves garbage."""
     from edgeq.model.tf import tensorflow
 
-    gc.disable()
     module = tensorflow()
     gc.freeze()
     gc.enable()

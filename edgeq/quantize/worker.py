@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from edgeq.errors import ConvertError, EdgeqError
 from edgeq.model.info import ModelInfo
 from edgeq.model.tflite import read_model
-from edgeq.quantize.engine.pipeline import Prepared, finish, prepare
+from edgeq.quantize.engine.pipeline import Prepared, finish_exactly, prepare
 from edgeq.quantize.float_model import check_float
 from edgeq.quantize.per_tensor import per_tensor
 from edgeq.quantize.recipe import Recipe
@@ -83,7 +83,7 @@ class _Engine:
         try:
             if key not in self._prepared:
                 self._prepared[key] = prepare(self._model, self._samples, recipe, self._progress)
-            made = finish(self._prepared[key], recipe)
+            made = finish_exactly(self._prepared[key], recipe)
             check_mode(read_model(made), recipe)
         except ConvertError:
             if recipe.plain and recipe.mode in FALLBACK and importlib.util.find_spec("tensorflow"):

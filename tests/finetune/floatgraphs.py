@@ -1,7 +1,11 @@
-"""Small networks that hold every operator that is trained through, and what a training graph says of them.
+"""All that the tests here need of TensorFlow, made in one process: `python floatgraphs.py FOLDER`.
 
-Run as `python floatgraphs.py FOLDER`: it makes `<name>.tflite`, runs the graph in TensorFlow on a batch, and leaves
-`<name>.npz` with `x` and `y`. TensorFlow stays in that process.
+- `<name>.tflite`: small networks that hold every operator that is trained through; `<name>.npz` with `x` and `y`, what
+  the training graph says of them; `losses.npz`.
+- `plain.keras` of Keras 3, and `plain.tflite`, the float model that edgeq makes of it.
+- A model that tfmot has trained: `wrapped.h5`, the SavedModel `saved`, the float `marked.tflite` with its marks,
+  TensorFlow's own `int8.tflite`; its samples in `wrapped.npy`.
+- `symmetric.tflite`, `asymmetric.tflite`: floats with fake quantization as TensorFlow 1 trained it, by the weights.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ BATCH = 3
 
 
 def make(folder: Path) -> None:
-    """Run this file over `folder`, in a process of its own."""
+    """Run this file over `folder`, in a process of its own: TensorFlow stays there."""
     quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
     quiet["PYTHONPATH"] = str(Path(__file__).resolve().parents[2])
     command = [sys.executable, "-W", "ignore", __file__, str(folder)]
@@ -73,24 +77,36 @@ def _functions(tf: Any) -> dict[str, tuple[tuple[int, ...], Any]]:
     }
 
 
-def main(folder: Path) -> None:
-    """Make everything that `make` promises."""
+def _faked(tf: Any, low: float) -> Any:
+    """A network with fake quantization; its weights reach from `low` to 1."""
+    draw, fake = tf.random.Generator.from_seed(6), tf.quantization.fake_quant_with_min_max_args
+
+    first, depth, dense = (tf.constant(draw.normal(shape) * 0.4) for shape in ((3, 3, 2, 8), (3, 3, 8, 1), (8, 3)))
+
+    def weights(values: Any) -> Any:
+        return fake(values, low, 1.0, 8, low == -1.0)
+
+    def network(x: Any) -> Any:
+        y = fake(tf.nn.relu(tf.nn.conv2d(fake(x, -3.0, 3.0), weights(first), 1, "VALID") + 0.1), 0.0, 4.0)
+        y = fake(tf.nn.relu6(tf.nn.depthwise_conv2d(y, weights(depth), [1, 1, 1, 1], "SAME")), 0.0, 6.0)
+        y = fake(tf.reduce_mean(y, [1, 2]), 0.0, 3.0)
+        return tf.nn.softmax(fake(tf.matmul(y, weights(dense)) + 0.2, -3.0, 3.0))
+
+    return network
+
+
+def _written(tf: Any, function: Any, shape: tuple[int, ...], path: Path) -> bytes:
+    traced = tf.function(function).get_concrete_function(tf.TensorSpec(shape, tf.float32, name="x"))
+    made = bytes(tf.lite.TFLiteConverter.from_concrete_functions([traced]).convert())
+    path.write_bytes(made)
+    return made
+
+
+def _losses(tf: Any, draw: Any, path: Path) -> None:
     import numpy as np
-    import tensorflow as tf
 
-    from edgeq.finetune.graph import read_graph
     from edgeq.finetune.loss import CHANCES, CLASSES, VALUES, distance, error
-    from edgeq.finetune.student import teacher
 
-    draw = np.random.default_rng(2)
-    for name, (shape, function) in _functions(tf).items():
-        traced = tf.function(function).get_concrete_function(tf.TensorSpec(shape, tf.float32, name="x"))
-        model = tf.lite.TFLiteConverter.from_concrete_functions([traced]).convert()
-        (folder / f"{name}.tflite").write_bytes(model)
-        x = draw.normal(size=(BATCH, *shape[1:])).astype(np.float32)
-        graph = read_graph(model)
-        (y,) = teacher(tf, graph, [tf.constant(x)], graph.outputs)
-        np.savez(folder / f"{name}.npz", x=x, y=y.numpy())
     one, other = (tf.constant(draw.normal(size=(6, 4)), tf.float32) for _ in range(2))
     kinds = (CLASSES, CHANCES, VALUES)
     same = [float(distance(tf, kind, one, one)) for kind in kinds]
@@ -98,7 +114,82 @@ def main(folder: Path) -> None:
     labels = tf.constant(np.argmax(one, axis=1), tf.int32)
     sure = tf.one_hot(labels, 4) * 8.0 - 4.0
     errors = [float(error(tf, kind, each, labels)) for kind in kinds[:2] for each in (sure, other)]
-    np.savez(folder / "losses.npz", same=same, apart=apart, errors=errors)
+    np.savez(path, same=same, apart=apart, errors=errors)
+
+
+def _plain(folder: Path) -> None:
+    import keras
+    import numpy as np
+
+    from edgeq.model.front_end import front_end
+    from edgeq.quantize.source import float_source
+
+    layers = keras.layers
+    keras.utils.set_random_seed(2)
+    x = keras.Input((8, 8, 4), name="image")
+    y = layers.ReLU()(layers.BatchNormalization()(layers.Conv2D(12, 3, use_bias=False)(x)))
+    y = layers.ReLU(6.0)(layers.BatchNormalization()(layers.DepthwiseConv2D(3, padding="same")(y)))
+    y = layers.Add()([y, layers.Conv2D(12, 3, padding="same", activation="relu")(y)])
+    y = layers.Conv2D(16, 3, activation="relu")(y)
+    model = keras.Model(x, layers.Dense(5, activation="softmax", name="class")(layers.Flatten()(y)))
+    draw = np.random.default_rng(7)
+    for layer in model.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.set_weights([draw.uniform(0.7, 1.3, each.shape) for each in layer.get_weights()])
+    kernel, bias = model.layers[-1].get_weights()
+    model.layers[-1].set_weights([kernel * 4, bias])
+    model.save(folder / "plain.keras")
+    made = float_source(folder / "plain.keras", front_end(folder / "plain.keras"), lambda _: None)
+    (folder / "plain.tflite").write_bytes(made)
+
+
+def _wrapped(tf: Any, folder: Path) -> None:
+    import numpy as np
+    import tensorflow_model_optimization as tfmot
+    import tf_keras
+
+    layers = tf_keras.layers
+    tf_keras.utils.set_random_seed(1)
+    x = tf_keras.Input((8, 8, 2), name="image")
+    y = layers.ReLU()(layers.BatchNormalization()(layers.Conv2D(8, 3, use_bias=False)(x)))
+    y = layers.ReLU()(layers.BatchNormalization()(layers.DepthwiseConv2D(3, padding="same")(y)))
+    y = layers.ReLU()(layers.Add()([y, layers.Conv2D(8, 1)(y)]))
+    y = layers.Softmax()(layers.Dense(3)(layers.GlobalAveragePooling2D()(y)))
+    samples = np.random.default_rng(0).normal(size=(96, 8, 8, 2)).astype("float32")
+    np.save(folder / "wrapped.npy", samples)
+    model = tfmot.quantization.keras.quantize_model(tf_keras.Model(x, y))
+    model.compile("sgd", "sparse_categorical_crossentropy", run_eagerly=True)
+    model.fit(samples, samples.mean((1, 2, 3)) > 0, batch_size=24, epochs=1, verbose=0)
+    model.save(folder / "wrapped.h5")
+    model.export(str(folder / "saved"))
+    for name in ("marked", "int8"):
+        converter = tf.lite.TFLiteConverter.from_saved_model(str(folder / "saved"))
+        if name == "int8":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.inference_input_type = converter.inference_output_type = tf.int8
+        (folder / f"{name}.tflite").write_bytes(converter.convert())
+
+
+def main(folder: Path) -> None:
+    """Make everything."""
+    import numpy as np
+
+    from edgeq.finetune.graph import read_graph
+    from edgeq.finetune.student import teacher
+    from edgeq.model.tf import tensorflow
+
+    tf = tensorflow()
+    draw = np.random.default_rng(2)
+    for name, (shape, function) in _functions(tf).items():
+        graph = read_graph(_written(tf, function, shape, folder / f"{name}.tflite"))
+        x = draw.normal(size=(BATCH, *shape[1:])).astype(np.float32)
+        (y,) = teacher(tf, graph, [tf.constant(x)], graph.outputs)
+        np.savez(folder / f"{name}.npz", x=x, y=y.numpy())
+    _losses(tf, draw, folder / "losses.npz")
+    for name, low in (("symmetric", -1.0), ("asymmetric", -0.8)):
+        _written(tf, _faked(tf, low), (1, 8, 8, 2), folder / f"{name}.tflite")
+    _plain(folder)
+    _wrapped(tf, folder)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -11,65 +12,56 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from finetune_cases import float_model, write_samples
-from once import once
+from finetune_cases import FOUR, finetuned, float_model, write_samples
 
 from edgeq.cli.telling_finetune import tell_finetuned
 from edgeq.errors import UsageError
 from edgeq.finetune.finetune import FILES, Finetuned, finetune
-from edgeq.finetune.result import OnGrid, read_ranges
 from edgeq.finetune.settings import Settings
 from edgeq.model.tflite import read_model
+from edgeq.quantize.engine.pipeline import quantize
 from edgeq.quantize.recipe_file import read_recipe
 from edgeq.quantize.verify import check_mode
 
-FOUR = Settings(bits=4, epochs=4, batch=16)
-
 
 def _train(folder: Path, settings: Settings = FOUR, data: str = "x.npy", **more: object) -> Finetuned:
-    (folder / "model.tflite").write_bytes(float_model())
+    (folder / "plain.tflite").write_bytes(float_model())
     write_samples(folder / data, 240)
-    return finetune(folder / "model.tflite", folder / data, folder / "out", settings=settings, **more)  # type: ignore[arg-type]
-
-
-def _first() -> Path:
-    return once("qat-first", _train) / "out"
+    return finetune(folder / "plain.tflite", folder / data, folder / "out", settings=settings, **more)  # type: ignore[arg-type]
 
 
 def test_four_bits_are_better_after_training_and_integers_throughout() -> None:
-    summary = json.loads((_first() / "summary.json").read_text())
-    figures, recipe = summary["figures"], read_recipe(_first() / "recipe.toml")
+    summary = json.loads((finetuned() / "summary.json").read_text())
+    figures, recipe = summary["figures"], read_recipe(finetuned() / "recipe.toml")
     assert recipe.mode == "static_wi4_ai8" and summary["best_epoch"] > 0
     assert figures["after"]["sqnr_db"] > figures["before"]["sqnr_db"] + 1
     assert figures["after"]["graph_sqnr_db"] > figures["after"]["sqnr_db"] + 3
     assert figures["after"]["graph_agreement"] > 0.9 and figures["after"]["accuracy"] is None
-    model = read_model((_first() / "model.tflite").read_bytes())
+    model = read_model((finetuned() / "model.tflite").read_bytes())
     check_mode(model, recipe)
-    assert [tensor.dtype for graph in model.subgraphs for tensor in graph.tensors if tensor.data_bytes].count(
-        "int4"
-    ) == 2
+    kinds = [tensor.dtype for graph in model.subgraphs for tensor in graph.tensors if tensor.data_bytes]
+    assert kinds.count("int4") == 2
 
 
 def test_the_files_give_the_quantized_model_again() -> None:
-    assert sorted(path.name for path in _first().iterdir()) == sorted(FILES)
-    ranges, weights = read_ranges(_first() / "ranges.json")
-    again = OnGrid((_first() / "float.tflite").read_bytes(), ranges, weights)
-    assert again.write(read_recipe(_first() / "recipe.toml")) == (_first() / "model.tflite").read_bytes()
-    history = json.loads((_first() / "history.json").read_text())
+    assert sorted(path.name for path in finetuned().iterdir()) == sorted((*FILES, "plain-qat4.tflite"))
+    float_model, recipe = (finetuned() / "plain-qat4.tflite").read_bytes(), read_recipe(finetuned() / "recipe.toml")
+    assert quantize(float_model, None, recipe) == (finetuned() / "model.tflite").read_bytes()
+    history = json.loads((finetuned() / "history.json").read_text())
     assert [each["epoch"] for each in history] == [0, 1, 2, 3, 4] and history[0]["loss"] is None
     assert min(each["held_loss"] for each in history) < history[0]["held_loss"]
 
 
-def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_bytes_to_a_keras_model_and_to_its_tflite(tmp_path: Path) -> None:
     lines: list[str] = []
     again = _train(tmp_path, progress=lines.append)
-    assert (again.folder / "model.tflite").read_bytes() == (_first() / "model.tflite").read_bytes()
+    assert (again.folder / "model.tflite").read_bytes() == (finetuned() / "model.tflite").read_bytes()
     told = [line for line in lines if line.startswith("epoch ")]
     assert len(told) == 4 and "left" in told[0] and "agrees with float on" in told[0]
 
 
 def test_labels_help_the_minutes_end_it_and_the_evaluation_comes_last(tmp_path: Path) -> None:
-    settings = Settings(epochs=500, minutes=0.03, batch=16)
+    settings = Settings(epochs=500, minutes=0.01, batch=16)
     write_samples(tmp_path / "test.npz", 60)
     lines: list[str] = []
     done = _train(tmp_path, settings, "x.npz", eval_data=tmp_path / "test.npz", progress=lines.append)
@@ -78,15 +70,20 @@ def test_labels_help_the_minutes_end_it_and_the_evaluation_comes_last(tmp_path: 
     assert done.summary["evaluation"]["after"]["samples"] == 60
     assert "evaluating" in lines[-1]
     document, text = tell_finetuned(done)
-    assert document["settings"]["minutes"] == 0.03 and "The minutes were over." in text
+    assert document["settings"]["minutes"] == 0.01 and "The minutes were over." in text
     assert "quantized after training" in text and "points lost against float" in text
+    words = shlex.split(text.splitlines()[-1])
+    assert words[:3] == ["edgeq", "build", str(tmp_path / "out" / "plain-qat8.tflite")]
+    assert words[3:5] == ["--recipe", str(tmp_path / "out" / "recipe.toml")]
+    assert words[-4:] == ["--data", str(tmp_path / "x.npz"), "--eval", str(tmp_path / "test.npz")]
+    assert document["build"] == shlex.join(words)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to one process there")
 def test_ctrl_c_keeps_the_best_so_far(tmp_path: Path) -> None:
-    (tmp_path / "model.tflite").write_bytes(float_model())
+    (tmp_path / "plain.tflite").write_bytes(float_model())
     write_samples(tmp_path / "x.npy", 40)
-    command = [sys.executable, "-m", "edgeq", "finetune", "model.tflite", "--json", "-o", "out"]
+    command = [sys.executable, "-m", "edgeq", "finetune", "plain.tflite", "--json", "-o", "out"]
     command += ["--data", "x.npy", "--epochs", "100000", "--batch", "8"]
     root = str(Path(__file__).resolve().parents[2])
     with subprocess.Popen(
@@ -116,5 +113,5 @@ def test_what_cannot_be_is_refused_before_anything_runs(tmp_path: Path) -> None:
         _train(tmp_path)
     np.save(tmp_path / "few.npy", np.zeros((4, 8, 8, 4), np.float32))
     with pytest.raises(UsageError, match="4 samples are too few"):
-        finetune(tmp_path / "model.tflite", tmp_path / "few.npy", tmp_path / "new")
+        finetune(tmp_path / "plain.tflite", tmp_path / "few.npy", tmp_path / "new")
     assert not (tmp_path / "new").exists()

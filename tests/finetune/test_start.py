@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from finetune_cases import trained
+from finetune_cases import made
 
 from edgeq.finetune.imported import unmark
 from edgeq.finetune.start import CLEARLY_DB, start
@@ -16,9 +16,9 @@ from edgeq.quantize.samples import as_samples
 
 
 def test_unequal_channels_are_evened_out_and_a_healthy_model_is_left_alone() -> None:
-    data = (trained() / "marked.tflite").read_bytes()
+    data = (made() / "marked.tflite").read_bytes()
     healthy = unmark(data, read_model(data)).model
-    x = as_samples(np.load(trained() / "x.npy")[:24])
+    x = as_samples(np.load(made() / "wrapped.npy")[:24])
     net = Net(healthy)
     for family in families(net):
         factors = np.ones(family.size)

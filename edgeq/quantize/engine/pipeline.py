@@ -92,13 +92,9 @@ def complete(seen: Observed, recipe: Recipe, progress: Progress = lambda _: None
 def finish(prepared: Prepared, recipe: Recipe) -> bytes:
     """Write what was prepared. The whole-model modes that only store weights smaller are written as TensorFlow does."""
     model = replaced(prepared.model, prepared.constants)
-    if recipe.trained:
-        made = write(model, recipe, prepared.ranges, prepared.weights)
-        check_weights(model, made)
-        return made
     if recipe.overrides or recipe.mode not in _STORED:
-        wide = with_headroom(prepared.ranges, model, recipe)
-        return write(model, recipe, wide, prepared.weights)
+        found = prepared.ranges if recipe.trained else with_headroom(prepared.ranges, model, recipe)
+        return write(model, recipe, found, prepared.weights)
     return _STORED[recipe.mode](model, recipe)
 
 
@@ -109,9 +105,18 @@ _STORED: dict[str, Callable[[bytes, Recipe], bytes]] = {
 }
 
 
+def finish_exactly(prepared: Prepared, recipe: Recipe) -> bytes:
+    """`finish`; where the ranges were trained, the weights must be those of the training. `ConvertError` otherwise."""
+    made = finish(prepared, recipe)
+    if recipe.trained:
+        check_weights(prepared.model, made)
+    return made
+
+
 def quantize(model: bytes, samples: Samples | None, recipe: Recipe, progress: Progress = lambda _: None) -> bytes:
-    """`prepare` and `finish`: the bytes of the quantized `.tflite`, not yet checked (`edgeq.quantize.verify`)."""
-    return finish(prepare(model, samples, recipe, progress), recipe)
+    """`prepare` and `finish_exactly`: the bytes of the quantized `.tflite`, whose types are not yet checked
+    (`edgeq.quantize.verify`)."""
+    return finish_exactly(prepare(model, samples, recipe, progress), recipe)
 
 
 def _counted(progress: Progress, count: int) -> Callable[[int], None]:
