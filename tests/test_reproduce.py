@@ -12,12 +12,16 @@ import numpy as np
 import pytest
 import tinymodel
 from forged import forged
+from once import once
 from passport_project import build_there, project_folder, write_inputs
+from segmenter import pictures, segmenter
 
 from edgeq.asked import Asked
 from edgeq.bundle import Bundle, canonical_json, read_bundle, write_bundle
 from edgeq.errors import UsageError
-from edgeq.materials import Declared
+from edgeq.materials import Declared, declared_by
+from edgeq.preprocess import parse
+from edgeq.project import read_project
 from edgeq.quantize.recipe import Recipe
 from edgeq.reproduce import first_difference, reproduce
 
@@ -226,6 +230,103 @@ def test_without_data_or_labels(tmp_path: Path) -> None:
     assert reproduce(bundle, tmp_path).same
     with pytest.raises(UsageError, match="was built without --eval"):
         reproduce(bundle, tmp_path, eval_data="eval.npz")
+
+
+EVALUATION = """
+[project]
+labels = "labels.txt"
+[evaluation]
+metric = "f1"
+slices = ["label", "speaker", "room"]
+least = 3
+max_drop = 100
+corruptions = true
+"""
+
+
+def _with_table(folder: Path) -> None:
+    """A project with a table [evaluation]: speakers in the data, rooms in a table beside it; built in `out`."""
+    write_inputs(folder)
+    (folder / "edgeq.toml").write_text(EVALUATION, encoding="utf-8")
+    with np.load(folder / "eval.npz") as file:
+        np.savez(folder / "eval.npz", **file, speaker=np.array(["ann", "bob"] * 10))
+    (folder / "eval.meta.csv").write_text("room\n" + "hall\nyard\n" * 10, encoding="utf-8")
+    bundle = build_there(folder, declared=declared_by(read_project(folder / "edgeq.toml")))
+    assert {row["by"] for row in bundle.manifest["evaluation"]["slices"]} == {"label", "speaker", "room"}
+
+
+@pytest.fixture
+def with_table(tmp_path: Path) -> tuple[Path, Bundle]:
+    """A copy of that project elsewhere, and its bundle."""
+    shutil.copytree(once("project-with-table", _with_table), tmp_path / "elsewhere")
+    return tmp_path / "elsewhere", read_bundle(next((tmp_path / "elsewhere" / "out").iterdir()))
+
+
+def changed_speaker(folder: Path) -> None:
+    with np.load(folder / "eval.npz") as file:
+        arrays = dict(file)
+    arrays["speaker"][3] = "amy"
+    np.savez(folder / "eval.npz", **arrays)
+
+
+def changed_room(folder: Path) -> None:
+    text = (folder / "eval.meta.csv").read_text(encoding="utf-8")
+    (folder / "eval.meta.csv").write_text(text.replace("yard", "card", 1), encoding="utf-8")
+
+
+def test_an_evaluation_table_is_reproduced(with_table: tuple[Path, Bundle]) -> None:
+    folder, bundle = with_table
+    (folder / "edgeq.toml").write_text("[project]\n", encoding="utf-8")
+    found = reproduce(bundle, folder)
+    assert found.same and found.now == bundle.digest, "what counts is the table that the bundle was built with"
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        (changed_array("eval.npz"), "the labelled data '"),
+        (changed_number, "the labelled data '"),
+        (changed_speaker, "what stands beside '"),
+        (changed_room, "what stands beside '"),
+    ],
+)
+def test_one_changed_byte_of_the_evaluation_data_is_named(
+    with_table: tuple[Path, Bundle], change: Callable[[Path], None], where: str
+) -> None:
+    folder, bundle = with_table
+    change(folder)
+    found = reproduce(bundle, folder)
+    assert not found.same and found.difference is not None
+    assert found.difference.where.startswith(where) and "eval.npz'" in found.difference.where
+
+
+def test_a_byte_that_breaks_the_file_of_the_evaluation_data_is_named(with_table: tuple[Path, Bundle]) -> None:
+    folder, bundle = with_table
+    data = bytearray((folder / "eval.npz").read_bytes())
+    data[1000] ^= 1
+    (folder / "eval.npz").write_bytes(data)
+    with pytest.raises(UsageError, match=r"'.*eval\.npz' cannot be read: Bad CRC-32"):
+        reproduce(bundle, folder)
+
+
+def test_one_changed_pixel_of_a_mask_is_named(tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
+    masks = np.random.default_rng(0).integers(0, 3, (6, 4, 4), np.uint8)
+    for kind, arrays in (("images", np.uint8(127 * (pictures(6, 4) + 1))), ("masks", masks)):
+        (tmp_path / "eval" / kind).mkdir(parents=True)
+        for place, pixels in enumerate(arrays):
+            image.fromarray(pixels).save(tmp_path / "eval" / kind / f"{place}.png")
+    (tmp_path / "tiny.tflite").write_bytes(segmenter(4, 3, quantized=True))
+    scale = parse({"input": "image", "steps": [{"do": "scale", "multiply": 1 / 127, "add": -1}]})
+    given = {"data": None, "samples": None, "eval_data": tmp_path / "eval", "declared": Declared(preprocess=scale)}
+    bundle = build_there(tmp_path, **given)
+    assert bundle.manifest["evaluation"]["metric"] == "miou"
+    shutil.move(tmp_path / "eval", tmp_path / "away")
+    assert reproduce(bundle, tmp_path, eval_data=str(tmp_path / "away")).same
+    masks[4, 0, 0] = (masks[4, 0, 0] + 1) % 3
+    image.fromarray(masks[4]).save(tmp_path / "away" / "masks" / "4.png")
+    difference = reproduce(bundle, tmp_path, eval_data=str(tmp_path / "away")).difference
+    assert difference is not None and difference.where == f"the labelled data '{tmp_path / 'away'}'"
 
 
 MEMBERS = {"model.tflite": b"\x1c\0\0\0TFL3model", "interface.json": b'{"a": [1, 2]}', "golden.cbor": b"abcdef"}
