@@ -14,6 +14,7 @@ from edgeq.micro.graph import Tensor
 from edgeq.micro.lower.context import DTYPES
 from edgeq.micro.pack import PACKING
 from edgeq.micro.plan import Arena, Plan
+from edgeq.micro.policy import PLAIN
 from edgeq.preprocess import Raw
 from edgeq.preprocess.wire import encode_raw
 
@@ -49,7 +50,7 @@ class Image:
 @dataclass(frozen=True)
 class Contents:
     """All that an image holds beside its plan. `goldens` are one sequence from a reset state, which goes on with
-    `raws`: raw inputs of the front end, and the outputs that they must give."""
+    `raws`: raw inputs of the front end, and the outputs that they must give. `confirm` is `policy_bytes`."""
 
     inputs: Sequence[Tensor]
     outputs: Sequence[Tensor]
@@ -61,6 +62,7 @@ class Contents:
     security_version: int = 0
     frontend: Program | None = None
     raws: Sequence[RawVector] = ()
+    confirm: bytes = PLAIN
 
 
 class _Body:
@@ -144,7 +146,7 @@ def _raw_golden(raw: Raw, outputs: Sequence[bytes]) -> bytes:
 def _envelope(body: bytes, abi: int, arena_bytes: int, contents: Contents) -> bytes:
     return ENVELOPE.pack(
         MAGIC, ENVELOPE.size + len(body), hashlib.sha256(body).digest(), contents.security_version, abi, PACKING,
-        arena_bytes, contents.target.encode(), bytes(12), bytes(160),
+        arena_bytes, contents.target.encode(), contents.confirm, bytes(160),
     )  # fmt: skip
 
 

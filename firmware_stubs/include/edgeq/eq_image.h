@@ -22,6 +22,14 @@ typedef uint32_t eq_ref;
 #define EQ_CONST 0x80000000u
 #define EQ_NONE 0xffffffffu
 
+/* What a trial must show before its release is confirmed. All zeros: its self-test, and no restart meanwhile. */
+struct eq_policy {
+    uint32_t window_s;   /* seconds that it serves after its self-test, without a restart */
+    uint16_t good;       /* inferences that come to their end meanwhile */
+    uint16_t starts;     /* restarts that it may see before it is bad */
+    uint32_t latency_us; /* the longest median of the golden vectors' inferences; 0 for any */
+};
+
 /* Bytes 0..255 of an image. What a signature covers is bytes 0..95. */
 struct eq_envelope {
     uint32_t magic;            /* EQ_MAGIC */
@@ -32,7 +40,7 @@ struct eq_envelope {
     uint16_t packing;          /* EQ_PACKING_... */
     uint32_t arena_bytes;      /* what one invoke needs; its base lies at a multiple of 16 */
     char target[32];           /* the target profile's name, zero-filled; empty for any board */
-    uint8_t reserved[12];      /* zero */
+    struct eq_policy policy;   /* what ends a trial of it well */
     uint8_t signature[160];    /* zero where the image is not signed */
 };
 
