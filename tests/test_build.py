@@ -23,6 +23,13 @@ from edgeq.quantize.recipe import Recipe
 from edgeq.target import load_target
 
 
+@pytest.fixture
+def float_model(tmp_path: Path) -> Path:
+    """`tiny` as a float `.tflite`, which needs no TensorFlow."""
+    (tmp_path / "tiny.tflite").write_bytes(tinymodel.converted().float_model)
+    return tmp_path / "tiny.tflite"
+
+
 def test_one_conversion_makes_a_bundle_for_each_target(tmp_path: Path) -> None:
     stages: list[str] = []
     data = tinymodel.data_file()
@@ -73,9 +80,9 @@ def test_two_builds_are_byte_identical_and_without_labels_nothing_is_evaluated(t
     assert str(tmp_path) not in (folders[0] / "manifest.json").read_text(encoding="utf-8")
 
 
-def test_the_name_can_be_given_and_floats_kept(tmp_path: Path) -> None:
+def test_the_name_can_be_given_and_floats_kept(tmp_path: Path, float_model: Path) -> None:
     (built,) = build(
-        tinymodel.models() / "tiny.keras",
+        float_model,
         [load_target("pc")],
         tinymodel.data_file(),
         recipe=Recipe(io="float32"),
@@ -134,10 +141,10 @@ def test_labels_in_another_order_are_a_warning(tmp_path: Path) -> None:
     assert any("Are the labels in the order" in finding.message for finding in built.findings)
 
 
-def test_the_number_of_labels_must_fit(tmp_path: Path) -> None:
+def test_the_number_of_labels_must_fit(tmp_path: Path, float_model: Path) -> None:
     labels = tmp_path / "labels.txt"
     labels.write_text("yes\nno\n\n")
-    model, pc, data = tinymodel.models() / "tiny.keras", load_target("pc"), tinymodel.data_file()
+    model, pc, data = float_model, load_target("pc"), tinymodel.data_file()
     with pytest.raises(UsageError, match="has labels up to 2; there are 2 names of classes"):
         build(model, [pc], data, eval_data=data, declared=Declared(labels), out=tmp_path / "o")
     with pytest.raises(UsageError, match="There are 2 labels; the model's output 'class' has 3 values"):
@@ -174,26 +181,22 @@ def test_images_keep_their_accuracy(shared_models: Path, tmp_path: Path) -> None
     assert set(manifest["model"]["ops"]) == {"ADD", "AVERAGE_POOL_2D", "CONV_2D", "FULLY_CONNECTED", "SOFTMAX"}
 
 
-def test_an_experiment_with_weights_is_told(tmp_path: Path) -> None:
-    (tmp_path / "tiny.tflite").write_bytes(tinymodel.converted().float_model)
-    recipe = Recipe(repairs=("ternary",))
-    (built,) = build(
-        tmp_path / "tiny.tflite", [load_target("rpi4")], tinymodel.data_file(), recipe=recipe, out=tmp_path / "out"
-    )
+def test_an_experiment_with_weights_is_told(tmp_path: Path, float_model: Path) -> None:
+    recipe, pi = Recipe(repairs=("ternary",)), load_target("rpi4")
+    (built,) = build(float_model, [pi], tinymodel.data_file(), recipe=recipe, out=tmp_path / "out")
     (told,) = [finding for finding in built.findings if finding.code == "experimental-weights"]
     assert "The ternary weights are stored and run as int8" in told.message
     passport = json.loads(built.bundle.path("passport.json").read_text(encoding="utf-8"))
     assert told.code in [finding["code"] for finding in passport["findings"]]
 
 
-def test_a_floor_that_is_not_kept_leaves_no_bundle(tmp_path: Path) -> None:
-    (tmp_path / "tiny.tflite").write_bytes(tinymodel.converted().float_model)
-    x = tinymodel.samples(60)
-    variant = Variant(tinymodel.converted().float_model, describe(read_model(tinymodel.converted().float_model)))
+def test_a_floor_that_is_not_kept_leaves_no_bundle(tmp_path: Path, float_model: Path) -> None:
+    x, model = tinymodel.samples(60), float_model.read_bytes()
+    variant = Variant(model, describe(read_model(model)))
     np.savez(tmp_path / "eval.npz", x=x, y=predict(variant, x))
     arguments = {"data": tinymodel.data_file(), "eval_data": tmp_path / "eval.npz", "out": tmp_path / "out"}
     with pytest.raises(
         GateFailed, match=r"The model lost 0\.\d+ of mean absolute error on 60 samples .*; 0 may be lost"
     ):
-        build(tmp_path / "tiny.tflite", [load_target("rpi4")], max_drop=0, **arguments)
+        build(float_model, [load_target("rpi4")], max_drop=0, **arguments)
     assert not (tmp_path / "out").exists()
