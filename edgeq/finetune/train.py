@@ -60,7 +60,7 @@ class Epoch:
 
 
 @dataclass
-class Trained:
+class Ended:
     """`epochs` so far, and which of them is the best; `ended` says why there are no more."""
 
     history: list[Epoch] = field(default_factory=list)
@@ -103,13 +103,13 @@ def train(
     settings: Settings,
     progress: Progress,
     stop: Callable[[], bool],
-) -> Trained:
+) -> Ended:
     """Train `student`; it ends in its best state, by the loss on `held`. `ConvertError` where the loss is no number."""
     began = time.monotonic()
     draw = np.random.default_rng(settings.seed)
     size = min(settings.batch, len(learn))
     how = resolved(settings.augment, [each.shape for each in learn.values], learn.labels is not None)
-    done = Trained(augment=how)
+    done = Ended(augment=how)
     done.history.append(Epoch(0, float("nan"), *_judge(steps, held, settings.batch), 0.0, 0.0))
     kept = [each.numpy() for each in student.state]
     per_epoch, budget_s = len(learn) // size, settings.minutes * 60
@@ -171,6 +171,9 @@ class Steps:
             right, got = teacher(tf, graph, values, wanted), student.forward(values, wanted)
             return total(tf, ends, got, right, labels if labelled else None), got[-1], right[-1]
 
+        # Built before the training's clock runs.
+        learn.get_concrete_function()
+        look.get_concrete_function()
         self._learn, self._look = learn, look
 
     def learn(self, values: list[Array], labels: Any, rate: float, follow: float) -> float:

@@ -3,6 +3,7 @@
 - `<name>.tflite`: small networks that hold every operator that is trained through; `<name>.npz` with `x` and `y`, what
   the training graph says of them; `losses.npz`.
 - `plain.keras` of Keras 3, and `plain.tflite`, the float model that edgeq makes of it.
+- `minutes.json`: what a training of it says that the clock has ended.
 - A model that tfmot has trained: `wrapped.h5`, the SavedModel `saved`, the float `marked.tflite` with its marks,
   TensorFlow's own `int8.tflite`; its samples in `wrapped.npy`.
 - `symmetric.tflite`, `asymmetric.tflite`: floats with fake quantization as TensorFlow 1 trained it, by the weights.
@@ -143,6 +144,34 @@ def _plain(folder: Path) -> None:
     (folder / "plain.tflite").write_bytes(made)
 
 
+def _minutes(tf: Any, folder: Path) -> None:
+    import json
+
+    import numpy as np
+
+    from edgeq.finetune.graph import read_graph
+    from edgeq.finetune.loss import answers
+    from edgeq.finetune.scales import shared_ranges
+    from edgeq.finetune.settings import Settings
+    from edgeq.finetune.student import Student, bits_of
+    from edgeq.finetune.train import Fed, Steps, train
+    from edgeq.quantize.engine.ranges import ranges
+    from edgeq.quantize.engine.statistics import observe
+    from edgeq.quantize.recipe import Ranging, Recipe
+    from edgeq.quantize.samples import as_samples
+
+    model = (folder / "plain.tflite").read_bytes()
+    graph, x = read_graph(model), np.random.default_rng(4).normal(size=(80, 8, 8, 4)).astype(np.float32)
+    seen = shared_ranges(graph, ranges(observe(model, as_samples(x)), Ranging()))
+    student = Student(tf, graph, seen, bits_of(graph, Recipe("static_wi4_ai8")))
+    steps, settings = Steps(tf, graph, student, answers(graph, 0), False), Settings(4, 100_000, 0.02, batch=16)
+    learn, held = Fed([x[:60]], None), Fed([x[60:]], None)
+    done = train(student, steps, learn, held, settings, lambda _: None, lambda: False)
+    kept, _, _ = steps.look(held.values, None)
+    found = {"ended": done.ended, "best": done.best, "history": done.told(), "kept_loss": kept}
+    (folder / "minutes.json").write_text(json.dumps({**found, "settings": settings.to_json()}), encoding="utf-8")
+
+
 def _wrapped(tf: Any, folder: Path) -> None:
     import numpy as np
     import tensorflow_model_optimization as tfmot
@@ -189,6 +218,7 @@ def main(folder: Path) -> None:
     for name, low in (("symmetric", -1.0), ("asymmetric", -0.8)):
         _written(tf, _faked(tf, low), (1, 8, 8, 2), folder / f"{name}.tflite")
     _plain(folder)
+    _minutes(tf, folder)
     _wrapped(tf, folder)
 
 

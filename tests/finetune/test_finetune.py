@@ -60,31 +60,13 @@ def test_the_same_seed_gives_the_same_bytes_to_a_keras_model_and_to_its_tflite(t
     assert len(told) == 4 and "left" in told[0] and "agrees with float on" in told[0]
 
 
-def test_labels_help_the_minutes_end_it_and_the_evaluation_comes_last(tmp_path: Path) -> None:
-    settings = Settings(epochs=500, minutes=0.01, batch=16)
-    write_samples(tmp_path / "test.npz", 60)
-    lines: list[str] = []
-    done = _train(tmp_path, settings, "x.npz", eval_data=tmp_path / "test.npz", progress=lines.append)
-    assert done.summary["labelled"] and done.summary["ended"] == "minutes"
-    assert done.summary["figures"]["float"]["accuracy"] == 1
-    assert done.summary["evaluation"]["after"]["samples"] == 60
-    assert "evaluating" in lines[-1]
-    document, text = tell_finetuned(done)
-    assert document["settings"]["minutes"] == 0.01 and "The minutes were over." in text
-    assert "quantized after training" in text and "points lost against float" in text
-    words = shlex.split(text.splitlines()[-1])
-    assert words[:3] == ["edgeq", "build", str(tmp_path / "out" / "plain-qat8.tflite")]
-    assert words[3:5] == ["--recipe", str(tmp_path / "out" / "recipe.toml")]
-    assert words[-4:] == ["--data", str(tmp_path / "x.npz"), "--eval", str(tmp_path / "test.npz")]
-    assert document["build"] == shlex.join(words)
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to one process there")
-def test_ctrl_c_keeps_the_best_so_far(tmp_path: Path) -> None:
+def test_ctrl_c_keeps_the_best_so_far_labels_count_and_the_evaluation_comes_last(tmp_path: Path) -> None:
     (tmp_path / "plain.tflite").write_bytes(float_model())
-    write_samples(tmp_path / "x.npy", 40)
-    command = [sys.executable, "-m", "edgeq", "finetune", "plain.tflite", "--json", "-o", "out"]
-    command += ["--data", "x.npy", "--epochs", "100000", "--batch", "8"]
+    write_samples(tmp_path / "x.npz", 40)
+    write_samples(tmp_path / "test.npz", 60)
+    command = [sys.executable, "-m", "edgeq", "finetune", "plain.tflite", "--json", "-o", "out", "--eval", "test.npz"]
+    command += ["--data", "x.npz", "--epochs", "100000", "--batch", "8"]
     root = str(Path(__file__).resolve().parents[2])
     with subprocess.Popen(
         command,
@@ -99,11 +81,19 @@ def test_ctrl_c_keeps_the_best_so_far(tmp_path: Path) -> None:
             if line.strip().startswith("epoch 2 "):
                 process.send_signal(signal.SIGINT)
                 break
-        told, said = process.communicate(timeout=120)
+        answer, said = process.communicate(timeout=120)
     assert process.returncode == 0, said
-    assert "stopping: the best so far is kept" in said
-    assert json.loads(told)["ended"] == "stopped"
+    assert "stopping: the best so far is kept" in said and "evaluating" in said.strip().splitlines()[-1]
+    told = json.loads(answer)
+    assert told["ended"] == "stopped" and told["labelled"]
+    assert told["figures"]["float"]["accuracy"] == 1 and told["evaluation"]["after"]["samples"] == 60
+    words = ["--recipe", "out/recipe.toml", "--target", "rpi4", "--data", "x.npz", "--eval", "test.npz"]
+    assert shlex.split(told["build"]) == ["edgeq", "build", "out/plain-qat8.tflite", *words]
     assert (tmp_path / "out" / "model.tflite").stat().st_size > 1000
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    document, text = tell_finetuned(Finetuned(tmp_path / "out", summary, ()), ("rpi5", "pico2"))
+    assert "It was stopped." in text and "quantized after training" in text and "points lost against float" in text
+    assert text.splitlines()[-1].strip() == document["build"] and "--target rpi5 --target pico2" in document["build"]
 
 
 def test_what_cannot_be_is_refused_before_anything_runs(tmp_path: Path) -> None:

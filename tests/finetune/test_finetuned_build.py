@@ -7,6 +7,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from finetune_cases import finetuned, float_model, write_samples
 
@@ -15,9 +16,11 @@ from edgeq.errors import ConvertError, UsageError
 from edgeq.materials import Declared
 from edgeq.passport.bundled import passport_of
 from edgeq.quantize.recipe_file import read_recipe
-from edgeq.repair import repair
+from edgeq.quantize.repair.choose import choose
+from edgeq.quantize.samples import as_samples
+from edgeq.quantize.sensitivity import analyse
+from edgeq.quantize.task import Job
 from edgeq.reproduce import reproduce
-from edgeq.sensitivity import sensitivity
 from edgeq.target import load_target
 
 MODEL, RECIPE, RANGES = "plain-qat4.tflite", "recipe.toml", "ranges.json"
@@ -81,9 +84,11 @@ def test_another_float_model_is_refused(project: Path) -> None:
 
 
 def test_repairs_refuse_trained_ranges_and_a_layer_by_layer_look_takes_them(project: Path) -> None:
-    recipe = read_recipe(project / RECIPE)
+    recipe, model = read_recipe(project / RECIPE), (project / MODEL).read_bytes()
+    samples = as_samples(np.load(project / "data.npz")["x"])
     with pytest.raises(UsageError, match="ranges were trained") as caught:
-        repair(project / MODEL, project / "data.npz", declared=Declared(), recipe=recipe)
+        choose(model, samples, recipe)
     assert "--repair" in caught.value.hint
-    found = sensitivity(project / MODEL, project / "data.npz", declared=Declared(), recipe=recipe, compared=4)
+    job = Job(model, samples, {"recipe": recipe.to_json(), "samples": 4}, project, lambda _: None)
+    found = analyse(job)
     assert found["recipe"]["trained"] == recipe.to_json()["trained"] and len(found["layers"]) == 5
