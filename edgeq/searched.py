@@ -14,17 +14,21 @@ from typing import Any
 
 import numpy as np
 
+from edgeq.assemble import runtime_wheels
 from edgeq.bench import bench
 from edgeq.build import Built, build
 from edgeq.dataset import open_dataset
 from edgeq.deploy import deploy
 from edgeq.device.device import Device
-from edgeq.errors import GateFailed, UsageError
+from edgeq.errors import FitError, GateFailed, UsageError
 from edgeq.materials import Declared, open_materials
 from edgeq.model.names import input_names
 from edgeq.quantize.convert import convert, given_mode
+from edgeq.quantize.host import host_runtime
 from edgeq.quantize.recipe import Recipe
+from edgeq.quantize.repair.spread import spread
 from edgeq.search.search import Found, Plan, material, search
+from edgeq.search.space import plain
 from edgeq.search.trial import Result
 from edgeq.stats import summarize
 from edgeq.target import TargetProfile
@@ -33,7 +37,11 @@ CONFIRMATIONS = 5
 """So many candidates are evaluated at most: the evaluation set must not become one to search on."""
 MEASURED = 4
 """So many are measured on a device."""
+QUIETER_DB = 1.0
+"""What a candidate must have over a preferred one to be worth an evaluation after it: where that one fails, those that
+are as noisy will."""
 SEARCHES = ".search"
+LOST_HINT = "Allow more, give more calibration samples, or finetune the model ('edgeq finetune --help')."
 
 Progress = Callable[[str], None]
 Opener = Callable[[str], AbstractContextManager[Device]]
@@ -84,8 +92,10 @@ def build_searched(
         raise UsageError(
             f"'{job.model.name}' is quantized already: there is nothing to search for.", "Give the float model."
         )
+    _check_targets(targets, plan)
     opened = partial(open_dataset, inputs=input_names(job.model), folder=job.folder, progress=progress)
-    materials = open_materials(job.data, None, job.declared, job.samples, opened, progress)
+    # The evaluation set too: whether it has labels must not be known after the search.
+    materials = open_materials(job.data, job.eval_data, job.declared, job.samples, opened, progress)
     assert materials.samples is not None and materials.calibration is not None
     numbers = materials.calibration.labels
     labels = None if numbers is None else numbers[np.asarray(materials.places)]
@@ -94,11 +104,13 @@ def build_searched(
     searched = []
     for target in targets:
         found = search(material(source, materials.samples, labels, target, progress), kept, progress)
-        candidates, latency, how = found.candidates, dict[str, float](), ""
+        _require_candidates(found, target, plan)
+        candidates, latency, how = ladder(found.candidates, CONFIRMATIONS), dict[str, float](), ""
         if device and opened_device:
+            candidates = ladder(found.candidates, MEASURED)
             with opened_device(device) as board:
-                latency, how = _measure(job, target, candidates[:MEASURED], board, progress)
-            candidates = tuple(sorted(candidates[:MEASURED], key=lambda each: _cost(each, latency, plan.prefer)))
+                latency, how = _measure(job, source, target, candidates, board, progress)
+            candidates = sorted(candidates, key=lambda each: _cost(each, latency, plan.prefer))
         one = _confirm(job, target, candidates, plan.floor, progress)
         result = replace(one, found=found, latency=latency, how=how)
         _keep(result, job.out)
@@ -106,12 +118,59 @@ def build_searched(
     return searched
 
 
+def ladder(candidates: Sequence[Result], most: int) -> list[Result]:
+    """At most so many of the candidates, in their order: the first, and of those behind it the ones that are less noisy
+    than all before, the last of them included."""
+    rungs: list[Result] = []
+    for candidate in candidates:
+        if not rungs or candidate.sqnr_db >= rungs[-1].sqnr_db + QUIETER_DB:
+            rungs.append(candidate)
+    return [rungs[place] for place in spread(len(rungs), most)]
+
+
+def _check_targets(targets: Sequence[TargetProfile], plan: Plan) -> None:
+    """Ask what can be asked before anything long starts."""
+    for target in targets:
+        runtime_wheels(target)
+        host_runtime(target.runtime.kernels)
+        if not any(plain(target, plan.io)):
+            raise UsageError(
+                f"No mode of {target.runtime.name} on {target.name} has {plan.io} inputs and outputs.",
+                f"Leave --io out, or use --io float32; it runs {', '.join(target.runtime.modes)}.",
+            )
+
+
+def _require_candidates(found: Found, target: TargetProfile, plan: Plan) -> None:
+    """`FitError` where nothing fits the target, `GateFailed` where nothing that was tried keeps the floor."""
+    if found.candidates:
+        return
+    fitting = [each for each in found.results if not each.error]
+    if found.results and not fitting and found.complete:
+        raise FitError(
+            f"No recipe for {target.name} gives a model that fits: {found.results[0].error}",
+            "'edgeq check MODEL --target TARGET' says what it needs.",
+        )
+    best = min(fitting, key=lambda each: each.loss, default=None)
+    closest = f" The closest, {told(best.recipe)}, loses {best.loss:.1f} there." if best else ""
+    if not found.complete:
+        raise GateFailed(
+            f"The time was over before a recipe for {target.name} was found that loses {plan.floor:g} points of "
+            f"accuracy or less on held-back calibration samples; {len(found.results)} were tried.{closest}",
+            "Run it again: it goes on where it was. --search-minutes gives it more time.",
+        )
+    raise GateFailed(
+        f"No recipe for {target.name} loses {plan.floor:g} points of accuracy or less on held-back calibration "
+        f"samples.{closest}",
+        LOST_HINT,
+    )
+
+
 def _confirm(
     job: Job, target: TargetProfile, candidates: Sequence[Result], floor: float, progress: Progress
 ) -> Searched:
     """Build the first candidate that keeps the floor on the evaluation set."""
     confirmed: list[tuple[Recipe, str]] = []
-    for candidate in candidates[:CONFIRMATIONS]:
+    for candidate in candidates:
         progress(f"confirming {told(candidate.recipe)} on the evaluation set")
         try:
             (built,) = _build(job, target, candidate.recipe, job.out, floor, progress)
@@ -120,25 +179,29 @@ def _confirm(
             continue
         confirmed.append((candidate.recipe, ""))
         return Searched(built, candidate.recipe, Found((), (), (), True, 0), tuple(confirmed), {}, "")
-    tried = f"{len(confirmed)} were tried on the evaluation set. " if confirmed else ""
-    last = confirmed[-1][1] if confirmed else "On held-back calibration samples no recipe keeps it."
     raise GateFailed(
-        f"No recipe for {target.name} loses {floor:g} points of accuracy or less. {tried}{last}",
-        "Allow more, give more calibration samples, or finetune the model ('edgeq finetune --help').",
+        f"No recipe for {target.name} loses {floor:g} points of accuracy or less. {len(confirmed)} were tried on the "
+        f"evaluation set; the last, {told(confirmed[-1][0])}: {confirmed[-1][1]}",
+        LOST_HINT,
     )
 
 
 def _measure(
-    job: Job, target: TargetProfile, candidates: Sequence[Result], device: Device, progress: Progress
+    job: Job, source: bytes, target: TargetProfile, candidates: Sequence[Result], device: Device, progress: Progress
 ) -> tuple[dict[str, float], str]:
-    """The median latency of each on the device, by the recipe's digest, with its unit and how it was obtained."""
+    """The median latency of each on the device, by the recipe's digest, with its unit and how it was obtained.
+
+    What is measured is built from `source`, the float `.tflite`: these bundles go, and need no other lineage."""
     before = next((release.n for release in device.releases() if release.serving), None)
     found, how = dict[str, float](), ""
     for candidate in candidates:
         progress(f"measuring {told(candidate.recipe)}")
         try:
             with TemporaryDirectory(prefix="edgeq-") as folder:
-                (built,) = _build(job, target, candidate.recipe, Path(folder), None, progress)
+                model = Path(folder, "float.tflite")
+                model.write_bytes(source)
+                trial = replace(job, model=model, name=job.name or job.model.stem)
+                (built,) = _build(trial, target, candidate.recipe, Path(folder), None, progress)
                 deploy(built.bundle, device, progress, allow_interface_change=True)
             run = bench(device, probes=(), progress=progress)
         finally:

@@ -1,4 +1,5 @@
-"""The order of a search: every mode, then repairs of what is worth it, then more bits where the layers need them."""
+"""The order of a search: every mode, then repairs of what is worth it, then layer by layer: fewer bits where that costs
+least, more where they are needed most."""
 
 from __future__ import annotations
 
@@ -10,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from edgeq.errors import UsageError
+from edgeq.errors import ConvertError, UsageError
 from edgeq.quantize.outputs import Runner
-from edgeq.quantize.recipe import STATIC, Recipe, weight_bits
+from edgeq.quantize.recipe import STATIC, Recipe
+from edgeq.quantize.repair.mixed import smaller
 from edgeq.quantize.repair.spread import spread
 from edgeq.quantize.samples import Samples
 from edgeq.quantize.sensitivity import Layer, analyse
@@ -29,6 +31,8 @@ MOST_FITTING, MOST_HELD = 200, 100
 LEAST = 6
 HELD_EVERY = 3
 TOLD_S = 2.0
+WIDER_DB = 1.0
+"""What 16-bit activations must gain over 8-bit ones to be followed: they double the work."""
 
 Progress = Callable[[str], None]
 
@@ -113,12 +117,8 @@ def search(given: Material, plan: Plan, progress: Progress = lambda _: None) -> 
         bases = _bases(results)
         results += rounds.run("repairs", [recipe for base in bases for recipe in space.repaired(base)])
         bases = _bases(results)
-        wider = [
-            recipe
-            for base in bases
-            for recipe in space.mixed(base, _layers(given, base, progress) if rounds.left else (), given.target)
-        ]
-        results += rounds.run("layers", wider)
+        mixed = [recipe for base in bases if rounds.in_time() for recipe in _mixed(given, base, bases, progress)]
+        results += rounds.run("layers", mixed)
     fitting = [result for result in results if not result.error]
     candidates = sorted((each for each in fitting if each.loss <= plan.floor), key=PREFERENCES[plan.prefer])
     front = pareto(sorted(fitting, key=PREFERENCES["size"]), lambda each: (each.size_bytes, each.work, -each.sqnr_db))
@@ -132,10 +132,11 @@ class _Rounds:
         self._pool, self._ledger, self._until, self._progress = pool, ledger, until, progress
         self.complete = True
 
-    @property
-    def left(self) -> bool:
-        """Whether there is time for more."""
-        return time.monotonic() < self._until
+    def in_time(self) -> bool:
+        """Whether more can begin; where not, the search is not complete."""
+        left = time.monotonic() < self._until
+        self.complete &= left
+        return left
 
     def run(self, name: str, recipes: Sequence[Recipe]) -> list[Result]:
         """The results in the order of `recipes`, without those that the time did not suffice for."""
@@ -153,22 +154,37 @@ class _Rounds:
 
 
 def _bases(results: Sequence[Result]) -> list[Recipe]:
-    """Of every static mode that fits the recipe with the best answers."""
+    """Of every static mode that fits the recipe with the best answers; 16-bit activations only where they gain."""
     best: dict[str, Result] = {}
     for result in results:
         mode = result.recipe.mode
         if mode in STATIC and not result.error and (mode not in best or result.sqnr_db > best[mode].sqnr_db):
             best[mode] = result
-    return [result.recipe for result in best.values()]
+
+    def gains(mode: str, result: Result) -> bool:
+        twin = best.get(mode.replace("_ai16", "_ai8"), result)
+        return twin is result or result.sqnr_db >= twin.sqnr_db + WIDER_DB
+
+    return [result.recipe for mode, result in best.items() if gains(mode, result)]
 
 
-def _layers(given: Material, base: Recipe, progress: Progress) -> list[Layer]:
-    """The layers by what they lose in the base's mode."""
-    if weight_bits(base.mode) == 8 and base.activations == "int16":
-        return []  # nothing wider is left to give
+def _mixed(given: Material, base: Recipe, bases: Sequence[Recipe], progress: Progress) -> list[Recipe]:
+    """`base` with other bits for some of its layers, as far as the target has them."""
     fitting = Samples(given.names, len(given.fitting[0]), lambda index: [array[index] for array in given.fitting])
-    told = in_worker(analyse, "The search", given.model, fitting, {"recipe": base.to_json(), "quick": True}, progress)
-    return [Layer(**layer) for layer in told["layers"]]
+    told = base.to_json()
+    found: list[Recipe] = []
+    try:
+        if space.narrows(base, bases, given.target):
+            recipes = in_worker(smaller, "The search", given.model, fitting, {"recipe": told}, progress)
+            found += [Recipe.from_json(each) for each in recipes]
+        if space.widens(base, given.target):
+            options = {"recipe": told, "quick": True}
+            layers = in_worker(analyse, "The search", given.model, fitting, options, progress)["layers"]
+            found += space.wider(base, [Layer(**layer) for layer in layers])
+    except ConvertError as error:
+        # What the base itself has no form for, or a crash of the runtime: it costs these trials and no others.
+        progress(error.message)
+    return found
 
 
 def _arrays(samples: Samples, places: Any) -> tuple[Any, ...]:

@@ -6,12 +6,10 @@ import numpy as np
 import pytest
 from floatnets import FloatNet, answers, samples
 
-from edgeq.errors import ConvertError
 from edgeq.quantize.engine.pipeline import quantize
 from edgeq.quantize.outputs import sqnr_db
 from edgeq.quantize.recipe import Recipe
 from edgeq.quantize.repair.choose import FEWEST, Measured, choose, parts
-from edgeq.quantize.repair.mixed import mixed
 from edgeq.quantize.samples import as_samples
 
 
@@ -76,13 +74,3 @@ def test_parts_hold_every_sample_once_and_each_label() -> None:
     assert sorted(place for part in found for place in part) == list(range(18))
     assert all(sorted(labels[place] for place in part) == [0, 0, 1, 1, 2, 2] for part in found)
     assert found == parts(18, 3, labels, seed=1) != parts(18, 3, labels, seed=2)
-
-
-def test_mixed_gives_4_bits_until_the_size_is_met() -> None:
-    model = FloatNet(6, "cccc").model
-    x = as_samples(samples())
-    whole = len(quantize(model, x, Recipe()))
-    recipe = mixed(model, x, Recipe(), whole - 1)
-    assert recipe.overrides and len(quantize(model, x, recipe)) < whole
-    with pytest.raises(ConvertError, match="still larger"):
-        mixed(model, x, Recipe(), 100)
