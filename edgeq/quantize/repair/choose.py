@@ -39,8 +39,8 @@ MOST = 240
 GAIN_DB = 0.2
 """What a change must gain to be kept."""
 SCALING_GAIN_DB = 1.0
-"""What scaling channels must gain: it takes the spare room of channels that reach little, which held-back samples of the
-same kind do not miss, but others do (the test data of `ad` has anomalies: 0.4 dB gained here were 3 dB lost there)."""
+"""What scaling channels must gain: it takes the spare room of channels that reach little, which held-back samples of
+the same kind do not miss, but others do (the test data of `ad` has anomalies: 0.4 dB gained here, 3 dB lost there)."""
 _PARTS = ((20, 5), (60, 3), (MOST, 2))
 """(up to so many samples, so many parts)."""
 _RANGES = ("robust", "extrapolated", "per-sample", "percentile", "mse", "entropy")
@@ -48,6 +48,9 @@ _RANGES_FEW = ("extrapolated", "robust")
 _FEW = 50
 """Samples below which these are offered one after the other, and nothing else: so few do not show what a narrower range
 would cut off, and a wider one that measures better now will do so the more on samples to come."""
+_FEW_GAIN_DB = -0.5
+"""What `extrapolated` ranges and rounded weights must gain there: so few samples cannot judge less than this, and both
+helped on every draw of ten samples that was measured, also where two held back seemed to say no."""
 _AGAIN = ("robust", "extrapolated", "mse")
 """Methods that are tried again after channels were scaled."""
 _HEADROOMS = {"int8": (1.1, 1.25, 1.5), "int16": (2.0, 8.0)}
@@ -247,11 +250,12 @@ def _methods(recipe: Recipe, names: Sequence[str]) -> Iterator[tuple[str, Recipe
 
 
 def _range_stage(search: _Search) -> None:
-    offers = list(_methods(search.recipe, _RANGES_FEW if search.few else _RANGES))
-    if search.few:
-        any(search.attempt(what, recipe) for what, recipe in offers)
-    else:
-        search.compete(offers)
+    if not search.few:
+        search.compete(list(_methods(search.recipe, _RANGES)))
+        return
+    wide, seen = _methods(search.recipe, _RANGES_FEW)
+    if not search.attempt(*wide, _FEW_GAIN_DB):
+        search.attempt(*seen)
 
 
 def _scaling_stage(search: _Search) -> None:
@@ -281,7 +285,8 @@ def _weight_stage(search: _Search) -> None:
     if set(search.recipe.repairs) & set(ALONE):
         names = names[-1:]
     for name in names:
-        search.attempt(f"repair: {name}", _with(search.recipe, name))
+        gain_db = _FEW_GAIN_DB if search.few and name == "round-weights" else GAIN_DB
+        search.attempt(f"repair: {name}", _with(search.recipe, name), gain_db)
 
 
 def _with(recipe: Recipe, name: str) -> Recipe:
