@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -106,9 +107,18 @@ _HELD: list[Material] = []
 def _hold(material: Material) -> None:
     """In a new process: what all its trials work on. What the runtime says on its way is nobody's business."""
     _HELD[:] = [material]
+    threading.Thread(target=_follow, daemon=True).start()
     silent = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silent, 2)
     os.close(silent)
+
+
+def _follow() -> None:
+    """End with the process that began this one, also where that was killed: nobody else would."""
+    began = multiprocessing.parent_process()
+    if began is not None:
+        began.join()
+        os._exit(1)
 
 
 def _run_held(recipe: Recipe) -> Result:

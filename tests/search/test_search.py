@@ -96,6 +96,42 @@ def _crashing(recipe: Recipe) -> Result:
     return Result(recipe, 1)
 
 
+_KILLED = """
+import os, time
+from edgeq.search import pool
+from edgeq.search.trial import Result
+
+def slow(recipe):
+    print(os.getpid(), flush=True)
+    time.sleep(60)
+    return Result(recipe)
+
+if __name__ == "__main__":
+    from edgeq.quantize.recipe import Recipe
+
+    pool._run_held = slow
+    with pool.Processes(None, 1) as opened:
+        list(opened.results([Recipe()], float("inf")))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="processes are asked after as POSIX does")
+def test_trials_end_with_a_search_that_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "killed.py").write_text(_KILLED)
+    with subprocess.Popen([sys.executable, str(tmp_path / "killed.py")], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        trial = int(process.stdout.readline())
+        process.kill()
+    for _ in range(200):
+        try:
+            os.kill(trial, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.05)
+    os.kill(trial, 9)
+    pytest.fail("the trial goes on without its search")
+
+
 @pytest.fixture
 def cluster() -> Iterator[str]:
     """A real Dask scheduler with two workers on this machine."""
