@@ -4,23 +4,16 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
-from edgeq.materials import UNDECLARED, declared_by
-from edgeq.project import read_project
+from edgeq.materials import Declared, declared_by
+from edgeq.project import Project, read_project
 
 PROJECT = """
 [project]
 labels = "names.txt"
-[preprocess]
-input = "image"
-steps = [{ do = "scale", multiply = 0.5 }]
-[interface]
-threshold = 0.8
-smoothing = 3
 [evaluation]
 metric = "f1"
-[passport]
-owner = "Ada"
 [[waivers]]
 code = "other-runtime"
 by = "Ada"
@@ -28,12 +21,19 @@ reason = "measured"
 """
 
 
-def test_all_of_it_comes_from_the_project(tmp_path: Path) -> None:
+def test_all_of_it_comes_from_the_project() -> None:
+    known = {each.name for each in fields(Project)}
+    declared = {each.name for each in fields(Declared)}
+    assert declared - known == {"recipe_file"}
+    marks: dict[str, Any] = {name: object() for name in declared & known}
+    found = declared_by(Project(Path(), **marks))
+    assert {name for name, mark in marks.items() if getattr(found, name) is not mark} == set()
+
+
+def test_labels_of_a_command_come_first(tmp_path: Path) -> None:
     (tmp_path / "edgeq.toml").write_text(PROJECT, encoding="utf-8")
-    found = declared_by(read_project(tmp_path / "edgeq.toml"))
-    missing = [each.name for each in fields(found) if getattr(found, each.name) == getattr(UNDECLARED, each.name)]
-    assert missing == ["recipe_file"]
-    assert found.labels == tmp_path / "names.txt"
-    assert found.evaluation.metric == "f1" and found.about == {"owner": "Ada"}
+    project = read_project(tmp_path / "edgeq.toml")
+    found = declared_by(project)
+    assert found.labels == tmp_path / "names.txt" and found.evaluation.metric == "f1"
     assert [waiver.code for waiver in found.waivers] == ["other-runtime"]
-    assert declared_by(read_project(tmp_path / "edgeq.toml"), Path("own.txt")).labels == Path("own.txt")
+    assert declared_by(project, Path("own.txt")).labels == Path("own.txt")
