@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import edgeq
 from edgeq.bundle import Bundle, canonical_json, write_bundle
+from edgeq.confirm import ConfirmPolicy
 from edgeq.interface import Interface
 from edgeq.micro.compile import Compiled
 from edgeq.micro.footprint import told
 from edgeq.micro.linux import MEMBER as LIBRARY
 from edgeq.micro.linux import linux_library
+from edgeq.micro.policy import PLAIN, policy_bytes
 from edgeq.model.metadata import with_metadata
 from edgeq.model.tflite import ModelInfo
 from edgeq.passport import baseline, document
@@ -33,7 +35,8 @@ IMAGE = "image.eqi"
 
 @dataclass(frozen=True)
 class Ingredients:
-    """What a bundle is made of: the model with everything that was found out about it for one family of kernels."""
+    """What a bundle is made of: the model with everything that was found out about it for one family of kernels, and
+    what devices ask of it."""
 
     name: str
     mode: str
@@ -43,6 +46,8 @@ class Ingredients:
     golden: Golden
     evaluation: Mapping[str, Any] | None
     calibration: Mapping[str, Any] | None
+    confirm: ConfirmPolicy = field(default_factory=ConfirmPolicy)
+    security_version: int = 0
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,16 @@ def _image(made: Ingredients, target: TargetProfile, planned: Compiled, interfac
     vectors = list(zip(made.golden.inputs, made.golden.outputs, strict=True))
     raws = list(zip(made.golden.raws, made.golden.raw_outputs, strict=True))
     tolerance = target.runtime.golden_tolerance
-    return planned.image(interface, vectors, raws, target=target.name, name=made.name, tolerance=tolerance)
+    return planned.image(
+        interface,
+        vectors,
+        raws,
+        target=target.name,
+        name=made.name,
+        tolerance=tolerance,
+        security_version=made.security_version,
+        confirm=policy_bytes(made.confirm) if target.kind == "mcu" else PLAIN,
+    )
 
 
 def _manifest(made: Ingredients, target: TargetProfile, planned: Compiled | None) -> dict[str, Any]:
@@ -111,7 +125,8 @@ def _manifest(made: Ingredients, target: TargetProfile, planned: Compiled | None
         "evaluation": made.evaluation,
         "calibration": made.calibration,
         "preprocess_sha256": made.interface.preprocess_sha256,
-        "security_version": 0,
+        "security_version": made.security_version,
+        **({"confirm": made.confirm.to_json()} if made.confirm.to_json() else {}),
         **({"plan": told(planned)} if planned else {}),
         **({"device_files": [IMAGE]} if target.kind == "mcu" else {}),
     }

@@ -12,6 +12,7 @@ from edgeq import fit
 from edgeq.asked import Asked
 from edgeq.assemble import Ingredients, Papers, assemble, runtime_wheels, title_of
 from edgeq.bundle import Bundle
+from edgeq.confirm import ConfirmPolicy
 from edgeq.dataset import open_dataset
 from edgeq.errors import ConvertError, UsageError
 from edgeq.evaluate import gates
@@ -24,6 +25,7 @@ from edgeq.interface import Interface
 from edgeq.materials import UNDECLARED, Declared, Materials, micro_raws, open_materials, raws
 from edgeq.micro.compile import Compiled, compile_model
 from edgeq.micro.footprint import footprint
+from edgeq.micro.policy import policy_bytes
 from edgeq.model.describe import describe, read_labels
 from edgeq.model.metadata import labels_of
 from edgeq.model.names import input_names
@@ -83,6 +85,7 @@ def build(
     wanted = recipe or Recipe()
     mode = _mode(model, given, recipe)
     _check_targets(targets, wanted.modes if given is None else (mode,))
+    _check_policy(targets, declared.confirm)
     opened = partial(open_dataset, inputs=input_names(model), folder=folder, progress=progress)
     materials = open_materials(data, eval_data, declared, samples, opened, progress)
     _check_steps(targets, declared.preprocess, materials)
@@ -117,6 +120,8 @@ def build(
             golden[family] if planned or family != MICRO else golden[family].without_raws(),
             evaluations[family].document,
             None if given else materials.told(),
+            declared.confirm,
+            declared.security_version,
         )
         notes = (*materials.notes, *evaluations[family].notes)
         warnings = [*fit.same_runtime(host_runtime(family), target), *fit.data_notes(notes)]
@@ -177,6 +182,12 @@ def _check_targets(targets: Sequence[TargetProfile], modes: Sequence[str]) -> No
         fit.require([finding for mode in modes for finding in fit.precheck(target, mode)], target)
         runtime_wheels(target)
         host_runtime(target.runtime.kernels)
+
+
+def _check_policy(targets: Sequence[TargetProfile], policy: ConfirmPolicy) -> None:
+    """`UsageError` names what no microcontroller among the targets could keep of it."""
+    if any(target.kind == "mcu" for target in targets):
+        policy_bytes(policy)
 
 
 def _check_steps(targets: Sequence[TargetProfile], preprocess: Preprocess | None, given: Materials) -> None:

@@ -46,7 +46,7 @@ class Console:
 
             traceback.print_exception(error, file=sys.stderr)
         if self.as_json:
-            body = {"message": error.message, "hint": error.hint, "exit_code": error.exit_code}
+            body = {"message": error.message, "hint": error.hint, "exit_code": error.exit_code, **error.facts}
             findings = [vars(finding) for finding in getattr(error, "findings", ())]
             print(
                 json.dumps({"error": {**body, **({"findings": findings} if findings else {})}}, indent=1, default=str)
@@ -57,9 +57,9 @@ class Console:
             print(f"hint: {error.hint}", file=sys.stderr)
         return error.exit_code
 
-    def interrupted(self) -> int:
+    def interrupted(self, hint: str = "Run the command again: it goes on where it can.") -> int:
         """Say that Ctrl-C was heard; the answer is the exit code."""
-        message, hint = "Interrupted.", "Run the command again: it goes on where it can."
+        message = "Interrupted."
         if self.as_json:
             print(json.dumps({"error": {"message": message, "hint": hint, "exit_code": INTERRUPTED}}, indent=1))
         print(f"\n{message} {hint}", file=sys.stderr)

@@ -29,6 +29,8 @@ class EdgeqError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.facts: dict[str, Any] = {}
+        """What `--json` says of it beside these two."""
 
 
 class UsageError(EdgeqError):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.asked import Asked
+from edgeq.confirm import ConfirmPolicy
 from edgeq.dataset import Dataset
 from edgeq.evaluate.labelled import Labelled
 from edgeq.interface import Interface
@@ -29,7 +30,8 @@ MICRO_TRIES = 8
 @dataclass(frozen=True)
 class Declared:
     """What the project says, and the model's file does not know: of its interface, of findings that somebody answers
-    for, and `about` the model (docs/passport.md). `recipe_file` is where the recipe was read from."""
+    for, what devices ask of it on trial, and `about` the model (docs/passport.md). `recipe_file` is where the recipe
+    was read from."""
 
     labels: Sequence[str] | Path | None = None
     preprocess: Preprocess | None = None
@@ -39,6 +41,8 @@ class Declared:
     waivers: Sequence[Waiver] = ()
     about: Mapping[str, str] = field(default_factory=dict)
     recipe_file: Path | None = None
+    confirm: ConfirmPolicy = field(default_factory=ConfirmPolicy)
+    security_version: int = 0
 
 
 UNDECLARED = Declared()
@@ -54,6 +58,8 @@ def declared_by(project: Project, labels: Path | None = None) -> Declared:
         evaluation=project.evaluation,
         waivers=project.waivers,
         about=project.about,
+        confirm=project.confirm,
+        security_version=project.security_version,
     )
 
 

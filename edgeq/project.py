@@ -7,11 +7,12 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from edgeq.asked import Asked, read_asked
+from edgeq.confirm import ConfirmPolicy
 from edgeq.errors import UsageError
 from edgeq.preprocess import Preprocess, PreprocessError, parse
 from edgeq.resolve import place_of
@@ -23,7 +24,10 @@ else:
     import tomli as tomllib
 
 FILE = "edgeq.toml"
-_PROJECT_KEYS = ("name", "model", "data", "eval", "labels", "mode", "recipe", "targets", "device", "out", "runs")
+_TEXT_KEYS = ("name", "model", "data", "eval", "labels", "mode", "recipe", "device", "out", "runs")
+_PROJECT_KEYS = (*_TEXT_KEYS, "targets", "security_version")
+MOST_SECURITY_VERSION = (1 << 32) - 1
+"""A microcontroller has 32 bits for it."""
 _INTERFACE_KEYS = ("threshold", "smoothing")
 ABOUT_KEYS = (
     *("owner", "contact", "license", "date", "task", "architecture", "intended_use", "out_of_scope", "factors"),
@@ -32,7 +36,7 @@ ABOUT_KEYS = (
 """What `[passport]` may say about the model: texts (docs/passport.md)."""
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 """Data may also be a function of the user's own."""
-_PAPERS = ("passport", "waivers")
+_TABLES = ("project", "preprocess", "interface", "evaluation", "confirm", "devices", "groups", "passport", "waivers")
 _DEVICE_KEYS = ("address", "target", "bundle", "runtime", "tags")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 ALL = "all"
@@ -69,6 +73,8 @@ class Project:
     threshold: float | None = None
     smoothing: int = 1
     evaluation: Asked = field(default_factory=Asked)
+    confirm: ConfirmPolicy = field(default_factory=ConfirmPolicy)
+    security_version: int = 0
     waivers: tuple[Waiver, ...] = ()
     about: Mapping[str, str] = field(default_factory=dict)
     targets: tuple[str, ...] = ()
@@ -222,7 +228,7 @@ def read_project(path: Path) -> Project:
         raise UsageError(
             f"{path}: cannot be read as TOML: {error}.", "'edgeq init' writes a project to compare with."
         ) from error
-    _known(path, "", data, ("project", "preprocess", "interface", "evaluation", "devices", "groups", *_PAPERS))
+    _known(path, "", data, _TABLES)
     table, root = _table(path, "project", data.get("project", {})), path.parent
     _known(path, "project.", table, _PROJECT_KEYS)
     devices = {
@@ -232,9 +238,7 @@ def read_project(path: Path) -> Project:
         name: _group(path, name, members) for name, members in _table(path, "groups", data.get("groups", {})).items()
     }
     _check_groups(path, Project(root, devices=devices, groups=groups))
-    texts = {
-        key: _text(path, f"project.{key}", table[key]) for key in _PROJECT_KEYS if key in table and key != "targets"
-    }
+    texts = {key: _text(path, f"project.{key}", table[key]) for key in _TEXT_KEYS if key in table}
     files = {key: root / Path(texts[key]).expanduser() for key in ("model", "labels", "recipe") if key in texts}
     if "mode" in texts and "recipe" in texts:
         raise UsageError(f"{path}: 'project.mode' and 'project.recipe' are both given.", "A recipe says its mode.")
@@ -247,6 +251,8 @@ def read_project(path: Path) -> Project:
         preprocess=_preprocess(path, data["preprocess"]) if "preprocess" in data else None,
         **_interface(path, _table(path, "interface", data.get("interface", {}))),
         evaluation=_evaluation(path, _table(path, "evaluation", data.get("evaluation", {}))),
+        confirm=_confirm(path, _table(path, "confirm", data.get("confirm", {}))),
+        security_version=_security_version(path, table.get("security_version", 0)),
         **_papers(path, data),
         targets=_texts(path, "project.targets", table.get("targets", []), 'targets = ["rpi4"]'),
         device=texts.get("device", ""),
@@ -277,6 +283,27 @@ def _evaluation(path: Path, table: Mapping[str, Any]) -> Asked:
     asked = read_asked(table, str(path))
     other = _data(path.parent, asked.out_of_distribution or None)
     return replace(asked, out_of_distribution=str(other or ""))
+
+
+def _confirm(path: Path, table: Mapping[str, Any]) -> ConfirmPolicy:
+    _known(path, "confirm.", table, tuple(item.name for item in fields(ConfirmPolicy)))
+    for key, value in table.items():
+        try:
+            ConfirmPolicy.from_json({key: value})
+        except ValueError as error:
+            said = str(error).replace(f"'{key}'", f"'confirm.{key}'", 1)
+            raise UsageError(f"{path}: {said}.", "docs/deploy.md says what each key of [confirm] does.") from error
+    return ConfirmPolicy.from_json(table)
+
+
+def _security_version(path: Path, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_SECURITY_VERSION:
+        raise UsageError(
+            f"{path}: 'project.security_version' must be a whole number from 0 to {MOST_SECURITY_VERSION}; "
+            f"it says {value!r}.",
+            "Raise it by one where devices must never take an older build again: security_version = 1",
+        )
+    return value
 
 
 def _papers(path: Path, data: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from edgeq.passport.document import MEMBER, places_sha256
 from edgeq.passport.embed import extract
 from edgeq.passport.origin import Specs, columns_sha256, json_sha256, labels_sha256, model_sha256, target_sha256
 from edgeq.passport.versions import other_versions, versions
+from edgeq.plan import policy_of
 from edgeq.preprocess import PreprocessError, parse
 from edgeq.quantize.recipe import Recipe
 from edgeq.quantize.recipe_file import read_recipe
@@ -113,7 +114,7 @@ def reproduce(
     if different:
         return Reproduced(bundle.digest, "", different, found)
     with tempfile.TemporaryDirectory(prefix="edgeq-reproduce-") as folder:
-        again = _build(passport, inputs, target, root, Path(folder), progress)
+        again = _build(bundle, inputs, target, root, Path(folder), progress)
         if again.digest == bundle.digest:
             return Reproduced(bundle.digest, again.digest, None, found)
         return Reproduced(bundle.digest, again.digest, first_difference(bundle, again), found)
@@ -229,9 +230,8 @@ def _compared(where: str, then: object, now: object) -> Iterator[Difference]:
         yield Difference(where, str(then), str(now))
 
 
-def _build(
-    passport: Mapping[str, Any], inputs: Inputs, target: TargetProfile, root: Path, out: Path, progress: Progress
-) -> Bundle:
+def _build(bundle: Bundle, inputs: Inputs, target: TargetProfile, root: Path, out: Path, progress: Progress) -> Bundle:
+    passport = passport_of(bundle)
     choices, lineage, told = passport["build"], passport["lineage"], passport["recipe"]
     names = (choices["labels"] or {}).get("names")
     try:
@@ -246,6 +246,8 @@ def _build(
         evaluation=Asked.from_json(choices["evaluation"]),
         waivers=read_waivers(choices["waivers"]),
         about=passport["about"],
+        confirm=policy_of(bundle.manifest),
+        security_version=int(bundle.manifest.get("security_version", 0)),
     )
     (built,) = build(
         inputs.model,

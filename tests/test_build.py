@@ -13,9 +13,12 @@ import tinymodel
 
 from edgeq.build import build
 from edgeq.bundle import read_bundle
+from edgeq.confirm import ConfirmPolicy
 from edgeq.errors import FitError, GateFailed, UsageError
 from edgeq.evaluate.predict import Variant, predict
 from edgeq.materials import Declared
+from edgeq.micro.image import read_image
+from edgeq.micro.policy import policy_bytes
 from edgeq.model.describe import describe
 from edgeq.model.tflite import read_model
 from edgeq.protocol import cbor
@@ -92,6 +95,27 @@ def test_the_name_can_be_given_and_floats_kept(tmp_path: Path, float_model: Path
     assert built.bundle.folder == tmp_path / "my-model-2-linux-x86_64"
     interface = built.bundle.interface()
     assert [tensor.dtype for tensor in (*interface.inputs, *interface.outputs)] == ["float32", "float32"]
+
+
+def test_what_devices_ask_of_a_trial_travels_in_the_manifest(tmp_path: Path, float_model: Path) -> None:
+    policy = ConfirmPolicy(window_s=30, good=5)
+    declared = Declared(confirm=policy, security_version=7)
+    targets = [load_target("pc"), load_target("mps2-an386")]
+    built = build(float_model, targets, tinymodel.data_file(), declared=declared, out=tmp_path / "out")
+    pc, board = (each.bundle for each in built)
+    for bundle in (pc, board):
+        assert bundle.manifest["confirm"] == {"window_s": 30, "good": 5}
+        assert bundle.manifest["security_version"] == 7
+    image = (board.folder / "image.eqi").read_bytes()
+    assert read_image(image).security_version == 7
+    assert image[84:96] == policy_bytes(policy)
+
+
+def test_what_a_microcontroller_cannot_ask_of_a_trial_is_told_first(tmp_path: Path, float_model: Path) -> None:
+    declared = Declared(confirm=ConfirmPolicy(health=("/bin/true",)))
+    with pytest.raises(UsageError, match="'health' cannot be kept by a microcontroller"):
+        build(float_model, [load_target("pc"), load_target("mps2-an386")], declared=declared, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_mistakes_are_told_before_the_conversion(tmp_path: Path) -> None:

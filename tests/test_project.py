@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgeq.confirm import ConfirmPolicy
 from edgeq.errors import UsageError
 from edgeq.project import DeviceEntry, Project, load_project, read_project
 
@@ -234,6 +235,13 @@ def test_runs_get_names_of_their_own_and_the_newest_of_each_device_is_found(fold
         ("[groups]\na = ['group:b']\nb = ['group:a']", "in a circle: group:a -> group:b -> group:a"),
         ("[groups]\na = ['group:a']", "in a circle: group:a -> group:a"),
         ("[groups]\n'a b' = []", "'groups.a b' cannot be a name"),
+        ("[confirm]\nwindow = 3", "unknown key 'confirm.window'"),
+        ("[confirm]\nwindow_s = -1", "'confirm.window_s' must be a number from 0 to 604800; it says -1"),
+        ("[confirm]\ngood = 1.5", "'confirm.good' must be a number"),
+        ("[confirm]\nhealth = 'true'", "'confirm.health' must be a command as a list of texts"),
+        ("[confirm]\nmanual = 1", "'confirm.manual' must be true or false; it says 1"),
+        ("[project]\nsecurity_version = -1", "'project.security_version' must be a whole number"),
+        ("[project]\nsecurity_version = true", "'project.security_version' must be a whole number"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, text: str, message: str) -> None:
@@ -243,3 +251,13 @@ def test_mistakes_are_named(tmp_path: Path, text: str, message: str) -> None:
         read_project(path)
     assert message in error.value.message
     assert str(path) in error.value.message
+
+
+def test_what_devices_ask_of_a_trial(tmp_path: Path) -> None:
+    (tmp_path / "edgeq.toml").write_text(
+        "[project]\nsecurity_version = 3\n[confirm]\nwindow_s = 30\ngood = 5\nhealth = ['/bin/true', '-x']\n"
+    )
+    project = read_project(tmp_path / "edgeq.toml")
+    assert project.confirm == ConfirmPolicy(window_s=30, good=5, health=("/bin/true", "-x"))
+    assert project.security_version == 3
+    assert Project(tmp_path).confirm.at_once

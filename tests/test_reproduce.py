@@ -241,6 +241,8 @@ slices = ["label", "speaker", "room"]
 least = 3
 max_drop = 100
 corruptions = true
+[confirm]
+window_s = 20
 """
 
 

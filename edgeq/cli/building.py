@@ -55,6 +55,10 @@ def build(
     jobs: Annotated[int, typer.Option("--jobs", help="Trials at once.", min=1, max=256)] = 2,
     scheduler: Annotated[str, typer.Option(help="Run trials on Dask: tcp://host:port.")] = "",
     measure: Annotated[str, typer.Option(help="Of a search: a device that measures the best candidates.")] = "",
+    security_version: Annotated[
+        int | None,
+        typer.Option(help="Devices refuse builds of a lower one after this.", min=0, max=(1 << 32) - 1),
+    ] = None,
     out: Annotated[Path | None, typer.Option("--output-dir", "-o", help="Where bundles go.")] = None,
 ) -> None:
     """Convert a model, by default to full int8, check it against a target, evaluate it and write a bundle.
@@ -67,6 +71,8 @@ def build(
 
     project = load_project()
     said = declared_by(project, labels)
+    if security_version is not None:
+        said = replace(said, security_version=security_version)
     given = Given(
         needed(
             model or project.model, "No model was given.", "Name a .keras, .h5 or .tflite file or a SavedModel folder."

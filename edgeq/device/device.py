@@ -9,18 +9,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgeq.device.client import Client, device_error
-from edgeq.errors import LinkTimeout, ProtocolError
+from edgeq.device.client import REQUEST_TIMEOUT_S, Client, device_error
+from edgeq.errors import DeviceError, LinkError, LinkTimeout, ProtocolError
 from edgeq.interface import Interface
 from edgeq.link.base import Link
 from edgeq.preprocess.raw import Raw
 from edgeq.preprocess.wire import encode_raw
 from edgeq.protocol import contract, smp
+from edgeq.protocol.status import Status
 
 JOB_SILENCE_S = 180.0
 """A job whose note and samples do not change for this long is given up."""
 MAX_MEMBER_BYTES = 1 << 20
 INVOKE_BYTES = 1 << 20
+HOLD_TRY_S = 10.0
+"""A device is asked again after that long, so that who waits can say for whom, and be stopped."""
 INVOKE_TIMEOUT_S = 90.0
 """Longer than a device waits for its own model, so that the device is the one to say so."""
 
@@ -33,7 +36,7 @@ def silent(_text: str) -> None:
 
 @dataclass(frozen=True)
 class Release:
-    """One release on a device. `serving` is true for the one that applications get."""
+    """One release on a device. `serving` is true for the one that applications get; `why` says what made it bad."""
 
     n: int
     digest: str
@@ -41,20 +44,72 @@ class Release:
     state: str
     serving: bool
     previous: bool
+    why: str = ""
+
+    def __str__(self) -> str:
+        return f"release {self.n} ({self.name}, {self.digest[:12]})"
+
+
+@dataclass(frozen=True)
+class Watched:
+    """How far a trial is: inferences that were good and bad, starts of the agent during it, seconds left of its
+    window."""
+
+    good: int = 0
+    bad: int = 0
+    starts: int = 0
+    left_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Installed:
+    """The releases of a device, oldest first. `current` is the last confirmed one, which serves unless there is a
+    trial; `previous` served before it; `watch` is there where the device watches the trial."""
+
+    releases: tuple[Release, ...]
+    current: int | None = None
+    previous: int | None = None
+    trial: int | None = None
+    watch: Watched | None = None
+
+    @property
+    def serving(self) -> Release | None:
+        """The one that applications get."""
+        return next((release for release in self.releases if release.serving), None)
+
+    def find(self, n: int | None) -> Release | None:
+        """Release `n`, or None where it is not there."""
+        return next((release for release in self.releases if release.n == n), None)
 
 
 class Device:
     """A device behind an open link; a context manager that closes it."""
 
-    def __init__(self, link: Link, address: str) -> None:
+    def __init__(self, link: Link, address: str, reopen: Callable[[], Link] | None = None) -> None:
+        """`reopen` opens the same device's link anew, for those who go on after it broke."""
         self.client, self.address = Client(link), address
         self._facts: dict[str, Any] | None = None
+        self._reopen = reopen
 
     def __enter__(self) -> Device:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.client.link.close()
+
+    @property
+    def reopens(self) -> bool:
+        """Whether `reconnect` can do anything."""
+        return self._reopen is not None
+
+    def reconnect(self) -> None:
+        """Begin anew on a fresh link; `LinkError` where there is none. What was held before is not held any more."""
+        if self._reopen is None:
+            raise LinkError(f"{self.address} cannot be opened again from here.", "Run the command again.")
+        sent = self.client.sent_bytes
+        self.client.link.close()
+        self.client = Client(self._reopen())
+        self.client.sent_bytes = sent
 
     def describe(self) -> dict[str, Any]:
         """What the device says of itself (`firmware_stubs/PROTOCOL.md`, describe); asked once."""
@@ -68,15 +123,51 @@ class Device:
 
     def releases(self) -> list[Release]:
         """Every release on the device, oldest first."""
+        return list(self.installed().releases)
+
+    def installed(self) -> Installed:
+        """Every release on the device, which of them serves, and how far a trial is."""
         answer = self.client.request(contract.RELEASES, {})
         trial, current, previous = answer.get("trial"), answer.get("current"), answer.get("previous")
         serving = current if trial is None else trial
-        return [
+        found = tuple(
             Release(
-                item["n"], item["sha"].hex(), item["name"], item["state"], item["n"] == serving, item["n"] == previous
+                item["n"],
+                item["sha"].hex(),
+                item["name"],
+                item["state"],
+                item["n"] == serving,
+                item["n"] == previous,
+                str(item.get("why") or ""),
             )
             for item in answer["releases"]
-        ]
+        )
+        return Installed(found, current, previous, trial, _watched(answer.get("watch")))
+
+    def hold(self, who: str, wait_s: float = 0.0, progress: Progress = silent) -> bool:
+        """Be the only one that may change releases, until this connection ends; false where the device knows no such
+        thing.
+
+        `who` is what others are told meanwhile. `DeviceError` with status BUSY, which says who it is, where somebody
+        else still holds the device after `wait_s`.
+        """
+        deadline, said = time.monotonic() + wait_s, ""
+        while True:
+            left = max(0.0, deadline - time.monotonic())
+            try:
+                wait = min(left, HOLD_TRY_S)
+                self.client.request(contract.HOLD, {"who": who, "wait_s": wait}, REQUEST_TIMEOUT_S + wait)
+                return True
+            except DeviceError as error:
+                if error.status == Status.UNSUPPORTED:
+                    return False
+                if error.status != Status.BUSY or time.monotonic() >= deadline:
+                    raise
+                if error.message != said:
+                    said = error.message
+                    progress(f"waiting: {said}")
+                # A device that refuses at once is not asked without a pause.
+                time.sleep(min(0.2, max(0.0, deadline - time.monotonic())))
 
     def missing(self, digests: Sequence[str]) -> dict[str, int]:
         """The blobs that the device lacks, with the offset from which it wants each."""
@@ -87,21 +178,44 @@ class Device:
         """Send one blob, from `offset` on; the device checks its SHA-256."""
         self.client.upload(data, offset, contract.BLOB_PUT, {"sha": bytes.fromhex(digest)}, progress)
 
-    def stage(self, digest: str, wheels: Sequence[str], progress: Progress = silent, system: str | None = None) -> int:
+    def stage(
+        self,
+        digest: str,
+        wheels: Sequence[str],
+        progress: Progress = silent,
+        system: str | None = None,
+        envelope: bytes | None = None,
+    ) -> int:
         """Install the bundle whose manifest has this digest; the answer is its number.
 
         `system` names a folder of Python packages on the device that holds the runtime; "" means Python's own.
+        `envelope` holds the manifest's signatures.
         """
         body = {"sha": bytes.fromhex(digest), "wheels": [bytes.fromhex(wheel) for wheel in wheels]}
-        return int(self._job(contract.STAGE, {**body, **_only(system=system)}, progress)["n"])
+        return int(self._job(contract.STAGE, {**body, **_only(system=system, envelope=envelope)}, progress)["n"])
 
     def selftest(self, n: int | None = None, progress: Progress = silent) -> dict[str, Any]:
         """Hash and run the golden vectors on the device: `vectors`, `worst`, `tolerance`, `runtime`."""
         return self._job(contract.SELFTEST, _only(n=n), progress)
 
     def activate(self, n: int, progress: Progress = silent) -> dict[str, Any]:
-        """Let release `n` serve on trial; the device confirms it or goes back by itself."""
+        """Let release `n` serve on trial; the device confirms it or goes back by itself. `state` of the answer is
+        "trial" where it has not decided yet."""
         return self._job(contract.ACTIVATE, {"n": n}, progress)
+
+    def confirm(self, n: int) -> None:
+        """End the trial of release `n` as good."""
+        self.client.request(contract.CONFIRM, {"n": n})
+
+    def report(self, n: int, good: int = 0, bad: int = 0) -> str:
+        """Tell of so many good and bad inferences of release `n`, which count while it is on trial; the answer is its
+        state."""
+        return str(self.client.request(contract.REPORT, {"n": n, "good": good, "bad": bad})["state"])
+
+    def verify(self, progress: Progress = silent) -> dict[str, Any]:
+        """Hash every release again and test the one that serves: `releases`, a list of `n`, `sound` and `why`, and what
+        `selftest` answers."""
+        return self._job(contract.VERIFY, {}, progress)
 
     def rollback(self, progress: Progress = silent) -> int:
         """Serve the previous release again; the answer is its number."""
@@ -216,6 +330,13 @@ class Device:
                 time.sleep(pause)
                 # Polling costs the device time, so it becomes rarer as a job takes longer.
                 pause = min(pause * 1.5, 0.5)
+
+
+def _watched(found: Any) -> Watched | None:
+    if not isinstance(found, dict):
+        return None
+    good, bad, starts = (int(found.get(key) or 0) for key in ("good", "bad", "starts"))
+    return Watched(good, bad, starts, float(found.get("left_s") or 0.0))
 
 
 def _only(**values: Any) -> dict[str, Any]:

@@ -32,7 +32,12 @@ def open_device(address: str, progress: Progress = silent, ask_password: AskPass
         "qemu": lambda: _qemu(rest, progress),
     }
     check_address(address)
-    device = Device(openers[scheme](), address)
+
+    def again() -> Link:
+        """As at first, but nobody is asked for a password."""
+        return open_device(address).client.link
+
+    device = Device(openers[scheme](), address, again)
     try:
         facts = device.describe()
         if facts.get("kind") == "mcu" or facts.get("agent_sha") == agent_sha():
@@ -43,7 +48,7 @@ def open_device(address: str, progress: Progress = silent, ask_password: AskPass
         device.client.link.close()
         raise
     device.client.link.close()
-    return Device(openers[scheme](), address)
+    return Device(openers[scheme](), address, again)
 
 
 def _renew(device: Device) -> None:

@@ -14,6 +14,7 @@ from edgeq.micro.graph import Graph, read_graph
 from edgeq.micro.image import PLAN_ABI, PLAN_ABI_FRONTEND, Contents, RawVector, Vector, frontend_places, write_image
 from edgeq.micro.lower import lower
 from edgeq.micro.plan import Arena, Plan, lay_out
+from edgeq.micro.policy import PLAIN
 from edgeq.micro.prune import prune
 from edgeq.preprocess import Preprocess
 
@@ -59,17 +60,26 @@ class Compiled:
         target: str = "",
         name: str = "",
         tolerance: int = 0,
+        security_version: int = 0,
+        confirm: bytes = PLAIN,
     ) -> bytes:
         """The image with `interface.json` and golden vectors in it, for `target` (any board by default). `raws` are
-        those of the front end, which is made of `preprocess` where there is none yet."""
+        those of the front end, which is made of `preprocess` where there is none yet; `confirm` is `policy_bytes`."""
         if preprocess is not None and self.frontend is None:
             return self.preprocessed(preprocess).image(
-                interface, goldens, raws, target=target, name=name, tolerance=tolerance
+                interface,
+                goldens,
+                raws,
+                target=target,
+                name=name,
+                tolerance=tolerance,
+                security_version=security_version,
+                confirm=confirm,
             )
         tensors = self.graph.tensors
         inputs, outputs = ([tensors[index] for index in part] for part in (self.graph.inputs, self.graph.outputs))
         contents = Contents(
-            inputs, outputs, interface, goldens, tolerance, target, name, frontend=self.frontend, raws=raws
+            inputs, outputs, interface, goldens, tolerance, target, name, security_version, self.frontend, raws, confirm
         )
         return write_image(self.plan, self.arena, contents)
 

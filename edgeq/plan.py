@@ -1,0 +1,268 @@
+"""What a deploy would do: what is sent and what is there already, which checks run, what it would return to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgeq.bundle import MANIFEST, Bundle
+from edgeq.confirm import ConfirmPolicy
+from edgeq.device.device import Device, Installed, Progress, Release, silent
+from edgeq.errors import ArtifactError, DeviceError, ProtocolError, UsageError
+from edgeq.interface import differences
+from edgeq.protocol.status import Status
+from edgeq.resolve import SYSTEM, judge, of_facts, place_of
+from edgeq.runtimes import Wheel, fetch
+from edgeq.units import format_bytes, format_seconds
+
+SPACE_MARGIN = 2
+"""Free space a deploy asks for, as a multiple of what it sends: the blobs, and what they unpack to. A device that is
+sent some members only, a microcontroller, unpacks nothing."""
+SECTOR_BYTES = 4096
+"""In a slot the manifest begins at a sector of its own."""
+SIGNATURE = "signature.json"
+"""The signatures of a bundle's manifest; beside it, and no part of the digest."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What is settled before a device is changed. `system` is the folder that the device's own runtime lies in, None
+    where `wheels`, or what the manifest names, are used; `envelope` holds the manifest's signatures."""
+
+    policy: ConfirmPolicy
+    wheels: tuple[Wheel, ...] = ()
+    system: str | None = None
+    envelope: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One blob; `offset` is where sending begins, None where the device has all of it. `open` gets its file."""
+
+    name: str
+    digest: str
+    size_bytes: int
+    offset: int | None
+    open: Callable[[], Path]
+
+    @property
+    def sent_bytes(self) -> int:
+        """What is left to send."""
+        return 0 if self.offset is None else self.size_bytes - self.offset
+
+
+@dataclass(frozen=True)
+class Cargo:
+    """Every blob of a deploy, in the order in which they are sent, and the space that they need."""
+
+    pieces: tuple[Piece, ...]
+    need_bytes: int
+    free_bytes: int
+
+    @property
+    def sent_bytes(self) -> int:
+        """What is left to send."""
+        return sum(piece.sent_bytes for piece in self.pieces)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a deploy would do to a device as it is now. `serving` is what it would return to; `same` where that is the
+    bundle already. `changes` of the interface are None where they could not be found out."""
+
+    bundle: Bundle
+    address: str
+    fit: Fit
+    cargo: Cargo
+    serving: Release | None
+    same: bool
+    changes: tuple[str, ...] | None
+    checks: tuple[str, ...]
+
+
+def make_plan(
+    bundle: Bundle,
+    device: Device,
+    progress: Progress = silent,
+    *,
+    allow_interface_change: bool = False,
+    runtime: str = "",
+) -> Plan:
+    """Ask everything and change nothing; what a deploy would be refused for before anything is sent is refused here."""
+    fit = preflight(bundle, device, runtime)
+    installed = device.installed()
+    serving, changes = installed.serving, None
+    if serving:
+        changes = interface_changes(bundle, device, progress)
+        require_interface(device.address, changes or (), allow_interface_change)
+    cargo = load(bundle, fit.wheels, device, progress)
+    same = serving is not None and serving.digest == bundle.digest and not runtime
+    if not same:
+        require_space(cargo, device.address)
+    return Plan(bundle, device.address, fit, cargo, serving, same, changes, _checks(bundle, fit, installed))
+
+
+def _checks(bundle: Bundle, fit: Fit, installed: Installed) -> tuple[str, ...]:
+    """The sentences of a plan, in the order in which the device would do it."""
+    policy, golden = fit.policy, bundle.manifest["golden"]
+    signed = " and its signatures" if fit.envelope else ""
+    gates = [
+        *([f"the median inference takes at most {policy.latency_ms:g} ms"] if policy.latency_ms else []),
+        *([f"the model's process takes at most {format_bytes(policy.memory_bytes)}"] if policy.memory_bytes else []),
+    ]
+    return (
+        f"verify: the SHA-256 of every member{signed}",
+        f"self-test: {golden['vectors']} golden vectors, tolerance {golden['tolerance']} output step(s)",
+        *(["interface: as applications know it"] if installed.serving else []),
+        *(f"gates: {gate}" for gate in gates),
+        f"watch: {describe_policy(policy)}",
+    )
+
+
+def policy_of(manifest: Mapping[str, Any]) -> ConfirmPolicy:
+    """What the manifest of a bundle asks for before a device confirms it."""
+    try:
+        return ConfirmPolicy.from_json(manifest.get("confirm") or {})
+    except (ValueError, AttributeError) as error:
+        raise ArtifactError(
+            f"The bundle's confirm policy cannot be used: {error}.", "Build it again, or upgrade edgeq."
+        ) from error
+
+
+def describe_policy(policy: ConfirmPolicy) -> str:
+    """The trial in words."""
+    if policy.at_once:
+        return "none; the golden vectors once more where it serves, then it is confirmed"
+    wanted = [
+        *([f"{format_seconds(policy.window_s)} of serving"] if policy.window_s else []),
+        *([f"{policy.good} good inferences"] if policy.good else []),
+        *(["the health command"] if policy.health else []),
+        *(["'edgeq confirm'"] if policy.manual else []),
+    ]
+    return f"on trial until {', '.join(wanted)}"
+
+
+def preflight(bundle: Bundle, device: Device, runtime: str = "") -> Fit:
+    """Refuse early what cannot work.
+
+    `runtime` is `system:/path` where the device's own shall be used, in a folder of Python packages there, or `system`
+    for that of its Python; what the manifest says where it is empty. The device itself looks for such a runtime,
+    before anything switches.
+    """
+    system, policy = _system(bundle, runtime), policy_of(bundle.manifest)
+    facts, wanted = device.describe(), bundle.manifest["runtime"]
+    situation = of_facts(facts)
+    if situation.arch != bundle.manifest["arch"]:
+        differs = situation.kernel_arch and situation.kernel_arch != situation.arch
+        kernel = f" (its kernel says {situation.kernel_arch})" if differs else ""
+        raise DeviceError(
+            f"The bundle '{bundle.name}' is for {bundle.manifest['arch']}; "
+            f"{device.address} is {situation.arch}{kernel}.",
+            "Build for this device: 'edgeq targets' lists the profiles.",
+            Status.MISMATCH,
+        )
+    envelope = _envelope(bundle, device)
+    if system is not None:
+        return Fit(policy, (), system, envelope)
+    verdict = judge(wanted["name"], wanted["version"], situation, wanted["wheels"])
+    if not verdict.works:
+        raise DeviceError(
+            f"{verdict.runtime} cannot run on {device.address}: {verdict.reason}.", verdict.hint, Status.MISMATCH
+        )
+    return Fit(policy, verdict.wheels, None, envelope)
+
+
+def _system(bundle: Bundle, runtime: str) -> str | None:
+    """The folder that the runtime lies in on the device; None where wheels or what the manifest names are meant."""
+    if runtime and place_of(runtime) is None:
+        raise UsageError(
+            f"The runtime '{runtime}' of a device is not one that edgeq knows.",
+            "Write runtime = 'system:/path' (a folder of Python packages on the device), or leave it out.",
+        )
+    if runtime:
+        return place_of(runtime)
+    said = bundle.manifest["runtime"]
+    return str(said.get("path", "")) if said["name"] == SYSTEM else None
+
+
+def _envelope(bundle: Bundle, device: Device) -> bytes | None:
+    path = bundle.path(SIGNATURE)
+    if path.is_file():
+        return path.read_bytes()
+    if device.describe().get("signed"):
+        raise DeviceError(
+            f"{device.address} takes signed bundles only, and '{bundle.folder}' has no signature.",
+            "'edgeq sign' signs it with a key that the device knows.",
+            Status.SIGNATURE,
+        )
+    return None
+
+
+def interface_changes(bundle: Bundle, device: Device, progress: Progress) -> tuple[str, ...] | None:
+    """What applications would meet that rely on what serves; None where that is too damaged to compare with."""
+    try:
+        before = device.interface()
+    except (ArtifactError, ProtocolError) as error:
+        progress(f"the interface of what serves cannot be compared: {error.message}")
+        return None
+    return tuple(differences(before, bundle.interface()))
+
+
+def require_interface(address: str, changes: Sequence[str], allowed: bool) -> None:
+    """`DeviceError` with status INTERFACE for a change that is not allowed."""
+    if changes and not allowed:
+        raise DeviceError(
+            f"The interface differs from that of the release that serves on {address}: {_first(changes)}.",
+            "Change the applications there first, then deploy with --allow-interface-change.",
+            Status.INTERFACE,
+        )
+
+
+def _first(changes: Sequence[str], most: int = 3) -> str:
+    more = f"; and {len(changes) - most} more changes" if len(changes) > most else ""
+    return "; ".join(changes[:most]) + more
+
+
+def load(bundle: Bundle, wheels: Sequence[Wheel], device: Device, progress: Progress) -> Cargo:
+    """Every blob that the release is made of, and how much of each the device has. Wheels are fetched when opened."""
+    files = [(name, digest, size) for name, (digest, size) in bundle.device_files.items()]
+    manifest = bundle.path(MANIFEST)
+    blobs: dict[str, tuple[str, int, Callable[[], Path]]] = {
+        **{digest: (name, size, _file(bundle.path(name))) for name, digest, size in files},
+        bundle.digest: (MANIFEST, manifest.stat().st_size, _file(manifest)),
+        **{wheel.sha256: (wheel.file, wheel.size, _wheel(wheel, progress)) for wheel in wheels},
+    }
+    missing = device.missing(list(blobs))
+    pieces = {
+        digest: Piece(name, digest, size, missing.get(digest), opened) for digest, (name, size, opened) in blobs.items()
+    }
+    slots = "device_files" in bundle.manifest
+    margin = 1 if slots else SPACE_MARGIN
+    # The manifest's own bytes are not counted: it is small, and has no size of its own in the bundle.
+    need = margin * sum(piece.sent_bytes for piece in pieces.values() if piece.digest != bundle.digest)
+    if slots and missing:
+        need += SECTOR_BYTES
+    # What a device lacks comes first, in the order in which it asks for it.
+    order = [*missing, *(digest for digest in pieces if digest not in missing)]
+    return Cargo(tuple(pieces[digest] for digest in order), need, int(device.describe().get("free_bytes", 0)))
+
+
+def require_space(cargo: Cargo, address: str) -> None:
+    """`DeviceError` with status NO_SPACE where the device has too little."""
+    if cargo.need_bytes > cargo.free_bytes:
+        raise DeviceError(
+            f"The deploy needs {format_bytes(cargo.need_bytes)} on {address}; "
+            f"{format_bytes(cargo.free_bytes)} are free.",
+            "Free some space on the device, then run the command again.",
+            Status.NO_SPACE,
+        )
+
+
+def _file(path: Path) -> Callable[[], Path]:
+    return lambda: path
+
+
+def _wheel(wheel: Wheel, progress: Progress) -> Callable[[], Path]:
+    return lambda: fetch(wheel, progress=progress)

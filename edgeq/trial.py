@@ -1,0 +1,150 @@
+"""A trial seen from the host: watched until the device has decided, or ended by somebody's word."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from edgeq.confirm import ConfirmPolicy
+from edgeq.device.device import Device, Installed, Progress, Release, Watched, silent
+from edgeq.errors import DeviceError, EdgeqError, GateFailed, LinkError, ProtocolError
+from edgeq.protocol.status import Status
+
+CONFIRMED, TRIAL, BAD, STAGED = "confirmed", "trial", "bad", "staged"
+RECONNECT_S = 60.0
+"""How much longer than the window of a trial a link that broke is waited for."""
+LONGEST_PAUSE_S = 1.0
+LONGEST_RETRY_S = 8.0
+TOLD_S = 5.0
+"""A trial in which nothing happens is told so often."""
+
+
+class LeftToDevice(KeyboardInterrupt):
+    """Ctrl-C while a trial is watched; `hint` says that the device goes on by itself."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__()
+        self.hint = f"The device confirms or reverts by itself; 'edgeq releases {address}' shows what came of it."
+
+
+Note = Callable[[str, "Watched | None"], None]
+
+
+def watch(device: Device, n: int, policy: ConfirmPolicy, note: Note) -> str:
+    """Wait until the device has ended the trial of release `n`; the answer is its state: confirmed, or still on trial
+    where all that is missing is somebody's word.
+
+    `GateFailed`, with the device's reason, where it went back. A link that breaks is opened again until the window is
+    over and a minute more. `LeftToDevice` after Ctrl-C.
+    """
+    pause, told = 0.05, _Told(note)
+    try:
+        while True:
+            installed = look(device, policy.window_s + RECONNECT_S, lambda text: note(text, None))
+            state = _state(device, installed, n)
+            if state != TRIAL or _waits_for_people(policy, installed.watch):
+                return state
+            told(installed.watch)
+            time.sleep(pause)
+            pause = min(1.5 * pause, LONGEST_PAUSE_S)
+    except KeyboardInterrupt:
+        raise LeftToDevice(device.address) from None
+
+
+def look(device: Device, patience_s: float, progress: Progress = silent) -> Installed:
+    """The releases of the device, asked on a new link where the present one is broken; `LinkError` where none can be
+    opened in time."""
+    try:
+        return device.installed()
+    except (LinkError, ProtocolError) as error:
+        broke = error
+    if not device.reopens:
+        raise broke
+    progress("the link broke; the device goes on by itself; connecting again")
+    deadline, pause = time.monotonic() + patience_s, 0.25
+    while True:
+        try:
+            device.reconnect()
+            return device.installed()
+        except EdgeqError as error:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise LinkError(
+                    f"The link to {device.address} broke, and cannot be opened again: {error.message}",
+                    f"The device confirms or reverts by itself; 'edgeq releases {device.address}' shows it.",
+                ) from broke
+            time.sleep(min(pause, left))
+            pause = min(2 * pause, LONGEST_RETRY_S)
+
+
+def _state(device: Device, installed: Installed, n: int) -> str:
+    release = installed.find(n)
+    if release is None:
+        raise DeviceError(f"{device.address} has no release {n} any more.", "Run the command again.", Status.NOT_FOUND)
+    if release.state == BAD:
+        why = release.why.rstrip(".") or "the trial of the release failed"
+        raise GateFailed(
+            f"{device.address} went back from {release}: {why}.", "Find out why, build it again, and deploy that."
+        )
+    return release.state
+
+
+def _waits_for_people(policy: ConfirmPolicy, watched: Watched | None) -> bool:
+    if not policy.manual:
+        return False
+    return watched is None or (watched.left_s <= 0 and watched.good >= policy.good)
+
+
+class _Told:
+    """Says how far the trial is: whenever a count changes, and now and then."""
+
+    def __init__(self, note: Note) -> None:
+        self._note, self._counts, self._next = note, (-1, -1, -1), 0.0
+
+    def __call__(self, watched: Watched | None) -> None:
+        found = watched or Watched()
+        counts = (found.good, found.bad, found.starts)
+        if counts == self._counts and time.monotonic() < self._next:
+            return
+        self._counts, self._next = counts, time.monotonic() + TOLD_S
+        self._note(_words(found) if watched else "on trial", watched)
+
+
+def _words(watched: Watched) -> str:
+    left = f"{watched.left_s:.0f} s left" if watched.left_s > 0 else "its time is over"
+    starts = f", the agent started {watched.starts} times" if watched.starts > 1 else ""
+    return f"on trial: {left}, {watched.good} good and {watched.bad} bad inferences{starts}"
+
+
+def confirm(device: Device) -> Release:
+    """End the trial that is on as good; the release that serves then."""
+    release = _on_trial(device)
+    device.confirm(release.n)
+    return _found(device, release.n)
+
+
+def reject(device: Device, progress: Progress = silent) -> tuple[Release, Release | None]:
+    """End the trial that is on as bad: that release, and what serves now."""
+    release = _on_trial(device)
+    device.rollback(progress)
+    return _found(device, release.n), device.installed().serving
+
+
+def _on_trial(device: Device) -> Release:
+    installed = device.installed()
+    release = installed.find(installed.trial)
+    if release is None:
+        serving = installed.serving
+        raise DeviceError(
+            f"No release is on trial on {device.address}: "
+            f"{f'{serving} serves, and is {serving.state}' if serving else 'none serves'}.",
+            "'edgeq releases' shows what is installed.",
+            Status.STATE,
+        )
+    return release
+
+
+def _found(device: Device, n: int) -> Release:
+    release = device.installed().find(n)
+    assert release
+    return release
