@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeq.dataset.spool import room
 from edgeq.errors import UsageError
 from edgeq.evaluate.predict import Said
 from edgeq.quantize.samples import Samples
@@ -80,14 +81,16 @@ def together(data: Labelled, column: str, said: Said) -> tuple[Labelled, Said]:
             "Give all rows of one the same label, or leave the grouping out.",
         )
 
-    def mean(rows: Array) -> Array:
-        sums = np.zeros((len(names), *rows.shape[1:]))
-        np.add.at(sums, place, rows)
-        return sums / counts.reshape(-1, *[1] * (rows.ndim - 1))
+    members = np.split(np.argsort(place, kind="stable"), np.cumsum(counts)[:-1])
 
-    outputs = mean(said.outputs).astype(np.float32)
-    errors = None if said.errors is None else mean(said.errors)
-    return data.choose(first.tolist()), Said(outputs, None, errors)
+    def means(rows: Array) -> Array:
+        found = room((len(names), *rows.shape[1:]), rows.dtype, "what the model says of the groups")
+        for number, of_one in enumerate(members):
+            found[number] = rows[of_one].mean(axis=0, dtype=np.float64)
+        return found
+
+    errors = None if said.errors is None else means(said.errors)
+    return data.choose(first.tolist()), Said(means(said.outputs), None, errors)
 
 
 def _odd(truth: Array, first: NDArray[np.int64]) -> int | None:
