@@ -44,7 +44,7 @@ LAYERS = (
     ("edgeq.calibration",),
     ("edgeq.link",),
     ("edgeq.agent", "edgeq.client"),
-    ("edgeq.device", "edgeq.probe", "edgeq.emulate"),
+    ("edgeq.device", "edgeq.probe", "edgeq.emulate", "edgeq.signing"),
     ("edgeq.report", "edgeq.compare"),
     ("edgeq.render",),
     (
