@@ -78,7 +78,7 @@ def _trained(found: dict[str, Any], after: dict[str, Any]) -> Iterator[Finding]:
             "qat-no-gain",
             "info",
             "No epoch was better on the held-back samples than the beginning, which was kept.",
-            "Conversion alone does as well here (edgeq build); or try a lower --learning-rate.",
+            "Conversion alone does as well here (edgeq build --repair); or try a lower --learning-rate.",
         )
     if after["agreement"] < before["agreement"] - LOST:
         yield Finding(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import signal
 import threading
@@ -21,10 +22,11 @@ from edgeq.evaluate.labelled import Labelled
 from edgeq.evaluate.predict import Variant
 from edgeq.finding import Finding, ordered
 from edgeq.finetune.findings import findings
+from edgeq.finetune.imported import is_marked
 from edgeq.finetune.settings import Settings
 from edgeq.materials import UNDECLARED, Declared
 from edgeq.model.describe import describe, read_labels
-from edgeq.model.front_end import front_end
+from edgeq.model.front_end import TFLITE, front_end
 from edgeq.model.names import input_names
 from edgeq.model.tflite import read_model
 from edgeq.quantize.convert import given_mode
@@ -84,6 +86,7 @@ def finetune(
     wanted = settings or Settings()
     kind = front_end(model)
     _refuse_quantized(model)
+    _require_tensorflow(model, kind)
     _refuse_used(out, (*FILES, float_name(model, wanted)))
     opened = partial(open_dataset, inputs=input_names(model), folder=folder, progress=progress)
     classes = read_labels(declared.labels)
@@ -104,9 +107,13 @@ def finetune(
         return _write(place, out, {**given, "float_model": float_name(model, wanted)}, wanted, found, evaluation)
 
 
-def _refuse_quantized(model: Path) -> None:
-    from edgeq.finetune.imported import is_marked
+def _require_tensorflow(model: Path, kind: str) -> None:
+    if importlib.util.find_spec("tensorflow") or (kind == TFLITE and is_marked(read_model(model.read_bytes()))):
+        return
+    raise UsageError("Training needs TensorFlow, which is not installed.", "pip install 'edgeq[finetune]'")
 
+
+def _refuse_quantized(model: Path) -> None:
     given = given_mode(model)
     if given and not is_marked(read_model(given[0])):
         mode = given[1].mode if given[1] else "several modes in one"

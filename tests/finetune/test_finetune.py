@@ -96,7 +96,7 @@ def test_ctrl_c_keeps_the_best_so_far_labels_count_and_the_evaluation_comes_last
     assert text.splitlines()[-1].strip() == document["build"] and "--target rpi5 --target pico2" in document["build"]
 
 
-def test_what_cannot_be_is_refused_before_anything_runs(tmp_path: Path) -> None:
+def test_what_cannot_be_is_refused_before_anything_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").touch()
     with pytest.raises(UsageError, match="holds something else"):
@@ -105,3 +105,7 @@ def test_what_cannot_be_is_refused_before_anything_runs(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="4 samples are too few"):
         finetune(tmp_path / "plain.tflite", tmp_path / "few.npy", tmp_path / "new")
     assert not (tmp_path / "new").exists()
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    with pytest.raises(UsageError, match="needs TensorFlow") as caught:
+        finetune(tmp_path / "plain.tflite", tmp_path / "few.npy", tmp_path / "new")
+    assert "edgeq[finetune]" in caught.value.hint
