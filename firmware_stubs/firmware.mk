@@ -14,12 +14,14 @@ VERSION ?= 0
 TABLE ?= runtime/eq_kernels.c
 FRONTEND ?= runtime/frontend
 MAIN ?= ports/main.c
+# Whose signatures images must have: of edgeq/firmware.py, or nobody's.
+TRUST ?= ports/no_trust.c
 NAMES := $(sort $(notdir $(wildcard runtime/kernels/*.c runtime/$(ISA)/*.c)))
 KERNELS := $(foreach name,$(NAMES),$(firstword $(wildcard runtime/$(ISA)/$(name) runtime/kernels/$(name))))
 RUNTIME := $(filter-out runtime/eq_kernels.c,$(wildcard runtime/*.c)) $(TABLE) $(KERNELS) \
 	$(wildcard $(FRONTEND)/*.c)
 CORE := $(wildcard core/*.c)
-SOURCES := $(RUNTIME) $(CORE) $(wildcard ports/$(PORT)/*.c) $(SHARED) $(MAIN)
+SOURCES := $(RUNTIME) $(CORE) $(wildcard ports/$(PORT)/*.c) $(SHARED) $(MAIN) $(TRUST)
 INCLUDE := $(addprefix -I,include runtime runtime/kernels core ports $(sort $(dir $(SHARED))))
 WARN := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 COMPILE = $(CC) -std=c99 $(WARN) $(CPU) -O2 -ffunction-sections -fdata-sections $(INCLUDE) \

@@ -13,7 +13,7 @@ static int is_for(const struct eq_envelope *envelope, const char *target)
 }
 
 /* Whether an image that begins like this can run here. */
-static int judge(struct eq_core *core, const struct eq_envelope *envelope, uint32_t bytes)
+int eq_judge(struct eq_core *core, const struct eq_envelope *envelope, uint32_t bytes)
 {
     if (envelope->magic != EQ_MAGIC || envelope->image_bytes != bytes) {
         return eq_refuse(core, EQ_INVALID, "this is not a whole image");
@@ -30,7 +30,7 @@ static int judge(struct eq_core *core, const struct eq_envelope *envelope, uint3
     if (envelope->security_version < core->slots.now.security_version) {
         return eq_refuse(core, EQ_STATE, "a later security version was confirmed on this device");
     }
-    return EQ_OK;
+    return eq_judge_signature(core, envelope);
 }
 
 static int receive(struct eq_core *core, enum eq_part part, const struct eq_blob *blob, uint32_t off,
@@ -80,7 +80,7 @@ static int hold(struct eq_core *core, const struct eq_blob *blob, uint32_t off, 
         return EQ_OK;
     }
     core->held.bytes = 0;
-    status = judge(core, &core->space.envelope, blob->bytes);
+    status = eq_judge(core, &core->space.envelope, blob->bytes);
     if (status == EQ_OK) {
         status = receive(core, EQ_IMAGE, blob, 0, core->space.bytes, EQ_ENVELOPE_BYTES, wanted);
     }
@@ -105,7 +105,7 @@ int eq_take(struct eq_core *core, const struct eq_blob *blob, uint32_t off, cons
         *wanted = blob->bytes;
         return EQ_OK;
     }
-    if (eq_slots_is_arriving(slots, EQ_IMAGE, blob)) {
+    if (eq_slots_is_arriving(slots, EQ_IMAGE, blob) && slots->off > 0) { /* at 0 the envelope is judged again */
         return receive(core, EQ_IMAGE, blob, off, data, bytes, wanted);
     }
     if (eq_slots_is_arriving(slots, EQ_MANIFEST, blob) || (off == 0 && !is_image(data, bytes))) {

@@ -30,6 +30,18 @@ void eq_put_sensors(struct eq_core *core, struct eq_writer *out);
 int eq_take(struct eq_core *core, const struct eq_blob *blob, uint32_t off, const uint8_t *data, uint32_t bytes,
             uint32_t *wanted);
 
+/* Whether an image that begins like this can run here, and is signed as this device asks. */
+int eq_judge(struct eq_core *core, const struct eq_envelope *envelope, uint32_t bytes);
+
+/* Signatures, where the configuration has keys: without them all of this is EQ_OK. Of an envelope; of the release of the
+ * job, its body too, a piece with every call as `eq_job_step` wants it; of a slot, all at once. */
+int eq_judge_signature(struct eq_core *core, const struct eq_envelope *envelope);
+int eq_signed_some(struct eq_core *core);
+int eq_signed_slot(struct eq_core *core, uint32_t slot);
+
+/* What serves without being signed as it must be does not: at start, and where another release came to serve. */
+void eq_signed_start(struct eq_core *core);
+
 /* The slot of the release `n` of a request, or without it of the serving one. */
 int eq_slot_of(struct eq_core *core, const struct eq_item *body, uint32_t *slot);
 

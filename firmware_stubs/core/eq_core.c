@@ -46,8 +46,9 @@ static const struct entry commands[] = {
 int eq_core_init(struct eq_core *core, const struct eq_config *config)
 {
     uint32_t most = (config->buffer_bytes - EQ_FRAME_OVERHEAD) / 2;
+    int status;
     if (config->buffer_bytes < EQ_CORE_BUFFER(EQ_CORE_LEAST) || config->buf_count == 0 || config->ticks_hz == 0 ||
-        (uintptr_t)config->arena % EQ_ALIGN != 0) {
+        (uintptr_t)config->arena % EQ_ALIGN != 0 || (config->trust != NULL && eq_trust_sound(config->trust) != EQ_OK)) {
         return EQ_INVALID;
     }
     memset(core, 0, sizeof *core);
@@ -57,7 +58,11 @@ int eq_core_init(struct eq_core *core, const struct eq_config *config)
     core->heard = core->heard_whole = eq_now(core);
     eq_rx_init(&core->rx, config->buffer, core->buf_size + EQ_FRAME_OVERHEAD);
     eq_unload(core);
-    return eq_slots_open(&core->slots, config->flash);
+    status = eq_slots_open(&core->slots, config->flash);
+    if (status == EQ_OK) {
+        eq_signed_start(core);
+    }
+    return status;
 }
 
 int eq_refuse(struct eq_core *core, int status, const char *why)

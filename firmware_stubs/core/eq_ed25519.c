@@ -318,7 +318,7 @@ static void reduce(struct number *r, const uint8_t digest[EQ_SHA512_BYTES])
     *r = zero;
     for (unsigned bit = 8 * EQ_SHA512_BYTES; bit-- > 0;) {
         add(r, r, r); /* below 2^254: nothing is carried */
-        r->word[0] |= digest[bit / 8] >> bit % 8 & 1u;
+        r->word[0] |= (uint32_t)digest[bit / 8] >> bit % 8 & 1u;
         if (!subtract(&rest, r, &order)) {
             *r = rest;
         }

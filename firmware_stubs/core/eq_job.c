@@ -5,13 +5,13 @@
 
 #define HASH_BYTES 4096u
 
-enum phase { FINISH, HASH_IMAGE, HASH_MANIFEST, STAGE, TRY, OPEN, GOLDEN, MEASURE };
+enum phase { FINISH, HASH_IMAGE, HASH_MANIFEST, SIGNED, STAGE, TRY, OPEN, GOLDEN, MEASURE };
 
-static const uint8_t phases[][5] = {
-    [EQ_JOB_STAGE] = {OPEN, STAGE, FINISH},
+static const uint8_t phases[][6] = {
+    [EQ_JOB_STAGE] = {SIGNED, OPEN, STAGE, FINISH},
     [EQ_JOB_SELFTEST] = {HASH_IMAGE, HASH_MANIFEST, OPEN, GOLDEN, FINISH},
-    [EQ_JOB_ACTIVATE] = {TRY, OPEN, GOLDEN, FINISH},
-    [EQ_JOB_ADOPT] = {OPEN, STAGE, TRY, GOLDEN, FINISH},
+    [EQ_JOB_ACTIVATE] = {SIGNED, TRY, OPEN, GOLDEN, FINISH},
+    [EQ_JOB_ADOPT] = {SIGNED, OPEN, STAGE, TRY, GOLDEN, FINISH},
     [EQ_JOB_ROLLBACK] = {FINISH},
     [EQ_JOB_BENCH] = {OPEN, MEASURE, FINISH},
     [EQ_JOB_PROFILE] = {OPEN, MEASURE, FINISH},
@@ -28,6 +28,7 @@ const char *eq_job_phase(const struct eq_job *job)
         [FINISH] = "finishing",
         [HASH_IMAGE] = "hashing",
         [HASH_MANIFEST] = "hashing",
+        [SIGNED] = "checking signatures",
         [STAGE] = "staging",
         [TRY] = "on trial",
         [OPEN] = "loading the model",
@@ -99,6 +100,7 @@ static int hash_some(struct eq_core *core, enum eq_part part)
         return 0;
     }
     (void)eq_slots_condemn(&core->slots, job->slot);
+    eq_signed_start(core);
     return eq_refuse(core, EQ_DIGEST, "the release in flash is damaged");
 }
 
@@ -198,7 +200,8 @@ static int try_it(struct eq_core *core)
 
 static int roll_back(struct eq_core *core)
 {
-    int status = eq_slots_rollback(&core->slots);
+    int status = eq_signed_slot(core, eq_slots_previous(&core->slots));
+    status = status == EQ_OK ? eq_slots_rollback(&core->slots) : status;
     if (status == EQ_STATE) {
         return eq_refuse(core, status, "there is no earlier release to go back to");
     }
@@ -240,6 +243,8 @@ static int advance(struct eq_core *core)
         return hash_some(core, EQ_IMAGE);
     case HASH_MANIFEST:
         return hash_some(core, EQ_MANIFEST);
+    case SIGNED:
+        return eq_signed_some(core);
     case STAGE:
         return eq_slots_stage(&core->slots, core->job.slot);
     case TRY:

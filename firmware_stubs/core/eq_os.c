@@ -43,7 +43,7 @@ int eq_describe(struct eq_core *core, const struct eq_item *body, struct eq_writ
 {
     const struct eq_board *board = core->config->board;
     (void)body;
-    eq_put_map(out, 18);
+    eq_put_map(out, 19);
     eq_put_key_uint(out, "protocol", 1);
     eq_put_key_text(out, "kind", "mcu");
     eq_put_key_text(out, "agent", EQ_VERSION);
@@ -61,6 +61,7 @@ int eq_describe(struct eq_core *core, const struct eq_item *body, struct eq_writ
     eq_put_key_uint(out, "frontend", eq_frontend_version());
     eq_put_key_uint(out, "packing", EQ_PACKING_PORTABLE);
     eq_put_key_uint(out, "samples", 1);
+    eq_put_key_bool(out, "signed", core->config->trust != NULL);
     eq_put_text(out, "runtime");
     eq_put_map(out, 2);
     eq_put_key_text(out, "name", EQ_RUNTIME_NAME);

@@ -204,6 +204,11 @@ int eq_slots_condemn(struct eq_slots *slots, uint32_t slot)
     return save(slots, &next);
 }
 
+void eq_slots_disown(struct eq_slots *slots, uint32_t slot)
+{
+    without(slots, &slots->now, slot);
+}
+
 int eq_slots_open(struct eq_slots *slots, const struct eq_flash *flash)
 {
     struct eq_record *now = &slots->now;

@@ -59,6 +59,9 @@ int eq_slots_check(const struct eq_slots *slots, uint32_t slot);
 /* A release whose bytes are damaged no longer counts, as `eq_slots_open` would find; the previous one serves instead. */
 int eq_slots_condemn(struct eq_slots *slots, uint32_t slot);
 
+/* The same of one that may not run here, and until the next change in memory only. */
+void eq_slots_disown(struct eq_slots *slots, uint32_t slot);
+
 /* What arrived becomes a release with the next number; one that is a release stays the same one. */
 int eq_slots_stage(struct eq_slots *slots, uint32_t slot);
 

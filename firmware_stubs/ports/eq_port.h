@@ -7,6 +7,9 @@
 /* Set up clocks, line and flash. What it returns lives for ever; NULL where the board cannot work. */
 const struct eq_config *eq_port_start(int argc, char **argv);
 
+/* Whose signatures images must have, as `edgeq firmware build --trust` says; NULL without it (no_trust.c). */
+extern const struct eq_trust *const eq_port_trust;
+
 /* Sleep until a byte has arrived; at once where one is there. It may return early. */
 void eq_port_wait(void);
 

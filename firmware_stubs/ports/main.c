@@ -3,11 +3,17 @@
 #include "eq_port.h"
 
 static struct eq_core core;
+static struct eq_config config;
 
 int main(int argc, char **argv)
 {
-    const struct eq_config *config = eq_port_start(argc, argv);
-    if (config == NULL || eq_core_init(&core, config) != 0) {
+    const struct eq_config *given = eq_port_start(argc, argv);
+    if (given == NULL) {
+        return 1;
+    }
+    config = *given;
+    config.trust = eq_port_trust;
+    if (eq_core_init(&core, &config) != 0) {
         return 1;
     }
     for (;;) {

@@ -44,7 +44,7 @@ class Config(ctypes.Structure):
         ("instructions_num", c_uint32), ("instructions_den", c_uint32), ("hush", HUSH), ("reset", CALL),
         ("set_baud", SET_BAUD), ("idle", CALL), ("flash", c_void_p), ("board", POINTER(BoardFacts)),
         ("arena", c_void_p), ("arena_bytes", c_uint32), ("buffer", c_void_p), ("buffer_bytes", c_uint32),
-        ("buf_count", c_uint32), ("stack_low", c_void_p), ("stack_high", c_void_p),
+        ("buf_count", c_uint32), ("stack_low", c_void_p), ("stack_high", c_void_p), ("trust", c_void_p),
     ]  # fmt: skip
 
 

@@ -17,6 +17,7 @@
 
 #include "edgeq/eq_flash.h"
 #include "edgeq/eq_runtime.h"
+#include "edgeq/eq_trust.h"
 
 /* What the board says of itself in `describe`; texts are UTF-8 and live as long as the core. */
 struct eq_board {
@@ -64,6 +65,8 @@ struct eq_config {
 
     /* The stack, painted by the start-up code with EQ_PAINT; NULL where it is not. */
     const uint32_t *stack_low, *stack_high;
+
+    const struct eq_trust *trust; /* whose signatures an image must have; NULL takes every one. main.c fills it in */
 };
 
 #define EQ_PAINT 0xc5c5c5c5u
