@@ -243,7 +243,9 @@ def told(recipe: Recipe) -> str:
     parts = [recipe.mode]
     parts += [f"ranges {recipe.ranges.method}"] if recipe.ranges.method != "min-max" else []
     parts += recipe.repairs
-    parts += [f"{len(recipe.overrides)} layers {recipe.overrides[0].mode}"] if recipe.overrides else []
+    if recipe.overrides:
+        layers = len(recipe.overrides)
+        parts += [f"{layers} layer{'s' * (layers > 1)} {recipe.overrides[0].mode}"]
     return ", ".join(parts)
 
 
