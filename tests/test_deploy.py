@@ -12,10 +12,11 @@ from bundles import make_bundle
 
 from edgeq.agent.connection import Connection
 from edgeq.agent.service import Service
-from edgeq.deploy import deploy, preflight
+from edgeq.deploy import deploy
 from edgeq.device.device import Device
 from edgeq.errors import DeviceError, UsageError
 from edgeq.link.memory import MemoryLink
+from edgeq.plan import preflight
 from edgeq.protocol.status import Status
 from edgeq.runtime import MODULES
 from edgeq.runtimes import wheels_for
@@ -82,7 +83,7 @@ def test_the_runtime_wheels_that_a_device_needs(
 ) -> None:
     bundle = make_bundle(tmp_path / "b", arch="aarch64", wheels=wheels_for("ai-edge-litert", "2.3.0", "aarch64"))
     with connect(service, arch="aarch64", libc="glibc 2.36", **facts) as device:
-        assert [wheel.file.split("-")[0] for wheel in preflight(bundle, device)] == wheels
+        assert [wheel.file.split("-")[0] for wheel in preflight(bundle, device).wheels] == wheels
 
 
 @pytest.mark.parametrize(
@@ -114,11 +115,11 @@ def test_too_little_space_is_told_before_anything_is_sent(service: Service, tmp_
     assert list((service.store.root / "incoming").iterdir()) == []
 
 
-def test_an_agent_that_starts_in_the_middle_of_a_trial_goes_back(service: Service, tmp_path: Path) -> None:
+def test_an_agent_that_starts_too_often_in_the_middle_of_a_trial_goes_back(service: Service, tmp_path: Path) -> None:
     with connect(service) as device:
         deploy(make_bundle(tmp_path / "a", name="a"), device)
         deploy(make_bundle(tmp_path / "b", name="b"), device)
-    service.store.state.trial, service.store.state.current = 2, 1
+    service.store.state.trial, service.store.state.current, service.store.state.starts = 2, 1, 1
     service.store.state.releases[2]["state"] = "trial"
     service.store.save()
     with connect(Service(service.store.root)) as device:

@@ -6,6 +6,7 @@ from typing import Any, Callable
 
 from edgeq.agent.errors import Refused
 from edgeq.agent.files import refusal
+from edgeq.agent.jobs import Job
 from edgeq.agent.service import MAX_INVOKE_BYTES, PIECE_BYTES, Service
 from edgeq.protocol import contract, smp
 from edgeq.protocol.smp import Message
@@ -28,6 +29,10 @@ class Connection:
         self._output = b""
         self.reset = False
 
+    def close(self) -> None:
+        """The host is gone."""
+        self._service.lease.drop(self)
+
     def feed(self, data: bytes) -> bytes:
         """Answers to every message that `data` completes. `smp.SmpError`: the stream cannot be used any longer."""
         return b"".join(self._answer(message).encode() for message in self._decoder.feed(data))
@@ -37,6 +42,9 @@ class Connection:
         if handler is None:
             return message.answer({"rc": smp.RC_UNSUPPORTED})
         try:
+            self._service.lease.heard(self)
+            if (message.op, message.group, message.command) in _CHANGES:
+                self._service.lease.check(self)
             return message.answer(handler(self, message.body))
         except OSError as error:
             refused = refusal(error)
@@ -45,7 +53,8 @@ class Connection:
         except Refused as error:
             refused = error
         if message.group != smp.GROUP_EDGEQ:
-            return message.answer({"rc": smp.RC_INVALID if refused.status == Status.INVALID else smp.RC_UNKNOWN})
+            codes = {Status.INVALID: smp.RC_INVALID, Status.BUSY: smp.RC_BAD_STATE}
+            return message.answer({"rc": codes.get(refused.status, smp.RC_UNKNOWN)})
         return message.answer(
             {"err": {"group": smp.GROUP_EDGEQ, "rc": int(refused.status)}, "rsn": refused.reason[:500]}
         )
@@ -102,20 +111,47 @@ class Connection:
     def blob_put(self, body: dict[str, Any]) -> dict[str, Any]:
         return self._service.put(body["sha"], _count(body["off"]), _count(body["len"]), body["data"])
 
+    def _job(self, job: Job) -> dict[str, Any]:
+        self._service.lease.works(self, job)
+        return {"job": job.number}
+
     def stage(self, body: dict[str, Any]) -> dict[str, Any]:
-        return self._service.stage(body["sha"], body["wheels"], body.get("system"))
+        envelope = body.get("envelope")
+        given = (body["sha"], body["wheels"], body.get("system"), None if envelope is None else _bytes(envelope))
+        return self._job(self._service.stage(*given))
 
     def selftest(self, body: dict[str, Any]) -> dict[str, Any]:
-        return self._service.selftest(body.get("n"))
+        return self._job(self._service.selftest(body.get("n")))
 
     def activate(self, body: dict[str, Any]) -> dict[str, Any]:
-        return self._service.activate(_count(body["n"]))
+        return self._job(self._service.activate(_count(body["n"])))
+
+    def confirm(self, body: dict[str, Any]) -> dict[str, Any]:
+        return self._service.confirm(_count(body["n"]))
 
     def rollback(self, _body: dict[str, Any]) -> dict[str, Any]:
-        return self._service.rollback()
+        return self._job(self._service.rollback())
+
+    def verify(self, _body: dict[str, Any]) -> dict[str, Any]:
+        return self._job(self._service.verify())
 
     def bench(self, body: dict[str, Any]) -> dict[str, Any]:
-        return self._service.bench(_count(body["runs"]), _count(body["warmup"]), _count(body["threads"]))
+        given = (_count(body["runs"]), _count(body["warmup"]), _count(body["threads"]))
+        return self._job(self._service.bench(*given))
+
+    def hold(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Others that hold the device are waited for in here: this connection has nothing else to do."""
+        wait_s = body.get("wait_s", 0)
+        if not isinstance(wait_s, (int, float)) or isinstance(wait_s, bool) or not 0 <= wait_s < float("inf"):
+            raise ValueError(f"wait_s {wait_s!r}")
+        self._service.lease.take(self, _text(body["who"]), wait_s)
+        return {}
+
+    def report(self, body: dict[str, Any]) -> dict[str, Any]:
+        return self._service.report(_count(body["n"]), _count(body["good"]), _count(body["bad"]))
+
+    def trust(self, body: dict[str, Any]) -> dict[str, Any]:
+        return self._service.trust(_bytes(body["document"]), _bytes(body["envelope"]))
 
     def job(self, body: dict[str, Any]) -> dict[str, Any]:
         return self._service.jobs.get(_count(body["job"])).poll(_count(body["from"]))
@@ -143,6 +179,18 @@ class Connection:
         return self._service.sensors()
 
 
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not text")
+    return value
+
+
+def _bytes(value: Any) -> bytes:
+    if not isinstance(value, bytes):
+        raise TypeError(f"{value!r} is not a byte string")
+    return value
+
+
 def _count(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise ValueError(f"{value!r} is not a count")
@@ -164,10 +212,20 @@ _HANDLERS: dict[tuple[int, int, int], _Handler] = {
     contract.STAGE: Connection.stage,
     contract.SELFTEST: Connection.selftest,
     contract.ACTIVATE: Connection.activate,
+    contract.CONFIRM: Connection.confirm,
     contract.ROLLBACK: Connection.rollback,
+    contract.VERIFY: Connection.verify,
+    contract.HOLD: Connection.hold,
+    contract.REPORT: Connection.report,
+    contract.TRUST: Connection.trust,
     contract.BENCH: Connection.bench,
     contract.JOB: Connection.job,
     contract.INVOKE: Connection.invoke,
     contract.OUTPUT: Connection.output,
     contract.SENSORS: Connection.sensors,
 }
+_CHANGES = (
+    *(contract.BLOB_PUT, contract.STAGE, contract.ACTIVATE, contract.CONFIRM, contract.ROLLBACK, contract.TRUST),
+    (smp.WRITE, smp.GROUP_OS, smp.OS_RESET),
+)
+"""What nobody may ask for while another connection holds the device."""

@@ -134,7 +134,7 @@ class _Server:
             try:
                 channel, _ = self._server.accept()
             except socket.timeout:
-                if self._hosts or self._service.jobs.busy:
+                if self._hosts or self._service.busy:
                     last_seen = time.monotonic()
                 elif time.monotonic() - last_seen > self._idle_s:
                     return
@@ -162,16 +162,19 @@ class _Server:
 
     def _talk(self, source: int, sink: int) -> None:
         connection = Connection(self._service)
-        while True:
-            data = os.read(source, 1 << 18)
-            if not data:
-                return
-            answer = memoryview(connection.feed(data))
-            while answer:
-                answer = answer[os.write(sink, answer) :]
-            if connection.reset:
-                self._ending.set()
-                return
+        try:
+            while True:
+                data = os.read(source, 1 << 18)
+                if not data:
+                    return
+                answer = memoryview(connection.feed(data))
+                while answer:
+                    answer = answer[os.write(sink, answer) :]
+                if connection.reset:
+                    self._ending.set()
+                    return
+        finally:
+            connection.close()
 
 
 def _address(root: Path) -> str:

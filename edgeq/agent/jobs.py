@@ -55,8 +55,10 @@ class Jobs:
     def start(self, work: Callable[[Job], dict[str, Any]]) -> Job:
         """Run `work` in a thread of its own."""
         with self._lock:
-            if self.busy:
-                raise Refused(Status.BUSY, "the device is busy with another job; try again when it is done")
+            running = next((job.text for job in self._jobs.values() if not job.finished.is_set()), None)
+            if running is not None:
+                doing = f" ({running})" if running else ""
+                raise Refused(Status.BUSY, f"the device is busy with another job{doing}; try again when it is done")
             job = Job(self._next)
             self._next += 1
             self._jobs[job.number] = job

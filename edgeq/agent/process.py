@@ -44,6 +44,11 @@ class ModelProcess:
             self.close()
             raise
 
+    @property
+    def alive(self) -> bool:
+        """Whether it can be asked."""
+        return not self._log.closed and self._child.poll() is None
+
     def ask(self, timeout_s: float, **request: Any) -> dict[str, Any]:
         """One request, one answer."""
         return next(self.stream(timeout_s, **request))

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
 from pathlib import Path
 from typing import Any, Callable
 
-from edgeq.agent import transaction
 from edgeq.agent.errors import Refused
 from edgeq.agent.facts import describe, sensors
+from edgeq.agent.golden import open_model, selftest
 from edgeq.agent.jobs import Job, Jobs
-from edgeq.agent.process import ModelProcess
+from edgeq.agent.lease import Lease
+from edgeq.agent.policy import policy_of
 from edgeq.agent.store import Store
+from edgeq.agent.transaction import Transaction
+from edgeq.agent.trust import Trust
 from edgeq.protocol import cbor
 from edgeq.protocol.status import Status
 
-LOCK_TIMEOUT_S = 5.0
 INVOKE_TIMEOUT_S = 60.0
 BENCH_TIMEOUT_S = 300.0
 MAX_INVOKE_BYTES = 16 << 20
+MAX_ENVELOPE_BYTES = 1 << 20
 PIECE_BYTES = 48 << 10
 MAX_RUNS = 1_000_000
 
@@ -31,26 +33,32 @@ class Service:
 
     def __init__(self, root: Path, agent_sha: str = "") -> None:
         self.store = Store(root)
-        self.lock = threading.RLock()
         self.jobs = Jobs()
+        self.lease = Lease()
         self.agent_sha = agent_sha
-        self._serving: tuple[int, ModelProcess] | None = None
         self.store.recover()
-        # A trial that was under way when the last agent ended did not prove good.
-        transaction.revert(self.store, self.swap)
+        self.transaction = Transaction(self.store)
+        if self.transaction.start():
+            self.jobs.start(self._resume)
 
-    @contextmanager
-    def _hold(self) -> Iterator[None]:
-        """The store for one request; refused rather than waited for where a job holds it."""
-        if not self.lock.acquire(timeout=LOCK_TIMEOUT_S):
-            raise Refused(Status.BUSY, "the device is busy with a job of another command; try again when it is done")
+    def _resume(self, job: Job) -> dict[str, Any]:
+        job.note("a trial goes on after a start of the agent")
         try:
-            yield
-        finally:
-            self.lock.release()
+            return self.transaction.resume(job.note)
+        except Refused as refused:
+            # Nobody asked for this job, so nobody fetches what it says.
+            print(f"after the start: {refused.reason}", file=sys.stderr, flush=True)
+            raise
+
+    @property
+    def busy(self) -> bool:
+        """Whether the agent must stay, though nobody is there."""
+        return self.jobs.busy or self.store.state.trial is not None
 
     def describe(self) -> dict[str, Any]:
-        return describe(self.store.root, self.agent_sha)
+        trust = Trust(self.store.root)
+        own = {"signed": trust.required, "trust_version": trust.version, "keep": self.store.keep}
+        return {**describe(self.store.root, self.agent_sha), **own}
 
     def sensors(self) -> dict[str, Any]:
         return sensors()
@@ -58,10 +66,27 @@ class Service:
     def releases(self) -> dict[str, Any]:
         state = self.store.state
         listed = [
-            {"n": n, "sha": bytes.fromhex(entry["sha"]), "state": entry["state"], "name": self._manifest(n)["name"]}
+            {
+                **{"n": n, "sha": bytes.fromhex(entry["sha"]), "state": entry["state"]},
+                **{"name": self._manifest(n)["name"], **({"why": entry["why"]} if "why" in entry else {})},
+            }
             for n, entry in sorted(state.releases.items())
         ]
-        return {"releases": listed, "current": state.current, "previous": state.previous, "trial": state.trial}
+        answer = {"releases": listed, "current": state.current, "previous": state.previous, "trial": state.trial}
+        return {**answer, **self._watch(state.trial)}
+
+    def _watch(self, trial: int | None) -> dict[str, Any]:
+        """How a trial stands; before its window begins it waits for its self-test."""
+        if trial is None:
+            return {}
+        seen = self.transaction.watcher.progress()
+        if seen is None:
+            try:
+                left_s = policy_of(self.store.release_manifest(trial)).window_s
+            except Refused:
+                left_s = 0.0
+            seen = {"good": 0, "bad": 0, "left_s": left_s, "waits": "for its self-test"}
+        return {"watch": {**seen, "starts": max(0, self.store.state.starts)}}
 
     def _manifest(self, n: int) -> dict[str, Any]:
         try:
@@ -87,38 +112,53 @@ class Service:
 
     def have(self, shas: list[bytes]) -> dict[str, Any]:
         """Which of these blobs are not complete here, and from which offset each is wanted."""
-        with self._hold():
+        with self.transaction.held():
             wanted = {sha: self.store.blobs.wanted(sha.hex()) for sha in shas}
         return {"missing": [{"sha": sha, "off": offset} for sha, offset in wanted.items() if offset is not None]}
 
     def put(self, sha: bytes, offset: int, length: int, data: bytes) -> dict[str, Any]:
-        with self._hold():
+        with self.transaction.held():
             return {"off": self.store.blobs.put(sha.hex(), offset, length, data)}
 
     # jobs
 
-    def start(self, work: Callable[[Job], dict[str, Any]]) -> dict[str, Any]:
-        return {"job": self.jobs.start(work).number}
+    def start(self, work: Callable[[Job], dict[str, Any]]) -> Job:
+        return self.jobs.start(work)
 
-    def stage(self, sha: bytes, wheels: list[bytes], system: str | None = None) -> dict[str, Any]:
-        shas = [wheel.hex() for wheel in wheels]
-        return self.start(lambda job: self._locked(transaction.stage, self.store, sha.hex(), shas, job.note, system))
+    def stage(self, sha: bytes, wheels: list[bytes], system: str | None = None, envelope: bytes | None = None) -> Job:
+        shas, stage = [wheel.hex() for wheel in wheels], self.transaction.stage
+        if envelope is not None and not 0 < len(envelope) <= MAX_ENVELOPE_BYTES:
+            raise Refused(Status.INVALID, f"an envelope of {len(envelope)} bytes")
+        return self.start(lambda job: stage(sha.hex(), shas, job.note, system, envelope))
 
-    def selftest(self, n: int | None) -> dict[str, Any]:
+    def selftest(self, n: int | None) -> Job:
         number = self.number(n)
-        return self.start(lambda job: self._locked(transaction.selftest, self.store, number, job.note))
+        return self.start(lambda job: selftest(self.store, number, job.note))
 
-    def activate(self, n: int) -> dict[str, Any]:
-        return self.start(lambda job: self._locked(transaction.activate, self.store, n, self.swap, job.note))
+    def activate(self, n: int) -> Job:
+        return self.start(lambda job: self.transaction.activate(n, job.note))
 
-    def rollback(self) -> dict[str, Any]:
-        return self.start(lambda job: self._locked(transaction.rollback, self.store, self.swap, job.note))
+    def rollback(self) -> Job:
+        return self.start(lambda job: self.transaction.rollback(job.note))
 
-    def _locked(self, work: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
-        with self.lock:
-            return work(*arguments)
+    def verify(self) -> Job:
+        return self.start(lambda job: self.transaction.verify(job.note))
 
-    def bench(self, runs: int, warmup: int, threads: int) -> dict[str, Any]:
+    def confirm(self, n: int) -> dict[str, Any]:
+        self.transaction.confirm(n)
+        return {}
+
+    def report(self, n: int, good: int, bad: int) -> dict[str, Any]:
+        """What applications say of inferences with release `n`."""
+        self.store.release(n)
+        self.transaction.watcher.count(n, good, bad, "an application says so" if bad else "")
+        return {"state": self.store.state.releases[n]["state"]}
+
+    def trust(self, document: bytes, envelope: bytes) -> dict[str, Any]:
+        with self.transaction.held():
+            return {"version": Trust(self.store.root).install(document, envelope)}
+
+    def bench(self, runs: int, warmup: int, threads: int) -> Job:
         """Measure the serving release in a fresh process: init, first inference, warm-up, steady state, memory."""
         if not (1 <= runs <= MAX_RUNS and 0 <= warmup <= MAX_RUNS and 0 <= threads <= 1024):
             raise Refused(Status.INVALID, f"runs {runs}, warmup {warmup}, threads {threads}")
@@ -130,7 +170,7 @@ class Service:
         result: dict[str, Any] = {"n": n, "warmup_ns": []}
         before = sensors()
         job.note("loading the model")
-        with transaction.open_model(self.store, n, threads or None) as process:
+        with open_model(self.store, n, threads or None) as process:
             result.update(init_ns=process.loaded["init_ns"], rss_load=process.loaded["rss_load"])
             request = {"do": "bench", "inputs": golden["inputs"][0], "warmup": warmup, "runs": runs}
             for answer in process.stream(BENCH_TIMEOUT_S, **request):
@@ -142,36 +182,31 @@ class Service:
 
     # inference
 
-    def swap(self) -> None:
-        """Let go of the loaded model; the next inference loads what serves then."""
-        with self.lock:
-            if self._serving is not None:
-                self._serving[1].close()
-                self._serving = None
-
     def invoke(self, n: int | None, data: bytes, raw: dict[str, Any] | None = None) -> bytes:
         """Run every sample in `data` (inputs in interface order, sample after sample); outputs likewise.
 
         With `raw` (`edgeq.preprocess.raw`: kind of number, shape, rate) `data` is one raw input, which the release's
         own preprocessing turns into the model's.
         """
-        with self._hold():
-            number = self.number(n)
-            interface = json.loads((self.store.release(number) / "interface.json").read_bytes())
-            request = _raw_request(interface, raw) if raw is not None else _samples_request(interface, len(data))
-            if self._serving is None or self._serving[0] != number:
-                self.swap()
-                self._serving = (number, transaction.open_model(self.store, number))
-            try:
-                answer: bytes = self._serving[1].ask(INVOKE_TIMEOUT_S, data=data, **request)["data"]
-            except Refused as refused:
-                if refused.status != Status.INVALID:  # A wrong input says nothing against the model's process.
-                    self.swap()
-                raise
-            return answer
+        number = self.transaction.serving.number if n is None else n
+        number = self.number(number)
+        interface = json.loads((self.store.release(number) / "interface.json").read_bytes())
+        request = _raw_request(interface, raw) if raw is not None else _samples_request(interface, len(data))
+        watcher = self.transaction.watcher
+        try:
+            answer: bytes = self.transaction.serving.ask(number, INVOKE_TIMEOUT_S, data=data, **request)["data"]
+        except Refused as refused:
+            if refused.status in (Status.RUNTIME, Status.TIMEOUT):
+                watcher.count(number, bad=1, why=refused.reason)
+            raise
+        watcher.count(number, good=1)
+        return answer
 
     def close(self) -> None:
-        self.swap()
+        """End in good order: a trial that is on goes on at the next start."""
+        with contextlib.suppress(OSError):
+            self.transaction.leave()
+        self.transaction.serving.close()
         self.store.blobs.close_part()
 
 

@@ -19,7 +19,7 @@ import os
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,10 @@ from edgeq.agent.files import replace_json, replace_link, sha256_of, sync_file, 
 from edgeq.protocol.status import Status
 
 SCHEMA = 1
+SIGNATURE = "signature.json"
+"""The envelope with which a release was accepted; a file of the device, not a member."""
+_OWN = ("release.json", "manifest.json", SIGNATURE)
+KEEP = 5
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 
 
@@ -36,7 +40,9 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 class State:
     """What serves: the trial if there is one, else `current`. A trial that ends badly leaves `current` as it was.
 
-    `releases` maps n to {"sha": manifest digest, "state": staged | trial | confirmed | bad}; n only grows.
+    `releases` maps n to {"sha": manifest digest, "state": staged | trial | confirmed | bad, "why"?}; n only grows.
+    `starts` counts the agent's starts during the trial. `told` is the release that applications were last told of, by
+    `on_activate`. `security_version` is the highest one that was confirmed here.
     """
 
     next: int = 1
@@ -44,7 +50,11 @@ class State:
     previous: int | None = None
     trial: int | None = None
     starts: int = 0
+    told: int | None = None
+    security_version: int = 0
     releases: dict[int, dict[str, Any]] = field(default_factory=dict)
+    more: dict[str, Any] = field(default_factory=dict)
+    """What a later agent of the same schema wrote and this one does not know: it is written again as it was."""
 
     @property
     def serving(self) -> int | None:
@@ -52,14 +62,18 @@ class State:
         return self.current if self.trial is None else self.trial
 
     def to_json(self) -> dict[str, Any]:
-        return {"schema": SCHEMA, **vars(self), "releases": {str(n): entry for n, entry in self.releases.items()}}
+        known = {name: value for name, value in vars(self).items() if name != "more"}
+        releases = {str(n): entry for n, entry in self.releases.items()}
+        return {**self.more, "schema": SCHEMA, **known, "releases": releases}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> State:
         if data.pop("schema") > SCHEMA:
             raise Refused(Status.NEWER, "the store was written by a newer agent; deploy with a newer edgeq")
         data["releases"] = {int(n): entry for n, entry in data["releases"].items()}
-        return cls(**data)
+        names = {item.name for item in fields(cls)} - {"more"}
+        more = {name: data.pop(name) for name in list(data) if name not in names}
+        return cls(**data, more=more)
 
 
 class Store:
@@ -71,6 +85,7 @@ class Store:
             (root / name).mkdir(parents=True, exist_ok=True)
         self.blobs = Blobs(root)
         self.state = self._read_state()
+        self._unsure = False
 
     def _read_state(self) -> State:
         try:
@@ -80,6 +95,16 @@ class Store:
         except (ValueError, KeyError, TypeError) as error:
             raise Refused(Status.IO, f"the state file {self.root / 'state'} is damaged: {error!r}") from error
 
+    def reload(self) -> None:
+        """After a failure of the storage: take what the state file says now; `settle` makes it durable."""
+        self._unsure = True
+        self.state = self._read_state()
+
+    def settle(self) -> None:
+        """Before something is acknowledged that was there already: write again what a failure left in doubt."""
+        if self._unsure:
+            self.save()
+
     def save(self) -> None:
         """Make the present state the durable one, and derive `current` and `runtime` from it."""
         replace_json(self.root / "state", self.state.to_json())
@@ -88,6 +113,7 @@ class Store:
         self._link("current", "" if serving is None else f"releases/{serving}")
         pushed = f"runtimes/{runtime_key(facts['wheels'])}" if facts["wheels"] else ""
         self._link("runtime", pushed or facts.get("system") or "")
+        self._unsure = False
 
     def _link(self, name: str, to: str) -> None:
         """A stable path for applications; none where `to` is empty."""
@@ -120,7 +146,7 @@ class Store:
             if manifest["schema"] > 1:
                 raise Refused(Status.NEWER, f"the bundle has schema {manifest['schema']}; this agent knows 1")
             files = manifest["files"]
-            names_ok = all(_NAME.fullmatch(name) and name != "release.json" for name in files)
+            names_ok = all(_NAME.fullmatch(name) and name not in _OWN for name in files)
             if manifest["kind"] != "edgeq-bundle" or not names_ok:
                 raise ValueError("it is not a bundle or a member has a forbidden name")
             for entry in (*files.values(), *manifest["runtime"]["wheels"]):
@@ -129,8 +155,10 @@ class Store:
             raise Refused(Status.INVALID, f"the manifest is damaged: {error!r}") from error
         return manifest
 
-    def add_release(self, sha: str, manifest: dict[str, Any], facts: dict[str, Any]) -> int:
-        """Lay out a release whose blobs are all here; durable, state `staged`."""
+    def add_release(
+        self, sha: str, manifest: dict[str, Any], facts: dict[str, Any], envelope: bytes | None = None
+    ) -> int:
+        """Lay out a release whose blobs are all here; durable, state `staged`. `envelope` is kept as signature.json."""
         n = self.state.next
         part = self.root / "releases" / f"{n}.part"
         shutil.rmtree(part, ignore_errors=True)
@@ -139,6 +167,8 @@ class Store:
         for name, entry in manifest["files"].items():
             self._lay(self.blobs.take(entry["sha256"]), part / name)
         self._lay(self.blobs.path(sha), part / "manifest.json")
+        if envelope is not None:
+            self._write(part / SIGNATURE, envelope)
         replace_json(part / "release.json", facts)
         sync_folder(part)
         part.replace(self.root / "releases" / str(n))
@@ -147,6 +177,24 @@ class Store:
         self.state.releases[n] = {"sha": sha, "state": "staged"}
         self.save()
         return n
+
+    def envelope(self, n: int) -> bytes | None:
+        """The accepted signature of release `n`; None where it was staged without one."""
+        try:
+            return (self.release(n) / SIGNATURE).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def sign_release(self, n: int, envelope: bytes) -> None:
+        """Keep another accepted signature of release `n`."""
+        part = self.release(n) / (SIGNATURE + ".part")
+        self._write(part, envelope)
+        part.replace(self.release(n) / SIGNATURE)
+        sync_folder(self.release(n))
+
+    def _write(self, path: Path, data: bytes) -> None:
+        path.write_bytes(data)
+        sync_file(path)
 
     def _lay(self, blob: Path, path: Path) -> None:
         try:
@@ -176,10 +224,21 @@ class Store:
         if self.state.releases or self.state.next > 1:
             self.save()
 
-    def prune(self, keep: int) -> None:
-        """Forget all but the newest `keep` releases and those in use; drop blobs that nothing refers to."""
+    @property
+    def keep(self) -> int:
+        """How many releases stay: EDGEQ_KEEP, or `keep` in ROOT/settings.json; never less than one."""
+        said: Any = os.environ.get("EDGEQ_KEEP", "")
+        try:
+            if not said:
+                said = json.loads((self.root / "settings.json").read_text(encoding="utf-8"))["keep"]
+            return max(1, int(said))
+        except (OSError, ValueError, KeyError, TypeError):
+            return KEEP
+
+    def prune(self) -> None:
+        """Forget all but the newest releases and those in use; drop blobs that nothing refers to."""
         state = self.state
-        used = {state.current, state.previous, state.trial, *sorted(state.releases)[-keep:]}
+        used = {state.current, state.previous, state.trial, *sorted(state.releases)[-self.keep :]}
         dropped = [n for n in state.releases if n not in used]
         for n in dropped:
             del state.releases[n]

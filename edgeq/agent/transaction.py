@@ -1,218 +1,417 @@
-"""What happens to releases: stage, self-test, activate as trial, confirm or revert, roll back.
+"""What happens to releases: activate as trial, watch, confirm or revert, roll back, verify.
 
-The device decides alone: once `activate` has begun, it confirms or reverts by itself, also when the host is gone, and a
-trial that a crash interrupted is reverted at the next start.
+The device decides alone: once `activate` has begun, it confirms or reverts by itself, also when the host is gone. What
+is decided is written before it is done: a trial before its model runs, the count of starts before anything runs, the
+end of a trial before another release serves. Whatever else fails, one release serves, and the state file says which.
 """
 
 from __future__ import annotations
 
-import json
-import struct
-import sys
-from collections.abc import Sequence
-from pathlib import Path
+import contextlib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Callable
 
-from edgeq.agent import micro
+from edgeq.agent import commands, gates
 from edgeq.agent.errors import Refused
-from edgeq.agent.facts import arch
-from edgeq.agent.process import ModelProcess
+from edgeq.agent.files import refusal
+from edgeq.agent.golden import compare, open_model, selftest
+from edgeq.agent.policy import policy_of
+from edgeq.agent.serving import Serving
+from edgeq.agent.staging import check_security, security_version, stage
 from edgeq.agent.store import Store
-from edgeq.agent.wheels import runtime_folder, unpack
-from edgeq.protocol import cbor
+from edgeq.agent.trust import Trust
+from edgeq.agent.watch import Watcher
+from edgeq.confirm import ConfirmPolicy
 from edgeq.protocol.status import Status
-from edgeq.runtime import MODULES, available
 
 Note = Callable[[str], None]
-Swap = Callable[[], None]
-KEEP = 5
-VECTOR_TIMEOUT_S = 60.0
-_FORMATS = {"int8": "b", "uint8": "B", "int16": "h", "int32": "i", "float32": "f"}
+LOCK_TIMEOUT_S = 5.0
+LONGEST_WHY = 300
 
 
-def stage(
-    store: Store,
-    sha: str,
-    wheels: Sequence[str],
-    note: Note,
-    system: str | None = None,
-) -> dict[str, Any]:
-    """Install the bundle whose manifest has this digest; the very same one twice is the same release.
+class Transaction:
+    """Everything that changes the releases of one store.
 
-    `system` is a folder of Python packages on this device that holds the runtime, "" for Python's own; None means that
-    the wheels do, or the runtime that the manifest names is here.
+    Long work is done by one job at a time, which the caller sees to; `lock` is held only while state or blobs change.
     """
-    manifest = store.manifest(sha)
-    for n, entry in store.state.releases.items():
-        same = entry["sha"] == sha and entry["state"] != "bad"
-        if same and _is_sound(store, n) and store.facts(n).get("system") == system:
-            return {"n": n, "state": entry["state"]}
-    if manifest["arch"] != arch():
-        raise Refused(Status.MISMATCH, f"the bundle is for {manifest['arch']}; this device is {arch()}")
-    if system is None:
-        _check_runtime(manifest, wheels)
-    else:
-        _check_system(system)
-    if wheels:
-        unpack(store, wheels, note)
-    note("laying out the release")
-    n = store.add_release(sha, manifest, {"wheels": list(wheels), "system": system, "python": sys.executable})
-    store.prune(KEEP)
-    return {"n": n, "state": "staged"}
 
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.lock = threading.RLock()
+        self.serving = Serving(lambda n: open_model(store, n), store.state.serving)
+        self.watcher = Watcher(self._health, self._end)
+        self._telling = threading.Lock()
 
-def _is_sound(store: Store, n: int) -> bool:
-    """Whether an installed release is what was installed; one that is not will be laid out anew from fresh blobs."""
-    try:
-        store.check_release(n)
-    except Refused:
-        return False
-    return True
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """The lock for one request; refused rather than waited for where a job holds it."""
+        if not self.lock.acquire(timeout=LOCK_TIMEOUT_S):
+            raise Refused(Status.BUSY, "the device is busy with a job of another command; try again when it is done")
+        try:
+            yield
+        finally:
+            self.lock.release()
 
+    # from blobs to a confirmed release
 
-def _check_runtime(manifest: dict[str, Any], wheels: Sequence[str]) -> None:
-    wanted = (manifest["runtime"]["name"], manifest["runtime"]["version"])
-    if wanted[0] == micro.NAME and {micro.IMAGE, micro.LIBRARY} <= set(manifest["files"]):
-        return  # The bundle itself holds it, by digest.
-    listed = {entry["sha256"] for entry in manifest["runtime"]["wheels"]}
-    if not set(wheels) <= listed:
-        raise Refused(Status.MISMATCH, "a runtime wheel is not one that the manifest names")
-    if not wheels and available() != wanted:
-        have = " ".join(available() or ("none",))
-        raise Refused(Status.MISMATCH, f"the bundle needs {' '.join(wanted)}; this device has {have}")
+    def stage(
+        self, sha: str, wheels: list[str], note: Note, system: str | None, envelope: bytes | None
+    ) -> dict[str, Any]:
+        """`edgeq.agent.staging.stage`."""
+        with self.lock, self._truthful():
+            return stage(self.store, sha, wheels, note, system, envelope)
 
+    def activate(self, n: int, note: Note) -> dict[str, Any]:
+        """Serve release `n` on trial once it has passed the gates, test it where it serves, and confirm it or watch it;
+        at any failure what served before serves."""
+        with self._truthful():
+            there = self._there_already(n)
+            if there:
+                return {"n": n, "state": there}
+            policy = self._admitted(n, note)
+            measured = self._measured(n, policy, note)
+            with self.lock:
+                state = self.store.state
+                state.trial, state.starts = n, 0
+                state.releases[n].update(state="trial")
+                state.releases[n].pop("why", None)
+                self.store.save()
+            return {**self._tried(n, policy, note), **measured}
 
-def _check_system(system: str) -> None:
-    """The golden vectors prove it later; this says early what is plainly not there."""
-    if not system:
-        if available() is None:
-            raise Refused(Status.MISMATCH, "this device's Python has neither ai_edge_litert nor tflite_runtime")
-        return
-    folder = Path(system)
-    if not folder.is_absolute() or not folder.is_dir():
-        raise Refused(Status.MISMATCH, f"there is no folder {system} on this device")
-    if not any((folder / module).is_dir() for module in MODULES):
-        raise Refused(Status.MISMATCH, f"{system} holds neither {' nor '.join(MODULES)}")
+    def _there_already(self, n: int) -> str:
+        """`confirmed` or `trial` where release `n` serves; STATE where it cannot."""
+        with self.lock:
+            state = self.store.state
+            self.store.release(n)
+            self.store.settle()
+            if n == state.serving:
+                return "confirmed" if state.trial is None else "trial"
+            if state.trial is not None:
+                what = f"release {state.trial} is on trial; wait for its end, confirm it or roll it back"
+                raise Refused(Status.STATE, what)
+            if state.releases[n]["state"] == "bad":
+                raise Refused(Status.STATE, f"release {n} was found bad; build and deploy it again")
+            return ""
 
+    def _admitted(self, n: int, note: Note) -> ConfirmPolicy:
+        """The policy of release `n`, which is sound, signed as this device wants it, and not older than it may be."""
+        note("hashing")
+        self.store.check_release(n)
+        manifest = self.store.release_manifest(n)
+        Trust(self.store.root).check((self.store.release(n) / "manifest.json").read_bytes(), self.store.envelope(n))
+        if self.store.state.releases[n]["state"] != "confirmed":
+            check_security(self.store, manifest)
+        return policy_of(manifest)
 
-def open_model(store: Store, n: int, threads: int | None = None) -> ModelProcess:
-    """A worker process with release `n` loaded; `threads` as the manifest says unless given."""
-    folder = store.release(n)
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    return ModelProcess(
-        folder / "model.tflite",
-        runtime=runtime_of(store, n),
-        threads=threads or manifest["runtime"]["threads"],
-        kernels=manifest["golden"]["kernels"],
-        python=_python(store, n),
-    )
+    def _measured(self, n: int, policy: ConfirmPolicy, note: Note) -> dict[str, Any]:
+        """What the gates measured; a release that does not pass remains what it was, with the reason."""
+        try:
+            return gates.measure(self.store, n, policy, note)
+        except Refused as refused:
+            with self.lock:
+                self.store.state.releases[n]["why"] = refused.reason[:LONGEST_WHY]
+                self.store.save()
+            raise
 
+    def _tried(self, n: int, policy: ConfirmPolicy, note: Note, sound: bool = True) -> dict[str, Any]:
+        """The trial that the state file announces; it is reverted at any failure up to the beginning of its window.
+        `sound` where its members were hashed just now."""
+        try:
+            if not sound:
+                self.store.check_release(n)
+            note("on trial")
+            warm = self.serving.warm
+            with self.serving.reserved(n) as process:
+                result = compare(process, self.store.release(n), note)
+            self.serving.swap(n, warm)
+            self.watcher.open(n, policy)
+            complaint = self._tell(note)
+            if complaint:
+                raise Refused(Status.GATE, complaint)
+            if policy.at_once:
+                self._end(n, True, f"{result['vectors']} golden vectors are right")
+                self._must_serve(n)
+            else:
+                self.watcher.begin()
+        except BaseException as error:
+            self._abandon(n, policy, error)
+            raise
+        return {"n": n, "state": self.store.state.releases[n]["state"], **result}
 
-def _python(store: Store, n: int) -> str:
-    """The interpreter that release `n` was staged with, whose packages or wheels it was tested on; whoever started this
-    agent may be another. Empty where it is gone."""
-    python: str = store.facts(n).get("python", "")
-    return python if Path(python).is_file() else ""
+    def _must_serve(self, n: int) -> None:
+        """An inference may have failed between the self-test and the confirmation."""
+        entry = self.store.state.releases[n]
+        if entry["state"] == "bad":
+            raise Refused(Status.STATE, entry["why"])
 
+    def _abandon(self, n: int, policy: ConfirmPolicy, error: BaseException) -> None:
+        """After a failure during a trial: end it badly, unless the state file says that it is over already."""
+        if isinstance(error, OSError):
+            with self.lock:
+                self.store.reload()
+        why = error.reason if isinstance(error, Refused) else f"{type(error).__name__}: {error}"
+        if self.store.state.trial != n:
+            return
+        try:
+            self._end(n, False, why)
+        except OSError:
+            # The trial goes on as far as the state file is concerned, so its end is tried until it can be written.
+            self.watcher.open(n, policy)
+            self.watcher.begin(failed=why)
+            raise
 
-def runtime_of(store: Store, n: int) -> Path | None:
-    """The folder that release `n` takes its runtime from; None for Python's own packages."""
-    facts = store.facts(n)
-    if facts["wheels"]:
-        return runtime_folder(store, facts["wheels"])
-    return Path(facts["system"]) if facts.get("system") else None
+    # after a start
 
+    def start(self) -> bool:
+        """Count this start if a trial is on, and end the trial if that is one too many; before anything runs.
 
-def selftest(store: Store, n: int, note: Note) -> dict[str, Any]:
-    """Hash every member again, run every golden vector and compare; SELFTEST names what differs and by how much."""
-    note("hashing")
-    store.check_release(n)
-    folder = store.release(n)
-    note("starting the runtime")
-    with open_model(store, n) as process:
-        return _selftest(process, folder, note)
+        Whether `resume` has something to do.
+        """
+        state = self.store.state
+        if state.trial is not None:
+            state.starts += 1
+            over = self._over(state.trial)
+            if over:
+                self._mark_bad(over)
+            self.store.save()
+            self.serving.number = state.serving
+        return state.trial is not None or bool(self._untold()[1])
 
+    def _over(self, n: int) -> str:
+        """Why the trial of `n` ends with this start; empty where it goes on."""
+        try:
+            allowed = policy_of(self.store.release_manifest(n)).starts
+        except Refused as refused:
+            return refused.reason  # What is on trial is damaged: nothing of it shall run.
+        starts = self.store.state.starts
+        times = "once" if starts == 1 else f"{starts} times"
+        return f"the agent started {times} during the trial" if starts > allowed else ""
 
-def _selftest(process: ModelProcess, folder: Path, note: Note) -> dict[str, Any]:
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    interface = json.loads((folder / "interface.json").read_text(encoding="utf-8"))
-    golden = cbor.loads((folder / "golden.cbor").read_bytes())
-    expected = [*golden["outputs"], *(raw["outputs"] for raw in golden.get("raw", []))]
-    tolerance, count = manifest["golden"]["tolerance"], len(expected)
-    worst = 0.0
-    request = {"do": "golden", "vectors": str(folder / "golden.cbor"), "preprocess": interface.get("preprocess") or {}}
-    for index, (answer, wanted) in enumerate(zip(process.stream(VECTOR_TIMEOUT_S, **request), expected)):
-        note(f"golden vector {index + 1} of {count}")
-        for tensor, got, want in zip(interface["outputs"], answer["outputs"], wanted):
-            off = difference(tensor["dtype"], got, want)
-            worst = max(worst, off)
-            if off > limit(tensor["dtype"], tolerance):
-                what = f"golden vector {index} of {count}: output '{tensor['name']}' is off by {off:g}"
-                raise Refused(Status.SELFTEST, f"{what}, tolerance {limit(tensor['dtype'], tolerance):g}")
-    return {"vectors": count, "worst": worst, "tolerance": tolerance, "runtime": process.loaded["runtime"]}
+    def resume(self, note: Note) -> dict[str, Any]:
+        """After a start: the trial's self-test again, then its window from the beginning; tell applications what serves
+        where that was interrupted."""
+        n = self.store.state.trial
+        with self._truthful():
+            if n is not None:
+                policy = policy_of(self.store.release_manifest(n))
+                return self._tried(n, policy, note, sound=False)
+            complaint = self._tell(note)
+        return {"on_activate": complaint} if complaint else {}
 
+    def leave(self) -> None:
+        """The agent ends in good order: the next start does not count against a trial."""
+        self.watcher.drop()
+        with self.lock:
+            if self.store.state.trial is not None:
+                self.store.state.starts -= 1
+                self.store.save()
 
-def difference(dtype: str, got: bytes, want: bytes) -> float:
-    """The largest difference of two tensors' elements; infinite where they cannot be compared (length, NaN)."""
-    if got == want:
-        return 0.0
-    form = _FORMATS[dtype]
-    size = struct.calcsize("<" + form)
-    if len(got) != len(want) or len(got) % size:
-        return float("inf")
-    pairs = zip(struct.iter_unpack("<" + form, got), struct.iter_unpack("<" + form, want))
-    # `not <=` rather than `>`: a NaN is never within any bound.
-    offs = [abs(a - b) for (a,), (b,) in pairs]
-    return float("inf") if any(not off <= float("inf") for off in offs) else float(max(offs))
+    # the end of a trial
 
+    def confirm(self, n: int) -> None:
+        """Somebody says that the trial of `n` has gone well. With a `health` command that has the last word."""
+        with self.held(), self._truthful():
+            state = self.store.state
+            self.store.release(n)
+            self.store.settle()
+            if state.trial is None and state.current == n:
+                return
+            if state.trial != n:
+                raise Refused(Status.STATE, f"release {n} is not on trial; it is {state.releases[n]['state']}")
+            taken, why = self.watcher.approve(n)
+            if not taken:
+                raise Refused(Status.STATE, f"release {n} {why}")
+            if not policy_of(self.store.release_manifest(n)).health:
+                self._end(n, True, why)
 
-def limit(dtype: str, tolerance: int) -> float:
-    """The tolerance in units of the tensor: steps for integers, 1e-3 a step for float32."""
-    return tolerance * 1e-3 if dtype == "float32" else float(tolerance)
+    def _end(self, n: int, good: bool, why: str) -> None:
+        """Confirm or revert the trial of `n`; nothing where it is over. After `OSError` the state is the file's."""
+        with self.lock:
+            if self.store.state.trial != n:
+                self.watcher.drop()
+                return
+            try:
+                if good:
+                    good, why = self._still_sound(n, why)
+                if good:
+                    self._mark_confirmed(why)
+                else:
+                    self._mark_bad(why)
+                self.store.save()
+            except OSError:
+                self.store.reload()
+                if self.store.state.trial == n:
+                    raise
+                self._settle_later()
+            self.watcher.drop()
+            serving = self.store.state.serving
+        if self.store.state.releases[n]["state"] == "bad":
+            self.serving.swap(serving)
+            self._tell(lambda _: None)
 
+    def _still_sound(self, n: int, why: str) -> tuple[bool, str]:
+        try:
+            self.store.release_manifest(n)
+        except Refused as refused:
+            return False, refused.reason
+        return True, why
 
-def activate(store: Store, n: int, swap: Swap, note: Note) -> dict[str, Any]:
-    """Serve release `n` on trial, test it where it serves, and confirm it or go back to what served before."""
-    state, folder = store.state, store.release(n)
-    entry = state.releases[n]
-    if entry["state"] == "bad":
-        raise Refused(Status.STATE, f"release {n} was found bad; build and deploy it again")
-    if state.current == n and state.trial is None:
-        return {"n": n, "state": "confirmed"}
-    state.trial, state.starts, entry["state"] = n, 0, "trial"
-    store.save()
-    try:
-        note("on trial")
-        swap()
-        with open_model(store, n) as process:
-            result = _selftest(process, folder, note)
-    except BaseException:
-        revert(store, swap)
-        raise
-    state.previous, state.current, state.trial = state.current, n, None
-    entry["state"] = "confirmed"
-    store.save()
-    return {"n": n, "state": "confirmed", **result}
+    def _settle_later(self) -> None:
+        """The end was written, though perhaps not for good: write it again while that can be hoped for."""
+        with contextlib.suppress(OSError):  # `settle` is called again before anything is acknowledged.
+            self.store.settle()
 
+    def _mark_confirmed(self, why: str) -> None:
+        state = self.store.state
+        n = state.trial
+        assert n is not None
+        manifest = self.store.release_manifest(n)
+        state.security_version = max(state.security_version, security_version(manifest))
+        state.previous, state.current, state.trial, state.starts = state.current, n, None, 0
+        state.releases[n].update(state="confirmed", why=why[:LONGEST_WHY])
 
-def revert(store: Store, swap: Swap) -> None:
-    """End a trial that did not prove good: what served before it serves again."""
-    if store.state.trial is not None:
-        store.state.releases[store.state.trial]["state"] = "bad"
-        store.state.trial = None
-        store.save()
-        swap()
+    def _mark_bad(self, why: str) -> None:
+        state = self.store.state
+        assert state.trial is not None
+        state.releases[state.trial].update(state="bad", why=why[:LONGEST_WHY])
+        state.trial, state.starts = None, 0
 
+    # going back
 
-def rollback(store: Store, swap: Swap, note: Note) -> dict[str, Any]:
-    """Serve the release that served before the present one; it was confirmed here, so it needs no trial."""
-    state = store.state
-    back = state.previous
-    if back is None or back not in state.releases:
-        raise Refused(Status.STATE, "there is no earlier release to go back to")
-    note(f"checking release {back}")
-    store.check_release(back)
-    state.current, state.previous = back, state.current
-    store.save()
-    swap()
-    return {"n": back, "sha": state.releases[back]["sha"]}
+    def rollback(self, note: Note) -> dict[str, Any]:
+        """Serve the release that served before: it was confirmed here, so it needs no trial. Ends a trial as bad."""
+        with self._truthful():
+            state = self.store.state
+            trial = state.trial
+            back = state.previous if trial is None else state.current
+            if back is None or back not in state.releases:
+                raise Refused(Status.STATE, "there is no earlier release to go back to")
+            note(f"checking release {back}")
+            self.store.check_release(back)
+            with self.lock:
+                state = self.store.state
+                if state.trial != trial:
+                    raise Refused(Status.STATE, f"the trial of release {trial} has just ended; {self.what_serves()}")
+                if trial is not None:
+                    self._mark_bad("rolled back on request")
+                else:
+                    state.current, state.previous = back, state.current
+                self.store.save()
+                self.watcher.drop()
+            self.serving.swap(back)
+            complaint = self._tell(note)
+            result = {"n": back, "sha": state.releases[back]["sha"]}
+            return {**result, "on_activate": complaint} if complaint else result
+
+    # commands of the policy
+
+    def _tell(self, note: Note) -> str:
+        """Run `on_activate` where another release serves than applications were told of; the answer is what failed.
+
+        A release without the command leaves it to that of the release which it follows.
+        """
+        with self._telling:
+            n, command, timeout_s = self._untold()
+            if n is None:
+                return ""
+            complaint = ""
+            if command:
+                note("on_activate")
+                complaint = self._run("on_activate", command, timeout_s, n)
+            with self.lock:
+                self.store.state.told = n
+                if command:
+                    self.store.save()
+            return complaint
+
+    def _untold(self) -> tuple[int | None, tuple[str, ...], float]:
+        """The release of which applications were not told, with the command that tells them; None where they were."""
+        state = self.store.state
+        n, before = state.serving, state.told
+        if n is None or n == before:
+            return None, (), 0.0
+        policy = self._policy(n)
+        if not policy.on_activate and before is not None:
+            policy = self._policy(before)
+        return n, policy.on_activate, policy.timeout_s
+
+    def _health(self, n: int) -> None:
+        policy = self._policy(n)
+        complaint = self._run("health", policy.health, policy.timeout_s, n)
+        if complaint:
+            raise Refused(Status.GATE, complaint)
+
+    def _run(self, what: str, argv: tuple[str, ...], timeout_s: float, n: int) -> str:
+        state = self.store.state
+        back = state.previous if state.trial is None else state.current
+        name = str(self.store.release_manifest(n).get("name", ""))
+        try:
+            commands.run(what, argv, timeout_s, commands.environment(self.store.release(n), n, name, back))
+        except Refused as refused:
+            return refused.reason
+        return ""
+
+    def _policy(self, n: int) -> ConfirmPolicy:
+        """The policy of a release; the plain one where it cannot be read."""
+        try:
+            return policy_of(self.store.release_manifest(n))
+        except (Refused, OSError):
+            return ConfirmPolicy()
+
+    # the truth
+
+    @contextmanager
+    def _truthful(self) -> Iterator[None]:
+        """After a failure of the storage: take what the state file says, let that serve, and tell it."""
+        try:
+            yield
+        except OSError as error:
+            refused = refusal(error)
+            raise Refused(refused.status, f"{refused.reason}; {self._read_back()}") from error
+
+    def _read_back(self) -> str:
+        try:
+            with self.lock:
+                self.store.reload()
+        except (Refused, OSError):
+            return "what serves cannot be read back"
+        if self.serving.number != self.store.state.serving:
+            self.serving.swap(self.store.state.serving)
+        return self.what_serves()
+
+    def what_serves(self) -> str:
+        """One clause for people."""
+        state = self.store.state
+        if state.serving is None:
+            return "no release serves"
+        return f"release {state.serving} serves{'' if state.trial is None else ' on trial'}"
+
+    def verify(self, note: Note) -> dict[str, Any]:
+        """Hash every release again and test the one that serves: `releases` with `n`, `sound` and, where something is
+        to be said, `why`; and the result of the self-test where that went well."""
+        trust, found = Trust(self.store.root), []
+        result: dict[str, Any] = {}
+        for n in sorted(self.store.state.releases):
+            note(f"hashing release {n}")
+            item: dict[str, Any] = {"n": n, "sound": True}
+            try:
+                self.store.check_release(n)
+                if n == self.store.state.serving:
+                    result = selftest(self.store, n, note)
+            except (Refused, OSError) as error:
+                said = error.reason if isinstance(error, Refused) else refusal(error).reason
+                item.update(sound=False, why=said[:LONGEST_WHY])
+            else:
+                item.update(self._signature(trust, n))
+            found.append(item)
+        return {"releases": found, **result}
+
+    def _signature(self, trust: Trust, n: int) -> dict[str, Any]:
+        """What the present keys say to a sound release: one that was confirmed serves on, whatever they say."""
+        try:
+            trust.check((self.store.release(n) / "manifest.json").read_bytes(), self.store.envelope(n))
+        except Refused as refused:
+            return {"why": refused.reason[:LONGEST_WHY]}
+        return {}

@@ -36,3 +36,5 @@ class Status(IntEnum):
     """The interface differs from the active release's."""
     NEWER = 16
     """The document has a newer schema than the device knows."""
+    GATE = 17
+    """The release does not meet its confirm policy on this device: too slow, too large, or a command of it failed."""

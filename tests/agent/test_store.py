@@ -10,8 +10,9 @@ import pytest
 from bundles import make_bundle
 
 from edgeq.agent.errors import Refused
-from edgeq.agent.store import Store
-from edgeq.agent.transaction import difference, limit, revert, stage
+from edgeq.agent.golden import difference, limit
+from edgeq.agent.staging import stage
+from edgeq.agent.store import State, Store
 from edgeq.bundle import Bundle
 from edgeq.protocol.status import Status
 
@@ -54,20 +55,65 @@ def test_a_damaged_blob_is_found_and_dropped(tmp_path: Path) -> None:
     assert stage(store, bundle.digest, [], silent)["n"] == 1
 
 
-def test_an_unfinished_trial_ends_with_the_next_start(tmp_path: Path) -> None:
+def test_what_a_later_agent_wrote_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store/state").write_text(json.dumps({**State(next=7).to_json(), "later": [1]}))
     store = Store(tmp_path / "store")
-    for name in ("one", "two"):
-        bundle = make_bundle(tmp_path / name, name=name)
-        fill(store, bundle)
-        stage(store, bundle.digest, [], silent)
-    store.state.current, store.state.trial = 1, 2
-    store.state.releases[1]["state"], store.state.releases[2]["state"] = "confirmed", "trial"
+    assert store.state.next == 7
     store.save()
-    assert (tmp_path / "store/current").resolve().name == "2"
-    restarted = Store(tmp_path / "store")
-    revert(restarted, lambda: None)
-    assert (restarted.state.serving, restarted.state.releases[2]["state"]) == (1, "bad")
-    assert (tmp_path / "store/current").resolve().name == "1"
+    assert json.loads((tmp_path / "store/state").read_text())["later"] == [1]
+
+
+def test_a_save_that_failed_is_taken_back_from_the_file_and_settled(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    store.save()
+    (tmp_path / "store/state.part").mkdir()  # in the way of the next save
+    store.state.next = 9
+    with pytest.raises(OSError, match="directory"):
+        store.save()
+    store.reload()
+    assert store.state.next == 1
+    with pytest.raises(OSError, match="directory"):
+        store.settle()
+    (tmp_path / "store/state.part").rmdir()
+    store.settle()
+    store.settle()
+
+
+@pytest.mark.parametrize(
+    ("variable", "settings", "keep"),
+    [
+        ("", "", 5),
+        ("2", "", 2),
+        ("", '{"keep": 3}', 3),
+        ("0", '{"keep": 3}', 1),
+        ("many", '{"keep": 3}', 5),
+        ("", '{"keep": "x"}', 5),
+        ("", "[", 5),
+    ],
+)
+def test_how_many_releases_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, settings: str, keep: int
+) -> None:
+    store = Store(tmp_path / "store")
+    monkeypatch.setenv("EDGEQ_KEEP", variable)
+    if settings:
+        (tmp_path / "store/settings.json").write_text(settings)
+    assert store.keep == keep
+
+
+def test_what_serves_what_served_before_and_a_trial_are_never_pruned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGEQ_KEEP", "1")
+    store = Store(tmp_path / "store")
+    for index in range(6):
+        bundle = make_bundle(tmp_path / f"bundle-{index}", name=f"m{index}")
+        fill(store, bundle)
+        n = stage(store, bundle.digest, [], silent)["n"]
+        if n in (1, 2, 3):
+            setattr(store.state, ("previous", "current", "trial")[n - 1], n)
+    assert sorted(store.state.releases) == [1, 2, 3, 6]
 
 
 def test_what_a_crash_left_half_done_is_put_away(tmp_path: Path) -> None:
@@ -101,6 +147,11 @@ def test_old_releases_and_their_blobs_go(tmp_path: Path) -> None:
         {"kind": "other"},
         {"files": {"../x": {"sha256": "a" * 64}}},
         {"files": {"release.json": {"sha256": "a" * 64}}},
+        {"files": {"signature.json": {"sha256": "a" * 64}}},
+        {"confirm": []},
+        {"confirm": {"later": 1}},
+        {"confirm": {"window_s": -1}},
+        {"security_version": "1"},
         {"files": {"a": {"sha256": "../x"}}},
         {"files": 3},
         {"runtime": {}},

@@ -20,7 +20,8 @@ enum eq_status {
     EQ_TIMEOUT = -13,    /* the model gave no answer in time */
     EQ_STATE = -14,      /* not possible now */
     EQ_INTERFACE = -15,  /* the interface differs from the active release's */
-    EQ_NEWER = -16       /* a newer schema than is known here */
+    EQ_NEWER = -16,      /* a newer schema than is known here */
+    EQ_GATE = -17        /* does not meet its confirm policy here */
 };
 
 #endif

@@ -1,0 +1,128 @@
+"""The loaded models: the one that serves, changed without a failed request, and others for as long as they are used."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Callable
+
+from edgeq.agent.errors import Refused
+from edgeq.agent.process import ModelProcess
+from edgeq.protocol.status import Status
+
+LINGER_S = 5.0
+"""How long a model stays loaded that does not serve, after the last request for it."""
+
+
+class _Loaded:
+    """One release's process, loaded by the first request; `turn` lets one request at a time talk to it."""
+
+    def __init__(self, n: int) -> None:
+        self.n, self.users, self.uses = n, 0, 0
+        self.turn = threading.Lock()
+        self._process: ModelProcess | None = None
+
+    @property
+    def here(self) -> bool:
+        return self._process is not None and self._process.alive
+
+    def process(self, opened: Callable[[int], ModelProcess]) -> ModelProcess:
+        """The running process; whoever asks has the turn."""
+        if not self.here:
+            self.close()
+            self._process = opened(self.n)
+        assert self._process is not None
+        return self._process
+
+    def close(self) -> None:
+        if self._process is not None:
+            self._process.close()
+            self._process = None
+
+
+class Serving:
+    """`number` is the release that a request without a number is answered by; None where nothing serves."""
+
+    def __init__(self, opened: Callable[[int], ModelProcess], number: int | None) -> None:
+        self._opened = opened
+        self._guard = threading.Lock()
+        self._all: dict[int, _Loaded] = {}
+        self.number = number
+
+    def ask(self, n: int, timeout_s: float, **request: Any) -> dict[str, Any]:
+        """One request to the model of release `n`; after any failure but a wrong input its process is begun anew."""
+        with self._used(n) as loaded, loaded.turn:
+            try:
+                return loaded.process(self._opened).ask(timeout_s, **request)
+            except Refused as refused:
+                if refused.status != Status.INVALID:  # A wrong input says nothing against the model's process.
+                    loaded.close()
+                raise
+
+    @contextmanager
+    def reserved(self, n: int) -> Iterator[ModelProcess]:
+        """The process of release `n` for oneself, loaded beside the one that serves. Any failure ends it."""
+        with self._used(n) as loaded, loaded.turn:
+            try:
+                yield loaded.process(self._opened)
+            except BaseException:
+                loaded.close()
+                raise
+
+    @property
+    def warm(self) -> bool:
+        """Whether the model that serves is loaded: whether applications get their inferences from here."""
+        loaded = self._all.get(self.number) if self.number is not None else None
+        return loaded is not None and loaded.here
+
+    def swap(self, n: int | None, warm: bool | None = None) -> None:
+        """From now on `n` serves. Where a model was loaded (or `warm` says so), that of `n` is loaded before; requests
+        under way finish on the one they began with. One that does not load is tried again by the next request."""
+        warm = self.warm if warm is None else warm
+        if n is not None and warm and n != self.number:
+            try:
+                with self.reserved(n):
+                    pass
+            except (Refused, OSError):
+                pass
+        with self._guard:
+            self.number = n
+            idle = [loaded for loaded in self._all.values() if not loaded.users and (loaded.n != n or not warm)]
+            for loaded in idle:
+                del self._all[loaded.n]
+        for loaded in idle:
+            loaded.close()
+
+    @contextmanager
+    def _used(self, n: int) -> Iterator[_Loaded]:
+        with self._guard:
+            loaded = self._all.setdefault(n, _Loaded(n))
+            loaded.users += 1
+            loaded.uses += 1
+        try:
+            yield loaded
+        finally:
+            with self._guard:
+                loaded.users -= 1
+                over = not loaded.users and n != self.number
+            if over:
+                timer = threading.Timer(LINGER_S, self._let_go, (loaded, loaded.uses))
+                timer.daemon = True
+                timer.start()
+
+    def _let_go(self, loaded: _Loaded, uses: int) -> None:
+        with self._guard:
+            over = not loaded.users and loaded.uses == uses and loaded.n != self.number
+            if not over or self._all.get(loaded.n) is not loaded:
+                return
+            del self._all[loaded.n]
+        loaded.close()
+
+    def close(self) -> None:
+        """End every process, also those that are answering."""
+        with self._guard:
+            everything = list(self._all.values())
+            self._all.clear()
+        for loaded in everything:
+            loaded.close()
