@@ -122,7 +122,7 @@ def train(
     for number in range(1, settings.epochs + 1):
         losses, order = [], draw.permutation(len(learn))
         for place in range(per_epoch):
-            rate = settings.rate * _schedule(far())
+            rate = settings.rate * schedule(far())
             chosen = order[place * size : (place + 1) * size]
             values = augmented(how, learn.take(chosen), draw)
             losses.append(steps.learn(values, learn.labels_at(chosen), rate, MOMENTUM if far() < STILL else 1.0))
@@ -209,8 +209,8 @@ def _judge(steps: Steps, held: Fed, batch: int) -> tuple[float, float]:
     return losses / len(held), same / len(held)
 
 
-def _schedule(far: float) -> float:
-    """A short rise, then half a cosine down to 0."""
+def schedule(far: float) -> float:
+    """What is left of the learning rate: a short rise, then half a cosine down to 0."""
     if far < WARM:
         return 0.1 + 0.9 * far / WARM
     return float(0.5 + 0.5 * np.cos(np.pi * min(1.0, (far - WARM) / (1 - WARM))))
