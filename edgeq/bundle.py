@@ -20,9 +20,14 @@ from edgeq.interface import Interface
 SCHEMA = 1
 KIND = "edgeq-bundle"
 MANIFEST = "manifest.json"
+SIGNATURE, IMAGE_SIGNATURE = "signature.json", "image.signature.json"
+"""Beside the manifest once somebody has signed it, or the image of a microcontroller; no members, and no part of the
+digest."""
 REQUIRED = ("model.tflite", "interface.json", "golden.cbor")
 MOST_MANIFEST_BYTES = 4 << 20
+MOST_SIGNATURE_BYTES = 8 << 20
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
+_BESIDE = (MANIFEST, SIGNATURE, IMAGE_SIGNATURE)
 _HINT = "Build the bundle again, or copy it again."
 if sys.platform == "win32":
     _PLAIN = 0
@@ -32,11 +37,15 @@ else:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle whose members are what its manifest says. `digest` is the SHA-256 of `manifest.json`."""
+    """A bundle whose members are what its manifest says. `digest` is the SHA-256 of `manifest.json`.
+
+    `envelope` is what `signature.json` holds, read and not judged; None where nobody has signed.
+    """
 
     folder: Path
     manifest: Mapping[str, Any]
     digest: str
+    envelope: bytes | None = None
 
     @property
     def name(self) -> str:
@@ -79,7 +88,7 @@ def write_bundle(folder: Path, members: Mapping[str, bytes], manifest: Mapping[s
     `UsageError` where something else lies there.
     """
     for name in members:
-        if not _NAME.fullmatch(name) or name == MANIFEST:
+        if not _NAME.fullmatch(name) or name in _BESIDE:
             raise UsageError(
                 f"'{name}' cannot be the name of a member.", "Use letters, digits, dot, dash and underscore."
             )
@@ -127,7 +136,7 @@ def read_bundle(folder: Path) -> Bundle:
     document = _read(folder, MANIFEST, MOST_MANIFEST_BYTES)
     manifest = _manifest(folder, document)
     files: dict[str, Any] = manifest["files"]
-    extra = sorted({path.name for path in folder.iterdir()} - {*files, MANIFEST})
+    extra = sorted({path.name for path in folder.iterdir()} - {*files, *_BESIDE})
     if extra:
         raise ArtifactError(
             f"The bundle '{folder}' holds '{extra[0]}', which its manifest does not name.", "Remove it."
@@ -136,7 +145,12 @@ def read_bundle(folder: Path) -> Bundle:
         data = _read(folder, name, entry["size"])
         if len(data) != entry["size"] or hashlib.sha256(data).hexdigest() != entry["sha256"]:
             raise ArtifactError(f"'{name}' of the bundle '{folder}' is not what its manifest says.", _HINT)
-    return Bundle(folder, manifest, hashlib.sha256(document).hexdigest())
+    return Bundle(folder, manifest, hashlib.sha256(document).hexdigest(), _envelope(folder))
+
+
+def _envelope(folder: Path) -> bytes | None:
+    path = folder / SIGNATURE
+    return _read(folder, SIGNATURE, MOST_SIGNATURE_BYTES) if path.exists() or path.is_symlink() else None
 
 
 def _manifest(folder: Path, document: bytes) -> dict[str, Any]:
@@ -164,7 +178,7 @@ def _manifest(folder: Path, document: bytes) -> dict[str, Any]:
 
 
 def _entry(name: str, entry: Any) -> bool:
-    if not _NAME.fullmatch(name) or name == MANIFEST or not isinstance(entry, dict):
+    if not _NAME.fullmatch(name) or name in _BESIDE or not isinstance(entry, dict):
         return False
     sha256, size = entry.get("sha256"), entry.get("size")
     whole = isinstance(size, int) and not isinstance(size, bool) and size >= 0
@@ -186,5 +200,6 @@ def _read(folder: Path, name: str, most: int) -> bytes:
         why = f"cannot be read: {error.strerror}" if path.exists() else "is missing"
         raise ArtifactError(f"'{name}' of the bundle '{folder}' {why}.", _HINT) from error
     if len(data) > most:
-        raise ArtifactError(f"'{name}' of the bundle '{folder}' is larger than its manifest says.", _HINT)
+        than = "it may be" if name in _BESIDE else "its manifest says"
+        raise ArtifactError(f"'{name}' of the bundle '{folder}' is larger than {than}.", _HINT)
     return data

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edgeq.bundle import MANIFEST, Bundle, canonical_json, read_bundle, write_bundle
+from edgeq.bundle import (
+    IMAGE_SIGNATURE,
+    MANIFEST,
+    MOST_SIGNATURE_BYTES,
+    SIGNATURE,
+    Bundle,
+    canonical_json,
+    read_bundle,
+    write_bundle,
+)
 from edgeq.errors import ArtifactError, EdgeqError, UsageError
 
 MEMBERS = {"model.tflite": b"model", "interface.json": b"{}\n", "golden.cbor": b"\xa0"}
@@ -53,7 +62,9 @@ def test_a_bundle_is_replaced_and_nothing_else_is(bundle: Bundle, tmp_path: Path
     assert (precious / "thesis.txt").is_file()
 
 
-@pytest.mark.parametrize("name", ["../evil", ".hidden", "-rf", "a/b", "", "a" * 65, MANIFEST, "ä"])
+@pytest.mark.parametrize(
+    "name", ["../evil", ".hidden", "-rf", "a/b", "", "a" * 65, MANIFEST, SIGNATURE, IMAGE_SIGNATURE, "ä"]
+)
 def test_names_of_members_are_limited(tmp_path: Path, bundle: Bundle, name: str) -> None:
     with pytest.raises(UsageError):
         write_bundle(tmp_path / "bad", {**MEMBERS, name: b""}, FACTS)
@@ -82,6 +93,22 @@ def test_every_damage_is_told(bundle: Bundle) -> None:
     path.write_bytes(b"model")
     (bundle.folder / "extra.sh").write_bytes(b"")
     with pytest.raises(ArtifactError, match=r"'extra\.sh', which its manifest does not name"):
+        read_bundle(bundle.folder)
+
+
+def test_a_signature_lies_beside_the_manifest_and_is_no_part_of_the_digest(bundle: Bundle, tmp_path: Path) -> None:
+    assert bundle.envelope is None
+    bundle.path(SIGNATURE).write_bytes(b"signed")
+    bundle.path(IMAGE_SIGNATURE).write_bytes(b"signed too")
+    again = read_bundle(bundle.folder)
+    assert (again.digest, again.files, again.envelope) == (bundle.digest, bundle.files, b"signed")
+    with bundle.path(SIGNATURE).open("wb") as file:
+        file.truncate(MOST_SIGNATURE_BYTES + 1)
+    with pytest.raises(ArtifactError, match="is larger than it may be"):
+        read_bundle(bundle.folder)
+    bundle.path(SIGNATURE).unlink()
+    bundle.path(SIGNATURE).symlink_to(tmp_path / "nowhere")
+    with pytest.raises(ArtifactError, match="is a symbolic link"):
         read_bundle(bundle.folder)
 
 
