@@ -92,3 +92,10 @@ def test_integers_are_refused_with_what_to_give(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"quantized already \(static_wi8_ai8\)") as caught:
         finetune(made() / "int8.tflite", made() / "wrapped.npy", tmp_path / "out", settings=Settings())
     assert ".keras" in caught.value.hint
+
+
+def test_weights_with_a_zero_point_are_told(tmp_path: Path) -> None:
+    done = finetune(made() / "asymmetric.tflite", made() / "wrapped.npy", tmp_path / "out")
+    assert [each.code for each in done.findings] == ["qat-moved-weights", "qat-imported"]
+    assert done.findings[0].actual == 3 and done.findings[0].message.startswith("3 weights")
+    assert done.summary["figures"]["after"]["sqnr_db"] > 15
