@@ -140,18 +140,7 @@ def load_private(name: str, ask: Ask | None = None) -> PrivateKey:
     data = _read(path, "key")
     if sys.platform != "win32" and stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise UsageError(f"Others can read the private key '{path}'.", f"chmod 600 {path}")
-    try:
-        try:
-            key = serialization.load_pem_private_key(data, None)
-        except TypeError:  # It is encrypted.
-            key = serialization.load_pem_private_key(data, passphrase(ask))
-    except ValueError as error:
-        raise UsageError(
-            f"'{path}' holds no private key that can be read, or the passphrase is wrong.",
-            f"The file must be a PKCS #8 PEM; {PASSPHRASE_FILE} names the passphrase's file.",
-        ) from error
-    except Exception as error:  # A cipher that the library does not know has an exception of its own.
-        raise UsageError(f"'{path}' cannot be read: {type(error).__name__}.", "Is it a PKCS #8 PEM?") from error
+    key = _opened(path, data, serialization, ask)
     if not isinstance(key, private):
         raise UsageError(f"'{path}' is no ed25519 key.", "'edgeq keys new NAME' makes one.")
     public = key.public_key().public_bytes_raw()
@@ -160,6 +149,19 @@ def load_private(name: str, ask: Ask | None = None) -> PrivateKey:
     if known is None or known.public != public:
         known = PublicKey(public, path.stem)
     return PrivateKey(known, key)
+
+
+def _opened(path: Path, data: bytes, serialization: Any, ask: Ask | None) -> Any:
+    secret = passphrase(ask) if b"ENCRYPTED" in data else None
+    try:
+        return serialization.load_pem_private_key(data, secret)
+    except (ValueError, TypeError) as error:
+        raise UsageError(
+            f"'{path}' holds no private key that can be read, or the passphrase is wrong.",
+            f"The file must be a PKCS #8 PEM; {PASSPHRASE_FILE} names the passphrase's file.",
+        ) from error
+    except Exception as error:  # A cipher that the library does not know has an exception of its own.
+        raise UsageError(f"'{path}' cannot be read: {type(error).__name__}.", "Is it a PKCS #8 PEM?") from error
 
 
 def load_public(name: str) -> PublicKey:
