@@ -70,7 +70,9 @@ def _tensor(tensor: Mapping[str, Any]) -> str:
 
 
 def _recipe(recipe: Mapping[str, Any], spec: str | None) -> str:
-    told = ", ".join(f"{_plain(str(key))} {_plain(str(value))}" for key, value in sorted(recipe["told"].items()))
+    parts = {key: value for key, value in recipe["told"].items() if key != "trained"}
+    told = ", ".join(f"{_plain(str(key))} {_plain(str(value))}" for key, value in sorted(parts.items()))
+    told += ", with the ranges and weights of a training" if "trained" in recipe["told"] else ""
     origin = f", read from `{_code(spec)}`" if spec else ""
     return f"{told}{origin}; sha256 `{_code(recipe['sha256'])}`"
 

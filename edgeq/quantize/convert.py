@@ -115,7 +115,7 @@ def convert_all(
 
 def _store(samples: Given | None, recipes: Sequence[Recipe], folder: Path) -> list[str]:
     """Write the samples where the worker finds them, if a recipe needs any; the names of their arrays."""
-    needing = [recipe.mode for recipe in recipes if recipe.needs_samples]
+    needing = [recipe.mode for recipe in recipes if recipe.needs_samples and recipe.trained is None]
     if not needing:
         return []
     if samples is None:

@@ -92,3 +92,11 @@ def test_damage_ends_in_one_sentence(model: bytes, data: st.DataObject) -> None:
         extract(bytes(changed), "x")
     except ArtifactError as error:
         assert error.message
+
+
+def test_ranges_of_a_training_stay_in_the_bundle(document: dict[str, Any]) -> None:
+    trained = {"schema": 1, "ranges": {"x": [-1.0, 1.0]}, "weights": {"w": [0.5] * 20_000}}
+    recipe = {"sha256": "1" * 64, "told": {"mode": "static_wi8_ai8", "trained": trained}}
+    told = json.loads(embedded({**document, "recipe": recipe}, "0" * 64))
+    assert told["recipe"] == {"sha256": "1" * 64, "told": {"mode": "static_wi8_ai8"}}
+    assert told["left_out"][0] == "trained ranges"
