@@ -18,10 +18,12 @@ from edgeq.bundle import Bundle
 from edgeq.errors import ArtifactError, EdgeqError, UsageError
 from edgeq.micro.image import PLAN_ABI
 from edgeq.paths import home, shipped
+from edgeq.signing.compiled import key_ids, read_trust, trust_source
 from edgeq.target import TargetProfile
 
 ELF, FACTS = "firmware.elf", "firmware.json"
 TABLE = "runtime/eq_kernels.c"
+TRUST = "eq_port_trust.c"
 COMPILE_TIMEOUT_S = 600.0
 _SOURCES = (".c", ".h", ".ld", ".mk")
 _ROW = re.compile(r"\s*\[EQ_(\w+)\] = &")
@@ -30,7 +32,7 @@ _ROW = re.compile(r"\s*\[EQ_(\w+)\] = &")
 @dataclass(frozen=True)
 class Firmware:
     """`digest` is that of everything it was made of; `kernels` are those that are compiled in; `ram_bytes` counts the
-    stack, and not the arena, which is what remains."""
+    stack, and not the arena, which is what remains. `keys` are the ids of those that images must be signed with."""
 
     target: str
     port: str
@@ -40,6 +42,7 @@ class Firmware:
     kernels: tuple[str, ...]
     flash_bytes: int
     ram_bytes: int
+    keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,21 +60,27 @@ def build_firmware(
     bundle: Bundle | None = None,
     out: Path | None = None,
     progress: Callable[[str], None] = lambda _: None,
+    trust: Path | None = None,
 ) -> tuple[Path, Firmware]:
-    """Compile, unless it is there already, and say where the ELF file lies. With `bundle`, only with its kernels."""
+    """Compile, unless it is there already, and say where the ELF file lies. With `bundle`, only with its kernels; with
+    `trust`, a trust document, it takes only images that are signed as that asks."""
     tools = toolchain(target)
     table, kernels = kernel_table(bundle)
     front = frontend_flag(bundle)
-    digest = _digest(target, table, front, tools)
+    document = read_trust(trust) if trust else None
+    keys, source = (key_ids(document), trust_source(document)) if document else ((), "")
+    digest = _digest(target, table, front, source, tools)
     folder = out or home() / "firmware" / target.name
     there = _read(folder)
     if there is None or there.digest != digest:
         progress(f"compiling firmware for {target.name} with {tools.compiler}")
         with tempfile.TemporaryDirectory(prefix="edgeq-firmware-") as name:
-            elf = make(target, Path(name), ELF, table, front)
+            elf = make(target, Path(name), ELF, table, front, trust=source)
             text, data, bss = section_bytes(tools, elf)
             sha256 = hashlib.sha256(elf.read_bytes()).hexdigest()
-            there = Firmware(target.name, target.port, digest, sha256, tools.version, kernels, text + data, data + bss)
+            there = Firmware(
+                target.name, target.port, digest, sha256, tools.version, kernels, text + data, data + bss, keys
+            )
             _publish(elf, there, folder)
     return folder / ELF, there
 
@@ -125,11 +134,16 @@ def toolchain(target: TargetProfile) -> Toolchain:
     return Toolchain(facts["compiler"], facts["size"], version.stdout.splitlines()[0], tuple(facts["core"].split()))
 
 
-def make(target: TargetProfile, work: Path, goal: str, table: str, front: str = "", flags: str = "") -> Path:
-    """Make one file of firmware.mk in `work`; `front` as `frontend_flag` gives it."""
+def make(
+    target: TargetProfile, work: Path, goal: str, table: str, front: str = "", flags: str = "", trust: str = ""
+) -> Path:
+    """Make one file of firmware.mk in `work`; `front` as `frontend_flag` gives it, `trust` as `trust_source`."""
     source = work / Path(TABLE).name
     source.write_text(table, encoding="utf-8")
-    variables = (f"BUILD={work}", f"TABLE={source}", f"CFLAGS={flags}", *filter(None, [front]))
+    variables = [f"BUILD={work}", f"TABLE={source}", f"CFLAGS={flags}", *filter(None, [front])]
+    if trust:
+        (work / TRUST).write_text(trust, encoding="utf-8")
+        variables.append(f"TRUST={work / TRUST}")
     _run_make(target, str(work / goal), *variables)
     return work / goal
 
@@ -161,10 +175,10 @@ def _run_make(target: TargetProfile, *words: str) -> str:
     return done.stdout
 
 
-def _digest(target: TargetProfile, table: str, front: str, tools: Toolchain) -> str:
+def _digest(target: TargetProfile, table: str, front: str, trust: str, tools: Toolchain) -> str:
     """Of all that decides what comes out."""
     stubs = shipped("firmware_stubs")
-    made_of = [edgeq.__version__, target.name, target.port, tools.version, table, front]
+    made_of = [edgeq.__version__, target.name, target.port, tools.version, table, front, trust]
     for path in sorted(path for path in stubs.rglob("*") if path.suffix in _SOURCES):
         made_of += [str(path.relative_to(stubs)), path.read_text(encoding="utf-8")]
     return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
@@ -174,7 +188,7 @@ def _read(folder: Path) -> Firmware | None:
     """What was built before, if it is whole."""
     try:
         known = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-        firmware = Firmware(**{**known, "kernels": tuple(known["kernels"])})
+        firmware = Firmware(**{**known, "kernels": tuple(known["kernels"]), "keys": tuple(known["keys"])})
         whole = hashlib.sha256((folder / ELF).read_bytes()).hexdigest() == firmware.sha256
     except (OSError, ValueError, TypeError, KeyError):
         return None

@@ -74,6 +74,10 @@ def firmware_build(
     ops_from: Annotated[
         Path | None, typer.Option(help="A bundle: only the kernels of its model.", show_default=False)
     ] = None,
+    trust: Annotated[
+        Path | None,
+        typer.Option(help="A trust document: only images signed as it asks are taken.", show_default=False),
+    ] = None,
     out: Annotated[Path | None, typer.Option("--output-dir", "-o", help="Where firmware.elf goes.")] = None,
 ) -> None:
     """Compile the firmware of a microcontroller, unless it is there already.
@@ -88,9 +92,11 @@ def firmware_build(
     from edgeq.units import format_bytes
 
     bundle = read_bundle(ops_from) if ops_from else None
-    elf, made = build_firmware(load_target(target), bundle, out, console.progress)
+    elf, made = build_firmware(load_target(target), bundle, out, console.progress, trust)
     takes = f"{format_bytes(made.flash_bytes)} of flash, {format_bytes(made.ram_bytes)} of RAM without the arena"
     text = f"{elf}: {takes}\n  kernels  {', '.join(made.kernels)}\n  compiler {made.compiler}"
+    if made.keys:
+        text += f"\n  keys     {', '.join(key[:12] for key in made.keys)}"
     console.result({"file": str(elf), **asdict(made)}, text)
 
 

@@ -9,6 +9,7 @@
 #include "../core/eq_frame.h"
 #include "../core/eq_sha256.h"
 #include "cuts.h"
+#include "signatures.h"
 #include "steps.h"
 
 struct answer {
@@ -256,11 +257,41 @@ static int step(const uint8_t *data, uint32_t bytes, struct answer *answer)
     return status;
 }
 
+static int sha512(const uint8_t *data, uint32_t bytes, struct answer *answer)
+{
+    uint8_t digest[64];
+    signatures_sha512(data, bytes, digest);
+    say(answer, digest, sizeof digest);
+    return EQ_OK;
+}
+
+static int ed25519(const uint8_t *data, uint32_t bytes, struct answer *answer)
+{
+    (void)answer;
+    return signatures_check(data, bytes);
+}
+
+static int field(const uint8_t *data, uint32_t bytes, struct answer *answer)
+{
+    uint8_t result[32];
+    int status = signatures_field(data, result);
+    (void)bytes;
+    say(answer, result, sizeof result);
+    return status;
+}
+
+static int trust(const uint8_t *data, uint32_t bytes, struct answer *answer)
+{
+    (void)bytes, (void)answer;
+    return signatures_trust(data);
+}
+
 typedef int command(const uint8_t *data, uint32_t bytes, struct answer *answer);
 
 int main(void)
 {
-    static command *const commands[] = {crcs, sha256, cbor, integer, find, receive, transmit, power_cuts, step};
+    static command *const commands[] = {crcs, sha256, cbor, integer, find, receive, transmit, power_cuts, step, sha512,
+                                       ed25519, field, trust};
     static struct answer answer;
     uint8_t head[5];
     while (fread(head, 1, sizeof head, stdin) == sizeof head) {

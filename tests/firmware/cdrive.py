@@ -14,9 +14,35 @@ import pytest
 FIRMWARE = Path(__file__).resolve().parents[2] / "firmware_stubs"
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror")
 SANITIZE = ("-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
-PARTS = ("cbor_read", "cbor_write", "crc", "frame_rx", "frame_tx", "log", "sha256", "slots")
+PARTS = (
+    "cbor_read",
+    "cbor_write",
+    "crc",
+    "frame_rx",
+    "frame_tx",
+    "log",
+    "sha256",
+    "slots",
+    "sha512",
+    "ed25519",
+    "trust",
+)
 """Of the core: what needs no board."""
-COMMANDS = ("crcs", "sha256", "cbor", "integer", "find", "receive", "transmit", "power_cuts", "step")
+COMMANDS = (
+    "crcs",
+    "sha256",
+    "cbor",
+    "integer",
+    "find",
+    "receive",
+    "transmit",
+    "power_cuts",
+    "step",
+    "sha512",
+    "ed25519",
+    "field",
+    "trust",
+)
 
 Ask = Callable[..., tuple[int, bytes]]
 

@@ -78,6 +78,8 @@ BUGS = (
     ),
     Bug("any-depth", "frame", "core/eq_cbor_read.c", "*depth == EQ_CBOR_DEPTH", "*depth == 255"),
     Bug("piece-beyond-the-envelope", "core", "core/eq_blobs.c", " < EQ_ENVELOPE_BYTES - off ? bytes", " > 0 ? bytes"),
+    Bug("more-signatures-than-fit", "signature", "core/eq_trust.c", " && area->count <= EQ_MOST_SIGNATURES", ""),
+    Bug("more-keys-than-there-are", "signature", "core/eq_trust.c", " || trust->count > EQ_MOST_KEYS", ""),
     Bug("member-from-anywhere", "core", "core/eq_releases.c", "    off = off < bytes ? off : bytes;\n", ""),
 )
 

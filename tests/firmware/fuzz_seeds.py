@@ -1,6 +1,6 @@
 """Where the fuzzers begin: images of every operator, frames of every kind and whole sessions, as `edgeq` writes them.
 
-As a program: `fuzz_seeds.py FOLDER` fills FOLDER/image, FOLDER/frame and FOLDER/core. With `--smallest` behind it, it
+As a program: `fuzz_seeds.py FOLDER` fills FOLDER/image, /frame, /core and /signature. With `--smallest` behind it, it
 writes one small image of each kernel, a few frames and the sessions: that is what `tests/cases/fuzz` holds.
 """
 
@@ -27,6 +27,7 @@ from fronts import audio, front, noise, tensor
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from imagefile import kinds, zeros
 from mcu import make_image, make_mcu_bundle
+from signers import Signer
 
 from edgeq.errors import ConvertError
 from edgeq.micro.compile import compile_model
@@ -36,6 +37,7 @@ from edgeq.preprocess import Preprocess, Raw, parse
 from edgeq.preprocess.wire import encode_raw
 from edgeq.protocol import cbor, cobs, console, contract
 from edgeq.protocol.smp import READ, WRITE, Message
+from edgeq.signing import image as signing
 
 TINY = Path(__file__).parents[1] / "cases" / "models" / "tiny_int8.tflite"
 EXAMPLES = 25
@@ -251,11 +253,25 @@ def write(folder: Path, found: list[bytes]) -> None:
     print(f"{folder}: {len(found)} seeds, {sum(map(len, found))} bytes")
 
 
+def signatures() -> Iterator[bytes]:
+    """As tests/fuzz/signature.c reads them: one signature, and an envelope that two keys signed, one of each role."""
+    builder, approver = Signer("builder"), Signer("approver")
+    yield builder.public + builder.sign(b"message") + b"message"
+    image = make_image(target="host")
+    message = signing.message(image)
+    keys = b""
+    for signer in (approver, builder):
+        image = signing.attach(image, signer.id, signer.sign(message))
+        keys += bytes.fromhex(signer.id)[:8] + signer.public
+    yield bytes([1 | 1 << 2 | 2 << 4]) + keys + image[:256]
+
+
 def main(folder: Path, few: bool) -> None:
     """Write all seeds, or a few small ones."""
     write(folder / "image", [*(smallest(images()) if few else images()), *fronts()])
     write(folder / "frame", sorted(frames(), key=len)[:: 3 if few else 1])
     write(folder / "core", list(sessions()))
+    write(folder / "signature", list(signatures()))
 
 
 if __name__ == "__main__":
