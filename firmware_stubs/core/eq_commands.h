@@ -18,6 +18,7 @@ eq_command eq_describe, eq_sensors, eq_line;
 eq_command eq_blob_have, eq_blob_put;
 eq_command eq_releases, eq_member;
 eq_command eq_invoke_chunk, eq_output_piece;
+eq_command eq_trial_confirm, eq_trial_report;
 eq_command eq_job_stage, eq_job_selftest, eq_job_activate, eq_job_rollback, eq_job_bench, eq_job_profile, eq_job_poll;
 
 /* `status`, with the reason for people. */
@@ -80,12 +81,36 @@ enum eq_job_kind {
     EQ_JOB_SELFTEST,
     EQ_JOB_ACTIVATE,
     EQ_JOB_ADOPT, /* stage and activate */
+    EQ_JOB_TRIAL, /* a trial that a restart interrupted is tested again */
     EQ_JOB_ROLLBACK,
     EQ_JOB_BENCH,
     EQ_JOB_PROFILE
 };
 
 enum eq_job_state { EQ_JOB_IDLE, EQ_JOB_RUNNING, EQ_JOB_DONE, EQ_JOB_FAILED };
+
+/* A trial that a restart interrupted goes on with its self-test, or is over. */
+void eq_watch_start(struct eq_core *core);
+
+/* The trial in `slot` has passed its self-test: it is confirmed, or waits for what its policy asks for. */
+int eq_watch_begin(struct eq_core *core, uint32_t slot);
+
+/* An inference of a slot came to its end. */
+void eq_watch_good(struct eq_core *core, uint32_t slot);
+
+/* Confirm the trial when it has waited long enough; called again and again. */
+void eq_watch_poll(struct eq_core *core);
+
+/* EQ_TIMEOUT where the golden vectors' inferences, whose ticks are the job's samples, took longer than the policy of the
+ * release in `slot` allows. */
+int eq_watch_latency(struct eq_core *core, uint32_t slot);
+
+/* "watch" of `releases`. */
+void eq_put_watch(const struct eq_core *core, uint32_t trial, struct eq_writer *out);
+
+/* Why a release is bad after a trial that failed with `status`; and the same for people. */
+enum eq_why eq_why_of(int status);
+const char *eq_why_text(unsigned why);
 
 /* What a job is doing, for people. */
 const char *eq_job_phase(const struct eq_job *job);
@@ -117,10 +142,11 @@ static inline uint32_t eq_now(const struct eq_core *core)
     return core->config->ticks(core->config->context);
 }
 
+/* The work goes on: the watchdog is fed. */
 static inline void eq_idle(const struct eq_core *core)
 {
-    if (core->config->idle != NULL) {
-        core->config->idle(core->config->context);
+    if (core->config->watchdog != NULL) {
+        core->config->watchdog(core->config->context, EQ_WATCHDOG_FEED);
     }
 }
 

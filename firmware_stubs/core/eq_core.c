@@ -32,6 +32,7 @@ static const struct entry commands[] = {
     {READ, EDGEQ, 4, eq_releases},
     {WRITE, EDGEQ, 5, eq_job_selftest},
     {WRITE, EDGEQ, 6, eq_job_activate},
+    {WRITE, EDGEQ, 7, eq_trial_confirm},
     {WRITE, EDGEQ, 8, eq_job_rollback},
     {READ, EDGEQ, 9, eq_member},
     {WRITE, EDGEQ, 10, eq_invoke_chunk},
@@ -41,7 +42,24 @@ static const struct entry commands[] = {
     {WRITE, EDGEQ, 14, eq_job_profile},
     {READ, EDGEQ, 15, eq_sensors},
     {WRITE, EDGEQ, 16, eq_line},
+    {WRITE, EDGEQ, 19, eq_trial_report},
 };
+
+/* What the slots call while they work. */
+static void feed(const void *context)
+{
+    const struct eq_config *config = context;
+    if (config->watchdog != NULL) {
+        config->watchdog(config->context, EQ_WATCHDOG_FEED);
+    }
+}
+
+static void start_watchdog(const struct eq_config *config)
+{
+    if (config->watchdog != NULL) {
+        config->watchdog(config->context, EQ_WATCHDOG_START);
+    }
+}
 
 int eq_core_init(struct eq_core *core, const struct eq_config *config)
 {
@@ -60,7 +78,11 @@ int eq_core_init(struct eq_core *core, const struct eq_config *config)
     eq_unload(core);
     status = eq_slots_open(&core->slots, config->flash);
     if (status == EQ_OK) {
+        core->slots.busy = feed;
+        core->slots.busy_context = config;
         eq_signed_start(core);
+        start_watchdog(config);
+        eq_watch_start(core);
     }
     return status;
 }
@@ -267,5 +289,7 @@ int eq_core_poll(struct eq_core *core)
         eq_job_step(core);
         core->heard += eq_now(core) - before;
     }
+    eq_watch_poll(core);
+    eq_idle(core);
     return count > 0 || steps;
 }

@@ -53,6 +53,14 @@ struct eq_inference {
     uint8_t done;   /* the outputs are those of this input */
 };
 
+/* The trial that serves, since its self-test after the last start. */
+struct eq_watch {
+    uint32_t last, rest; /* ticks: as they were seen last, and those that are no whole second yet */
+    uint32_t seconds;
+    uint16_t good;       /* inferences that came to their end */
+    uint8_t on;          /* it has passed its self-test */
+};
+
 struct eq_core {
     const struct eq_config *config;
     struct eq_rx rx;
@@ -63,6 +71,7 @@ struct eq_core {
     struct eq_inference inference;
     struct eq_job job;
     struct eq_last last;
+    struct eq_watch watch;
     const char *why;      /* of the request that is being refused, for people */
     uint8_t *answer;      /* where answers are made, buf_size bytes */
     uint32_t buf_size;    /* of the longest message */

@@ -110,6 +110,7 @@ static void infer(struct eq_core *core)
         eq_idle(core);
     }
     core->inference.done = 1;
+    eq_watch_good(core, core->inference.slot);
 }
 
 void eq_feed(struct eq_core *core, const uint8_t *data, uint32_t bytes, int last)

@@ -12,6 +12,7 @@ static const uint8_t phases[][6] = {
     [EQ_JOB_SELFTEST] = {HASH_IMAGE, HASH_MANIFEST, OPEN, GOLDEN, FINISH},
     [EQ_JOB_ACTIVATE] = {SIGNED, TRY, OPEN, GOLDEN, FINISH},
     [EQ_JOB_ADOPT] = {SIGNED, OPEN, STAGE, TRY, GOLDEN, FINISH},
+    [EQ_JOB_TRIAL] = {OPEN, GOLDEN, FINISH},
     [EQ_JOB_ROLLBACK] = {FINISH},
     [EQ_JOB_BENCH] = {OPEN, MEASURE, FINISH},
     [EQ_JOB_PROFILE] = {OPEN, MEASURE, FINISH},
@@ -49,13 +50,23 @@ int eq_job_can_step(const struct eq_core *core)
     return is_running(core) && (phase_of(job) != MEASURE || job->samples - job->seen + 2 <= EQ_SAMPLES);
 }
 
+/* Whether the job is a test of the release that is on trial. */
+static int is_of_trial(const struct eq_core *core)
+{
+    unsigned kind = core->job.kind;
+    return core->job.slot < EQ_SLOTS && core->slots.now.state[core->job.slot] == EQ_SLOT_TRIAL &&
+           (kind == EQ_JOB_ACTIVATE || kind == EQ_JOB_ADOPT || kind == EQ_JOB_TRIAL || kind == EQ_JOB_SELFTEST);
+}
+
 static void fail(struct eq_core *core, int status)
 {
     struct eq_job *job = &core->job;
     job->state = EQ_JOB_FAILED;
     job->status = status;
     job->why = core->why ? core->why : "the flash failed";
-    (void)eq_slots_revert(&core->slots); /* where there is a trial */
+    if (is_of_trial(core)) {
+        (void)eq_slots_revert(&core->slots, eq_why_of(status));
+    }
     eq_unload(core);
 }
 
@@ -99,7 +110,7 @@ static int hash_some(struct eq_core *core, enum eq_part part)
     if ((job->of == 0 && blob->bytes == 0) || memcmp(digest, blob->sha256, sizeof digest) == 0) {
         return 0;
     }
-    (void)eq_slots_condemn(&core->slots, job->slot);
+    (void)eq_slots_condemn(&core->slots, job->slot, EQ_WHY_DAMAGED);
     eq_signed_start(core);
     return eq_refuse(core, EQ_DIGEST, "the release in flash is damaged");
 }
@@ -172,7 +183,7 @@ static int golden(struct eq_core *core)
     job->tolerance = core->model.head->golden_tolerance;
     if (job->vectors == job->of) {
         job->tested = 1;
-        return 0;
+        return is_of_trial(core) && job->kind != EQ_JOB_SELFTEST ? eq_watch_latency(core, job->slot) : 0;
     }
     job->at = job->vectors + 1;
     if (!job->begun) {
@@ -184,6 +195,7 @@ static int golden(struct eq_core *core)
     if (eq_timed_step(core, 0)) {
         return 1;
     }
+    core->space.samples[job->vectors % EQ_SAMPLES] = job->spent;
     apart = compare_golden(core, job->vectors++);
     job->worst = apart > job->worst ? apart : job->worst;
     return apart <= job->tolerance ? 1
@@ -198,10 +210,21 @@ static int try_it(struct eq_core *core)
                : status;
 }
 
+/* During a trial that is what served before. */
+static int go_back(struct eq_core *core)
+{
+    struct eq_slots *slots = &core->slots;
+    int status;
+    if (eq_slots_in_state(slots, EQ_SLOT_TRIAL) < EQ_SLOTS && slots->now.current < EQ_SLOTS) {
+        return eq_slots_revert(slots, EQ_WHY_ASKED);
+    }
+    status = eq_signed_slot(core, eq_slots_previous(slots));
+    return status == EQ_OK ? eq_slots_rollback(slots) : status;
+}
+
 static int roll_back(struct eq_core *core)
 {
-    int status = eq_signed_slot(core, eq_slots_previous(&core->slots));
-    status = status == EQ_OK ? eq_slots_rollback(&core->slots) : status;
+    int status = go_back(core);
     if (status == EQ_STATE) {
         return eq_refuse(core, status, "there is no earlier release to go back to");
     }
@@ -212,19 +235,12 @@ static int roll_back(struct eq_core *core)
     return status;
 }
 
-static uint32_t security_version(const struct eq_core *core, uint32_t slot)
-{
-    uint32_t bytes;
-    const struct eq_envelope *envelope = (const void *)eq_slots_part(&core->slots, slot, EQ_IMAGE, &bytes);
-    return envelope->security_version;
-}
-
 static int finish(struct eq_core *core)
 {
     struct eq_job *job = &core->job;
     int status = EQ_OK;
-    if (job->kind == EQ_JOB_ACTIVATE || job->kind == EQ_JOB_ADOPT) {
-        status = eq_slots_confirm(&core->slots, security_version(core, job->slot));
+    if (job->kind == EQ_JOB_ACTIVATE || job->kind == EQ_JOB_ADOPT || job->kind == EQ_JOB_TRIAL) {
+        status = eq_watch_begin(core, job->slot);
     } else if (job->kind == EQ_JOB_ROLLBACK) {
         status = roll_back(core);
     }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "eq_crc.h"
+#include "eq_sectors.h"
 
 #define RECORD_BYTES ((uint32_t)sizeof(struct eq_record))
 #define CRC_BYTES ((uint32_t)offsetof(struct eq_record, crc))
@@ -10,19 +11,15 @@
 
 typedef char eq_record_is_192_bytes[sizeof(struct eq_record) == 192 ? 1 : -1];
 
-static int is_possible(const struct eq_flash *flash)
+/* A record begins with a unit of its own. */
+static uint32_t stride(const struct eq_flash *flash)
 {
-    uint32_t unit = flash->write_bytes;
-    int whole = unit > 0 && unit <= 32 && (unit & (unit - 1)) == 0 && flash->sector_bytes > 0 &&
-                flash->sector_bytes % unit == 0 && flash->slot_bytes % flash->sector_bytes == 0 &&
-                flash->slot_bytes > 0 && flash->log_bytes >= 2 * RECORD_BYTES;
-    return whole && (uintptr_t)(flash->base + flash->slot[0]) % 16 == 0 &&
-           (uintptr_t)(flash->base + flash->slot[1]) % 16 == 0;
+    return (RECORD_BYTES + flash->write_bytes - 1) / flash->write_bytes * flash->write_bytes;
 }
 
-static const uint8_t *place(const struct eq_log *log, uint32_t sector, uint32_t at)
+static int is_possible(const struct eq_flash *flash)
 {
-    return log->flash->base + log->flash->log[sector] + at;
+    return eq_flash_is_possible(flash) && flash->log_bytes >= 2 * stride(flash);
 }
 
 static int is_valid(const struct eq_record *record)
@@ -31,43 +28,23 @@ static int is_valid(const struct eq_record *record)
            record->state[1] <= EQ_SLOT_TRIAL && record->current <= EQ_SLOTS;
 }
 
-static int is_blank(const uint8_t *bytes, uint32_t count)
-{
-    while (count > 0 && *bytes == 0xff) {
-        bytes++;
-        count--;
-    }
-    return count == 0;
-}
-
-/* Behind the last place of the sector in use that anything was ever written to. */
-static uint32_t first_free(const struct eq_log *log)
-{
-    uint32_t at = log->flash->log_bytes / RECORD_BYTES * RECORD_BYTES;
-    while (at > 0 && is_blank(place(log, log->sector, at - RECORD_BYTES), RECORD_BYTES)) {
-        at -= RECORD_BYTES;
-    }
-    return at;
-}
-
 int eq_log_open(struct eq_log *log, const struct eq_flash *flash, struct eq_record *newest)
 {
     struct eq_record record;
-    *log = (struct eq_log){.flash = flash};
+    *log = (struct eq_log){.flash = flash, .newest = 1, .sector = 1, .at = flash->log_bytes};
     *newest = (struct eq_record){.next = 1, .current = EQ_SLOTS};
     if (!is_possible(flash)) {
         return EQ_INVALID;
     }
     for (uint32_t sector = 0; sector < 2; sector++) {
-        for (uint32_t at = 0; at + RECORD_BYTES <= flash->log_bytes; at += RECORD_BYTES) {
-            memcpy(&record, place(log, sector, at), RECORD_BYTES);
-            if (is_valid(&record) && record.sequence > newest->sequence) {
+        for (uint32_t at = 0; at + stride(flash) <= flash->log_bytes; at += stride(flash)) {
+            if (eq_flash_read(flash, flash->log[sector] + at, &record, RECORD_BYTES) == 0 && is_valid(&record) &&
+                record.sequence > newest->sequence) {
                 *newest = record;
                 log->newest = log->sector = sector;
             }
         }
     }
-    log->at = first_free(log);
     return EQ_OK;
 }
 
@@ -76,7 +53,7 @@ static int make_room(struct eq_log *log)
 {
     const struct eq_flash *flash = log->flash;
     uint32_t other = 1 - log->newest;
-    if (log->at + RECORD_BYTES <= flash->log_bytes) {
+    if (log->at + stride(flash) <= flash->log_bytes) {
         return EQ_OK;
     }
     if (flash->erase(flash->context, flash->log[other], flash->log_bytes) != 0) {
@@ -87,21 +64,31 @@ static int make_room(struct eq_log *log)
     return EQ_OK;
 }
 
+/* What the flash holds decides, not what the driver says of it. */
+static int is_written(const struct eq_log *log, const struct eq_record *record)
+{
+    struct eq_record found;
+    return eq_flash_read(log->flash, log->flash->log[log->sector] + log->at, &found, RECORD_BYTES) == 0 &&
+           memcmp(&found, record, RECORD_BYTES) == 0;
+}
+
 int eq_log_append(struct eq_log *log, struct eq_record *record)
 {
     const struct eq_flash *flash = log->flash;
+    uint8_t units[EQ_UNIT_MOST];
     record->sequence++;
     record->crc = eq_crc32(0, record, CRC_BYTES);
+    memset(units, 0xff, sizeof units);
+    memcpy(units, record, RECORD_BYTES);
     for (int tries = 0; tries < TRIES; tries++) {
-        const uint8_t *to;
+        int written;
         if (make_room(log) != EQ_OK) {
             return EQ_IO;
         }
-        to = place(log, log->sector, log->at);
-        /* What the flash holds decides, not what the driver says of it. */
-        (void)flash->write(flash->context, flash->log[log->sector] + log->at, record, RECORD_BYTES);
-        log->at += RECORD_BYTES;
-        if (memcmp(to, record, RECORD_BYTES) == 0) {
+        (void)flash->write(flash->context, flash->log[log->sector] + log->at, units, stride(flash));
+        written = is_written(log, record);
+        log->at += stride(flash);
+        if (written) {
             log->newest = log->sector;
             return EQ_OK;
         }

@@ -2,7 +2,8 @@
  *
  * Every record holds the whole state, so each change is one write that either happened or did not, and the newest valid
  * record is the truth. Records fill one of two sectors; when it is full the other one, which has only older records, is
- * erased and used. Starting reads and never writes.
+ * erased and used. Starting reads and never writes. What lies behind the newest record may have been cut short and yet read
+ * as erased, so the first record after a start goes to the other sector.
  */
 #ifndef EQ_LOG_H
 #define EQ_LOG_H
@@ -36,14 +37,31 @@ struct eq_slot {
     struct eq_blob manifest;
 };
 
-/* Little-endian, 192 bytes: a multiple of every write unit. */
+/* Why a release is bad, as its record keeps it. Numbers are never redefined. */
+enum eq_why {
+    EQ_WHY_NONE = 0,
+    EQ_WHY_DAMAGED = 1,   /* its bytes are not what was recorded */
+    EQ_WHY_LOAD = 2,      /* it cannot be loaded */
+    EQ_WHY_SELFTEST = 3,  /* its golden vectors do not match */
+    EQ_WHY_RESTARTED = 4, /* the device restarted more often during its trial than it may */
+    EQ_WHY_LATENCY = 5,   /* its inferences take longer than it may */
+    EQ_WHY_REPORTED = 6,  /* an inference was reported as bad */
+    EQ_WHY_ASKED = 7,     /* somebody went back during its trial */
+    EQ_WHY_FLASH = 8,     /* the flash failed during its trial */
+    EQ_WHY_SIGNATURE = 9  /* it is not signed as this device requires */
+};
+
+/* Little-endian, 192 bytes: whole units of up to 64 bytes, and within one of each larger unit. */
 struct eq_record {
     uint32_t sequence;               /* one more than the record before */
     uint32_t next;                   /* number of the next release: it only grows */
     uint32_t security_version;       /* the highest that was confirmed: it only grows */
     uint8_t state[EQ_SLOTS];         /* enum eq_slot_state */
     uint8_t current;                 /* the slot that serves when there is no trial; EQ_SLOTS for none */
-    uint8_t reserved[21];            /* zero */
+    uint8_t why[EQ_SLOTS];           /* enum eq_why of what is bad in a slot */
+    uint8_t zero;
+    uint16_t starts;                 /* restarts that the trial has seen, this one too */
+    uint8_t reserved[16];            /* zero */
     struct eq_slot slot[EQ_SLOTS];
     uint32_t crc;                    /* CRC-32 of the 188 bytes before */
 };

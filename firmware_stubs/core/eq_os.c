@@ -1,9 +1,13 @@
 /* The board and its line: group 0, and of group 64 `describe`, `sensors` and `line`. */
 #include "eq_commands.h"
+#include "eq_sectors.h"
 
 #ifndef EQ_VERSION
 #define EQ_VERSION "0" /* edgeq's, as the build says */
 #endif
+
+/* That one chunk may need: its own sector, the next one, and one of the log. */
+#define ERASES 3u
 
 int eq_os_echo(struct eq_core *core, const struct eq_item *body, struct eq_writer *out)
 {
@@ -42,8 +46,9 @@ int eq_os_params(struct eq_core *core, const struct eq_item *body, struct eq_wri
 int eq_describe(struct eq_core *core, const struct eq_item *body, struct eq_writer *out)
 {
     const struct eq_board *board = core->config->board;
+    uint32_t erase_ms = core->config->flash->erase_ms;
     (void)body;
-    eq_put_map(out, 19);
+    eq_put_map(out, 20u + (erase_ms != 0));
     eq_put_key_uint(out, "protocol", 1);
     eq_put_key_text(out, "kind", "mcu");
     eq_put_key_text(out, "agent", EQ_VERSION);
@@ -54,7 +59,7 @@ int eq_describe(struct eq_core *core, const struct eq_item *body, struct eq_writ
     eq_put_key_uint(out, "cores", 1);
     eq_put_key_uint(out, "ram_bytes", board->ram_bytes);
     eq_put_key_uint(out, "arena_bytes", core->config->arena_bytes);
-    eq_put_key_uint(out, "free_bytes", core->config->flash->slot_bytes);
+    eq_put_key_uint(out, "free_bytes", eq_slot_least(core->config->flash));
     eq_put_key_bool(out, "emulated", board->emulator != NULL);
     eq_put_key_text(out, "emulator", board->emulator ? board->emulator : "");
     eq_put_key_uint(out, "plan_abi", EQ_PLAN_ABI);
@@ -62,6 +67,10 @@ int eq_describe(struct eq_core *core, const struct eq_item *body, struct eq_writ
     eq_put_key_uint(out, "packing", EQ_PACKING_PORTABLE);
     eq_put_key_uint(out, "samples", 1);
     eq_put_key_bool(out, "signed", core->config->trust != NULL);
+    eq_put_key_uint(out, "confirm", 1);
+    if (erase_ms != 0) {
+        eq_put_key_uint(out, "deaf_ms", ERASES * erase_ms);
+    }
     eq_put_text(out, "runtime");
     eq_put_map(out, 2);
     eq_put_key_text(out, "name", EQ_RUNTIME_NAME);

@@ -94,24 +94,32 @@ static uint32_t in_order(const struct eq_core *core, uint32_t i)
 int eq_releases(struct eq_core *core, const struct eq_item *body, struct eq_writer *out)
 {
     const struct eq_slots *slots = &core->slots;
+    uint32_t trial = eq_slots_in_state(slots, EQ_SLOT_TRIAL);
     (void)body;
-    eq_put_map(out, 4);
+    eq_put_map(out, trial < EQ_SLOTS ? 5 : 4);
     eq_put_text(out, "releases");
     eq_put_array(out, (uint32_t)(eq_is_release(core, 0) + eq_is_release(core, 1)));
     for (uint32_t i = 0; i < EQ_SLOTS; i++) {
         uint32_t slot = in_order(core, i);
         if (eq_is_release(core, slot)) {
-            eq_put_map(out, 4);
+            unsigned why = slots->now.state[slot] == EQ_SLOT_BAD ? slots->now.why[slot] : EQ_WHY_NONE;
+            eq_put_map(out, why != EQ_WHY_NONE ? 5 : 4);
             put_number(core, "n", slot, out);
             eq_put_key_bytes(out, "sha", eq_slots_digest(slots, slot), EQ_SHA256_BYTES);
             eq_put_key_text(out, "state", eq_state_name(slots->now.state[slot]));
             eq_put_text(out, "name");
             put_name(core, slot, out);
+            if (why != EQ_WHY_NONE) {
+                eq_put_key_text(out, "why", eq_why_text(why));
+            }
         }
     }
     put_number(core, "current", slots->now.current, out);
     put_number(core, "previous", eq_slots_previous(slots), out);
-    put_number(core, "trial", eq_slots_in_state(slots, EQ_SLOT_TRIAL), out);
+    put_number(core, "trial", trial, out);
+    if (trial < EQ_SLOTS) {
+        eq_put_watch(core, trial, out);
+    }
     return EQ_OK;
 }
 

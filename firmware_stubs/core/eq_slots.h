@@ -16,12 +16,20 @@ struct eq_slots {
     struct eq_log log;
     struct eq_record now;  /* what is so; read it freely */
     uint32_t off;          /* bytes of the incoming blob that are here */
-    uint8_t tail[32];      /* the last of them, which do not fill a write unit yet */
+    uint8_t tail[EQ_UNIT_MOST]; /* the last of them, which do not fill a write unit yet */
     int unclean;           /* the sector that `off` begins may hold something and is to be erased */
+    void (*busy)(const void *); /* called between the pieces of long work, with `busy_context`; NULL for nothing */
+    const void *busy_context;
 };
 
-/* Start: an interrupted trial is bad, a damaged release too; an incoming blob goes on near where it stopped. */
+/* Start: a damaged release is bad; an incoming blob goes on near where it stopped. A trial is as it was: nothing of it may
+ * run before `eq_slots_resume`. */
 int eq_slots_open(struct eq_slots *slots, const struct eq_flash *flash);
+
+/* A trial goes on after a restart, which is counted in flash before anything of it runs. EQ_NOT_FOUND without a trial. It
+ * is bad, and what served before serves, where it has seen more than `starts` restarts (EQ_STATE), where it is damaged
+ * (EQ_DIGEST), or where the flash does not take the count (EQ_IO). */
+int eq_slots_resume(struct eq_slots *slots, uint32_t starts);
 
 /* Slots by what they are; EQ_SLOTS for none. */
 uint32_t eq_slots_in_state(const struct eq_slots *slots, enum eq_slot_state state);
@@ -40,6 +48,9 @@ const uint8_t *eq_slots_part(const struct eq_slots *slots, uint32_t slot, enum e
 /* Whether a slot has the whole blob. */
 int eq_slots_has(const struct eq_slots *slots, uint32_t slot, const uint8_t *sha256);
 
+/* Bytes from the wanted offset on that are taken without an erase. */
+uint32_t eq_slots_room(const struct eq_slots *slots);
+
 /* The offset that is wanted next of a blob that the inbox has not. */
 uint32_t eq_slots_wanted(const struct eq_slots *slots, const uint8_t *sha256);
 
@@ -56,8 +67,9 @@ int eq_slots_receive(struct eq_slots *slots, enum eq_part part, const struct eq_
 /* Hash a slot again: EQ_DIGEST where it is not what was recorded. */
 int eq_slots_check(const struct eq_slots *slots, uint32_t slot);
 
-/* A release whose bytes are damaged no longer counts, as `eq_slots_open` would find; the previous one serves instead. */
-int eq_slots_condemn(struct eq_slots *slots, uint32_t slot);
+/* A release that is found bad, because its bytes are damaged, no longer counts, as `eq_slots_open` would find; the
+ * previous one serves instead. */
+int eq_slots_condemn(struct eq_slots *slots, uint32_t slot, enum eq_why why);
 
 /* The same of one that may not run here, and until the next change in memory only. */
 void eq_slots_disown(struct eq_slots *slots, uint32_t slot);
@@ -71,7 +83,7 @@ int eq_slots_try(struct eq_slots *slots, uint32_t slot);
 /* The trial's end: it serves from now on, and nothing of a lower security version may; or what served before does.
  * EQ_STATE without a trial. */
 int eq_slots_confirm(struct eq_slots *slots, uint32_t security_version);
-int eq_slots_revert(struct eq_slots *slots);
+int eq_slots_revert(struct eq_slots *slots, enum eq_why why);
 
 /* Erase the sector at `at` of a slot that does not serve, and move `at` to the next one: 1 while there is one. With the
  * first sector its release is gone, also where it was the previous one. EQ_STATE for the slot that serves or during a

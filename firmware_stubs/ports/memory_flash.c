@@ -10,7 +10,7 @@
 /* Whether a request is made of whole pieces inside of log and slots. */
 static int is_whole(const struct eq_flash *flash, uint32_t offset, uint32_t bytes, uint32_t piece)
 {
-    uint32_t end = flash->slot[1] + flash->slot_bytes;
+    uint32_t end = flash->slot[1] + flash->sectors[1][0].count * SECTOR;
     return offset % piece == 0 && bytes % piece == 0 && offset <= end && bytes <= end - offset;
 }
 
@@ -55,8 +55,7 @@ void eq_memory_flash(struct eq_flash *flash, uint8_t *base, uint32_t bytes)
         .log = {0, SECTOR},
         .log_bytes = SECTOR,
         .slot = {2 * SECTOR, 2 * SECTOR + slot},
-        .slot_bytes = slot,
-        .sector_bytes = SECTOR,
+        .sectors = {{{slot / SECTOR, SECTOR}}, {{slot / SECTOR, SECTOR}}},
         .write_bytes = UNIT,
         .write = write,
         .erase = erase,

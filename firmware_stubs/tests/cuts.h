@@ -11,7 +11,8 @@ struct cuts {
     uint32_t by[5];     /* promise, story, fault, fill, operation */
 };
 
-/* All stories, all faults, all fill levels of the log, with sizes and pieces by `seed`, up to the first broken promise. */
-void cuts_run(uint32_t seed, struct cuts *cuts);
+/* All stories, all faults, all fill levels of the log on one `enum sim_part`, with sizes and pieces by `seed`, up to the
+ * first broken promise. A fault at every `stride`-th operation, from one that `seed` draws. */
+void cuts_run(uint32_t seed, uint32_t part, uint32_t stride, struct cuts *cuts);
 
 #endif

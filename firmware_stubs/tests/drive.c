@@ -10,6 +10,7 @@
 #include "../core/eq_sha256.h"
 #include "cuts.h"
 #include "signatures.h"
+#include "signatures.h"
 #include "steps.h"
 
 struct answer {
@@ -228,12 +229,12 @@ static int transmit(const uint8_t *data, uint32_t bytes, struct answer *answer)
     return EQ_OK;
 }
 
-/* seed u32 -> struct cuts */
+/* seed u32, part u32, stride u32 -> struct cuts */
 static int power_cuts(const uint8_t *data, uint32_t bytes, struct answer *answer)
 {
     struct cuts cuts = {0};
     (void)bytes;
-    cuts_run(u32(data), &cuts);
+    cuts_run(u32(data), u32(data + 4), u32(data + 8), &cuts);
     say(answer, &cuts, sizeof cuts);
     return EQ_OK;
 }
@@ -255,6 +256,35 @@ static int step(const uint8_t *data, uint32_t bytes, struct answer *answer)
     say_u32(answer, eq_slots_inbox(&steps.slots));
     say(answer, &steps.slots.now, sizeof steps.slots.now);
     return status;
+}
+
+static int sha512(const uint8_t *data, uint32_t bytes, struct answer *answer)
+{
+    uint8_t digest[64];
+    signatures_sha512(data, bytes, digest);
+    say(answer, digest, sizeof digest);
+    return EQ_OK;
+}
+
+static int ed25519(const uint8_t *data, uint32_t bytes, struct answer *answer)
+{
+    (void)answer;
+    return signatures_check(data, bytes);
+}
+
+static int field(const uint8_t *data, uint32_t bytes, struct answer *answer)
+{
+    uint8_t result[32];
+    int status = signatures_field(data, result);
+    (void)bytes;
+    say(answer, result, sizeof result);
+    return status;
+}
+
+static int trust(const uint8_t *data, uint32_t bytes, struct answer *answer)
+{
+    (void)bytes, (void)answer;
+    return signatures_trust(data);
 }
 
 static int sha512(const uint8_t *data, uint32_t bytes, struct answer *answer)

@@ -10,10 +10,12 @@ int steps_do(struct steps *steps, const uint32_t argument[3], const struct eq_bl
     switch (argument[0]) {
     case NEW_FLASH:
         steps->memory = steps->memory ? steps->memory : malloc(SIM_BYTES);
-        sim_init(&steps->sim, steps->memory, argument[1]);
+        sim_init(&steps->sim, steps->memory, (enum sim_part)argument[2], argument[1]);
         return eq_slots_open(slots, &steps->sim.flash);
     case OPEN:
         return eq_slots_open(slots, &steps->sim.flash);
+    case RESUME_IT:
+        return eq_slots_resume(slots, argument[1]);
     case RECEIVE:
         return eq_slots_receive(slots, (enum eq_part)argument[1], blob, argument[2], data, bytes, &steps->wanted);
     case STAGE:
@@ -23,7 +25,7 @@ int steps_do(struct steps *steps, const uint32_t argument[3], const struct eq_bl
     case CONFIRM_IT:
         return eq_slots_confirm(slots, argument[1]);
     case REVERT_IT:
-        return eq_slots_revert(slots);
+        return eq_slots_revert(slots, (enum eq_why)argument[1]);
     case ROLL_BACK:
         return eq_slots_rollback(slots);
     case DAMAGE:

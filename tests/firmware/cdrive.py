@@ -21,6 +21,7 @@ PARTS = (
     "frame_rx",
     "frame_tx",
     "log",
+    "sectors",
     "sha256",
     "slots",
     "sha512",

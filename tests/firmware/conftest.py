@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from cdrive import SANITIZE, Ask, Drive, build
 from mcu import BOARD, Process
 from once import once
+from ownboard import build_library
 
 from edgeq import emulate
 from edgeq.device.device import Device
@@ -23,6 +25,12 @@ def drive(request: pytest.FixtureRequest) -> Iterator[Ask]:
     driver = Drive(folder / "drive")
     yield driver
     driver.close()
+
+
+@pytest.fixture(scope="session")
+def library() -> ctypes.CDLL:
+    """Core and runtime, for `ownboard.Board`."""
+    return ctypes.CDLL(str(once("core-library", build_library) / "core.so"))
 
 
 @pytest.fixture

@@ -11,9 +11,10 @@ from cdrive import Ask
 
 from edgeq.protocol.status import Status
 
-NEW_FLASH, OPEN, RECEIVE, STAGE, TRY, CONFIRM, REVERT, ROLLBACK, DAMAGE, ERASE = range(10)
+NEW_FLASH, OPEN, RECEIVE, STAGE, TRY, CONFIRM, REVERT, ROLLBACK, DAMAGE, ERASE, RESUME = range(11)
 EMPTY, BAD, INCOMING, ARRIVED, STAGED, CONFIRMED, TRIAL = range(7)
 IMAGE, MANIFEST = 0, 1
+DAMAGED, SELFTEST, RESTARTED = 1, 3, 4
 NONE = 2
 SLOT_BYTES, SECTOR_BYTES = 640, 128
 
@@ -31,6 +32,8 @@ class Seen:
     security_version: int
     states: tuple[int, int]
     numbers: tuple[int, int]
+    whys: tuple[int, int]
+    starts: int
 
 
 class Slots:
@@ -44,8 +47,9 @@ class Slots:
         status, answer = self._drive("step", struct.pack("<3I", kind, first, second) + blob + data)
         wanted, serving, previous, inbox, _, number, security_version = struct.unpack_from("<7I", answer)
         numbers = (struct.unpack_from("<I", answer, 52)[0], struct.unpack_from("<I", answer, 128)[0])
-        states = (answer[28], answer[29])
-        return Seen(-status, wanted, serving, previous, inbox, number, security_version, states, numbers)
+        states, whys = (answer[28], answer[29]), (answer[31], answer[32])
+        (starts,) = struct.unpack_from("<H", answer, 34)
+        return Seen(-status, wanted, serving, previous, inbox, number, security_version, states, numbers, whys, starts)
 
     def send(self, part: int, data: bytes, start: int = 0, end: int | None = None, piece: int = 100) -> Seen:
         """Pieces of a blob, from `start` to `end`; what the last one was answered."""
@@ -106,14 +110,67 @@ def test_a_trial_that_ends_badly_leaves_the_former_one(drive: Ask) -> None:
     assert slots.call(ROLLBACK).status == Status.STATE
 
 
-def test_a_trial_that_a_restart_interrupts_is_bad(drive: Ask) -> None:
+def test_a_trial_survives_as_many_restarts_as_it_may(drive: Ask) -> None:
     slots = Slots(drive)
     slots.install(content(1))
     slots.send(IMAGE, content(2))
     slots.call(STAGE, 1)
     slots.call(TRY, 1)
-    seen = slots.call(OPEN)
-    assert (seen.states, seen.serving) == ((CONFIRMED, BAD), 0)
+    for start in (1, 2):
+        assert slots.call(OPEN).states == (CONFIRMED, TRIAL)
+        seen = slots.call(RESUME, 2)
+        assert (seen.status, seen.states, seen.serving, seen.starts) == (0, (CONFIRMED, TRIAL), 1, start)
+    for _ in range(2):
+        slots.call(OPEN)
+        seen = slots.call(RESUME, 2)
+        assert (seen.status, seen.states, seen.serving) == (Status.STATE, (CONFIRMED, BAD), 0)
+        assert seen.whys == (0, RESTARTED)
+    assert slots.call(RESUME, 2).status == Status.NOT_FOUND
+
+
+def test_a_trial_that_may_see_no_restart_is_bad_after_one(drive: Ask) -> None:
+    slots = Slots(drive)
+    slots.install(content(1))
+    slots.send(IMAGE, content(2))
+    slots.call(STAGE, 1)
+    slots.call(TRY, 1)
+    slots.call(OPEN)
+    assert slots.call(RESUME, 0).states == (CONFIRMED, BAD)
+
+
+def test_each_trial_counts_its_own_restarts(drive: Ask) -> None:
+    slots = Slots(drive)
+    slots.install(content(1))
+    for n in (2, 3):
+        slots.send(IMAGE, content(n))
+        slots.call(STAGE, 1)
+        assert slots.call(TRY, 1).starts == 0
+        slots.call(OPEN)
+        assert slots.call(RESUME, 1).starts == 1
+        slots.call(REVERT, SELFTEST)
+
+
+def test_a_damaged_trial_does_not_go_on(drive: Ask) -> None:
+    slots = Slots(drive)
+    slots.install(content(1))
+    slots.send(IMAGE, content(2))
+    slots.call(STAGE, 1)
+    slots.call(TRY, 1)
+    slots.call(DAMAGE, 1)
+    slots.call(OPEN)
+    seen = slots.call(RESUME, 9)
+    assert (seen.status, seen.states, seen.whys) == (Status.DIGEST, (CONFIRMED, BAD), (0, DAMAGED))
+
+
+def test_why_a_release_is_bad_is_kept_until_another_comes(drive: Ask) -> None:
+    slots = Slots(drive)
+    slots.install(content(1))
+    slots.send(IMAGE, content(2))
+    slots.call(STAGE, 1)
+    slots.call(TRY, 1)
+    assert slots.call(REVERT, SELFTEST).whys == (0, SELFTEST)
+    assert slots.call(OPEN).whys == (0, SELFTEST)
+    assert slots.send(IMAGE, content(3)).whys == (0, 0)
 
 
 def test_repeated_late_and_early_pieces_do_no_harm(drive: Ask) -> None:
@@ -287,3 +344,29 @@ def test_nothing_is_erased_during_a_trial(drive: Ask) -> None:
 def test_an_erased_slot_may_be_erased_again(drive: Ask) -> None:
     slots = Slots(drive)
     assert [slots.call(ERASE, slot).states for slot in (0, 1, 0)] == [(EMPTY, EMPTY)] * 3
+
+
+L4, H7, F7, NRF52, RP2040 = range(1, 6)
+
+
+@pytest.mark.parametrize(("part", "fits"), [(L4, 512), (H7, 2048), (F7, 640), (NRF52, 768), (RP2040, 1536)])
+@pytest.mark.parametrize("piece", [61, 256, 4096])
+def test_a_release_takes_any_slot_of_any_part(drive: Ask, part: int, fits: int, piece: int) -> None:
+    slots = Slots(drive)
+    slots.call(NEW_FLASH, 0, part)
+    for n in (1, 2, 3):
+        assert slots.send(IMAGE, content(n, fits), piece=piece).status == 0
+        slot = slots.send(MANIFEST, content(n + 9, 128), piece=piece).inbox
+        assert [slots.call(kind, slot).status for kind in (STAGE, TRY)] == [0, 0]
+        assert slots.call(CONFIRM).serving == slot == (n - 1) % 2
+        assert slots.call(OPEN).serving == slot
+
+
+def test_what_fits_does_not_depend_on_which_slot_is_free(drive: Ask) -> None:
+    slots = Slots(drive)
+    slots.call(NEW_FLASH, 0, F7)
+    for n in (1, 2):  # the first slot has sectors of 128, 512 and 1024 bytes, the second two of 1024
+        assert slots.send(IMAGE, content(n, 1665), end=61).status == Status.NO_SPACE
+        assert slots.send(IMAGE, content(n, 1025)).status == 0
+        assert slots.send(MANIFEST, bytes(641)).status == Status.NO_SPACE
+        slots.install(content(n, 1024))

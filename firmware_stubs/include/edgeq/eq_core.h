@@ -5,7 +5,7 @@
  *     eq_core_init(&core, &config);
  *     for (;;) {
  *         if (!eq_core_poll(&core)) {
- *             sleep until a byte arrives;
+ *             sleep until a byte arrives, for a second at most;
  *         }
  *     }
  */
@@ -30,6 +30,8 @@ struct eq_board {
     uint32_t ram_bytes;   /* of the board */
 };
 
+enum eq_watchdog { EQ_WATCHDOG_FEED = 0, EQ_WATCHDOG_START = 1 };
+
 struct eq_config {
     void *context; /* handed to every function below */
 
@@ -51,8 +53,9 @@ struct eq_config {
     /* Change the line's rate when all that was written has left; 0 for the rate that it started with. 0, or
      * EQ_UNSUPPORTED. NULL where rates mean nothing. */
     int (*set_baud)(void *context, uint32_t baud);
-    /* Called between the steps of an inference and the pieces of other long work, for a watchdog. May be NULL. */
-    void (*idle)(void *context);
+    /* Start the watchdog, and feed it: between messages, the steps of an inference and the pieces of other long work. It
+     * restarts the board where it is not fed for longer than the longest op or the longest erase takes. May be NULL. */
+    void (*watchdog)(void *context, enum eq_watchdog what);
 
     const struct eq_flash *flash; /* two slots and the record log */
     const struct eq_board *board;

@@ -86,9 +86,9 @@ static const struct eq_flash flash = {
     .log = {0x20000, 0x20800},
     .log_bytes = 0x800,
     .slot = {0x21000, 0x50800},
-    .slot_bytes = 0x2f800,
-    .sector_bytes = 0x800,
+    .sectors = {{{95, 0x800}}, {{95, 0x800}}},
     .write_bytes = 8,
+    .erase_ms = 0, /* BOARD: how long an erase stalls the core, where receiving stops with it */
     .write = flash_write,
     .erase = flash_erase,
 };
