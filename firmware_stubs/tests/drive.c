@@ -10,7 +10,6 @@
 #include "../core/eq_sha256.h"
 #include "cuts.h"
 #include "signatures.h"
-#include "signatures.h"
 #include "steps.h"
 
 struct answer {
@@ -256,35 +255,6 @@ static int step(const uint8_t *data, uint32_t bytes, struct answer *answer)
     say_u32(answer, eq_slots_inbox(&steps.slots));
     say(answer, &steps.slots.now, sizeof steps.slots.now);
     return status;
-}
-
-static int sha512(const uint8_t *data, uint32_t bytes, struct answer *answer)
-{
-    uint8_t digest[64];
-    signatures_sha512(data, bytes, digest);
-    say(answer, digest, sizeof digest);
-    return EQ_OK;
-}
-
-static int ed25519(const uint8_t *data, uint32_t bytes, struct answer *answer)
-{
-    (void)answer;
-    return signatures_check(data, bytes);
-}
-
-static int field(const uint8_t *data, uint32_t bytes, struct answer *answer)
-{
-    uint8_t result[32];
-    int status = signatures_field(data, result);
-    (void)bytes;
-    say(answer, result, sizeof result);
-    return status;
-}
-
-static int trust(const uint8_t *data, uint32_t bytes, struct answer *answer)
-{
-    (void)bytes, (void)answer;
-    return signatures_trust(data);
 }
 
 static int sha512(const uint8_t *data, uint32_t bytes, struct answer *answer)
