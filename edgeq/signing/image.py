@@ -2,8 +2,8 @@
 
 A signature covers the first 96 bytes of an image, its *record*, which binds the digest of the rest, the security
 version, the board, the plan ABI and the confirm policy (firmware_stubs/DESIGN.md sections 2 and 8). It is a DSSE
-signature like those of manifests, of the type `IMAGE_TYPE`. In a bundle the signatures lie in an envelope beside the members,
-`image.signature.json`; `image.eqi` itself stays as it was built. They are put into the image when it is sent.
+signature like those of manifests, of the type `IMAGE_TYPE`. In a bundle the signatures lie in an envelope beside the
+members, `image.signature.json`; `image.eqi` itself stays as it was built. They are put into the image when it is sent.
 """
 
 from __future__ import annotations
@@ -12,14 +12,11 @@ import struct
 
 from edgeq.agent import dsse
 from edgeq.agent.dsse import Envelope
-from edgeq.agent.ed25519 import verify
-from edgeq.agent.trust_document import key_id
-from edgeq.bundle import Bundle
+from edgeq.bundle import IMAGE_SIGNATURE, Bundle
 from edgeq.errors import ArtifactError, UsageError
 from edgeq.micro.image import ENVELOPE, read_image
 
 IMAGE = "image.eqi"
-SIGNATURE = "image.signature.json"
 IMAGE_TYPE = "application/vnd.edgeq.image"
 RECORD_BYTES = 96
 MOST_SIGNATURES = 2
@@ -71,31 +68,17 @@ def insert(image: bytes, envelope: Envelope) -> bytes:
     return _with(image, tuple((key[:KEY_ID_DIGITS], signature) for key, signature in envelope.signatures))
 
 
-def add(image: bytes, envelope: Envelope | None, public: bytes, signature: bytes) -> Envelope:
-    """An envelope with one more signature of this image, by the holder of `public`. It is verified first."""
-    if not verify(public, message(image), signature):
-        raise UsageError(
-            "The signature is not one of this image by this key.",
-            f"Sign the bytes that 'edgeq digest --image' writes; the key is {key_id(public)[:12]}.",
-        )
-    if envelope is not None:
-        insert(image, envelope)
-    before = envelope.signatures if envelope else ()
-    others = [one for one in before if one[0][:KEY_ID_DIGITS] != key_id(public)[:KEY_ID_DIGITS]]
-    made = Envelope(IMAGE_TYPE, record_bytes(image), (*others, (key_id(public), signature)))
-    insert(image, made)
-    return made
-
-
 def read_envelope(bundle: Bundle) -> Envelope | None:
     """The signatures of a bundle's image; None where nobody has signed it."""
-    path = bundle.path(SIGNATURE)
+    path = bundle.path(IMAGE_SIGNATURE)
     if not path.exists():
         return None
     try:
         return dsse.decode(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise ArtifactError(f"'{SIGNATURE}' of the bundle '{bundle.folder}' is damaged: {error}.", _HINT) from error
+        raise ArtifactError(
+            f"'{IMAGE_SIGNATURE}' of the bundle '{bundle.folder}' is damaged: {error}.", _HINT
+        ) from error
 
 
 def read_bundle_image(bundle: Bundle) -> bytes:
@@ -119,7 +102,7 @@ def _with(image: bytes, listed: tuple[tuple[str, bytes], ...]) -> bytes:
     if len(listed) > MOST_SIGNATURES:
         raise UsageError(
             f"An image has room for {MOST_SIGNATURES} signatures; these are {len(listed)}.",
-            f"Remove '{SIGNATURE}' and sign with the keys that the device asks for.",
+            f"Remove '{IMAGE_SIGNATURE}' and sign with the keys that the device asks for.",
         )
     return image[:RECORD_BYTES] + _place(listed) + image[ENVELOPE.size :]
 
