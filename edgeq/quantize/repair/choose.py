@@ -48,7 +48,7 @@ _RANGES_FEW = ("extrapolated", "robust")
 _FEW = 50
 """Samples below which these are offered one after the other, and nothing else: so few do not show what a narrower range
 would cut off, and a wider one that measures better now will do so the more on samples to come."""
-_FEW_GAIN_DB = -0.5
+_FEW_GAIN_DB = -1.0
 """What `extrapolated` ranges and rounded weights must gain there: so few samples cannot judge less than this, and both
 helped on every draw of ten samples that was measured, also where two held back seemed to say no."""
 _AGAIN = ("robust", "extrapolated", "mse")
