@@ -71,6 +71,19 @@ def test_an_upload_that_never_gets_on_ends() -> None:
         client(PARAMS, {"off": 9999}).upload(bytes(50), 0, contract.BLOB_PUT, {}, lambda _: None)
 
 
+def test_a_blob_that_is_there_but_was_never_found_right_is_ended_by_an_empty_chunk() -> None:
+    asked: list[dict[str, object]] = []
+
+    def peer(data: bytes) -> bytes:
+        request = smp.decode(data)
+        asked.append(request.body)
+        return request.answer(PARAMS if request.group == smp.GROUP_OS else {"off": 10}).encode()
+
+    found = Client(MemoryLink(peer)).upload(bytes(10), 10, contract.BLOB_PUT, {"sha": b"x"}, lambda _: None)
+    assert found == {"off": 10}
+    assert asked[-1] == {"sha": b"x", "off": 10, "len": 10, "data": b""}
+
+
 def test_silence_on_a_reliable_link_is_the_end() -> None:
     client = Client(MemoryLink(lambda data: smp.decode(data).answer(PARAMS).encode() if len(data) < 20 else b""))
     with pytest.raises(LinkTimeout):
