@@ -117,7 +117,7 @@ class Client:
         self._wake()
         view = memoryview(data)
         if 0 < len(view) <= offset:
-            # All of it is there, and a crash came before it was found to be right: nothing more is to be sent, but said.
+            # All bytes are there, and a crash came before they were found right: none is sent, but that is said.
             body = self.request(command, {**extra, "off": len(view), "len": len(view), "data": b""}, timeout_s)
             offset = int(body.get("off") or 0)
             if offset == len(view):
