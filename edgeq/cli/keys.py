@@ -103,20 +103,25 @@ def sign(
             found = read(subject)
             if found is not None:
                 attach(found, signer.public, signer.sign(found.message))
-    _tell_signed(read_signable(subject))
+    signed, image = read_signable(subject), read_image_signable(subject)
+    _tell_signed(signed, *([image] if image else []))
 
 
-def _tell_signed(signed: Signable) -> None:
+def _tell_signed(*signed: Signable) -> None:
+    """The document is about the first of them."""
     from edgeq.agent import dsse
 
-    ids = [key for key, _ in signed.signatures]
-    document: dict[str, Any] = {"file": str(signed.signature_path), "type": signed.payload_type, "signatures": ids}
-    lines = [f"{signed.signature_path} holds {len(ids)} signature{'s' if len(ids) > 1 else ''}."]
-    if signed.payload_type == dsse.TRUST_TYPE:
+    files = [{"file": str(each.signature_path), "signatures": [key for key, _ in each.signatures]} for each in signed]
+    document: dict[str, Any] = {**files[0], "type": signed[0].payload_type, "files": files}
+    lines = [
+        f"{each.signature_path} holds {len(each.signatures)} signature{'s' if len(each.signatures) > 1 else ''}."
+        for each in signed
+    ]
+    if signed[0].payload_type == dsse.TRUST_TYPE:
         from edgeq.signing.trusting import needs
 
-        lines += _needed(signed.path)
-        document["complete"] = all(need.met for need in needs(signed.path))
+        lines += _needed(signed[0].path)
+        document["complete"] = all(need.met for need in needs(signed[0].path))
     console.result(document, "\n".join(lines))
 
 

@@ -126,19 +126,20 @@ def attach(subject: Signable, key: PublicKey, signature: bytes) -> Signable:
 
 def write(path: Path, data: bytes, beside: Path) -> None:
     """Replace a file whole or not at all; `beside` is where it is prepared, on the same file system."""
+    part: Path | None = None
     try:
         with tempfile.NamedTemporaryFile(dir=beside, prefix=".edgeq-", delete=False) as file:
-            try:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-                Path(file.name).chmod(0o644)
-                Path(file.name).replace(path)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+            part = Path(file.name)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.chmod(0o644)
+        part.replace(path)
     except OSError as error:
         raise UsageError(f"'{path}' cannot be written: {error.strerror}.", "Check the folder and its space.") from error
+    finally:
+        if part is not None:
+            part.unlink(missing_ok=True)
 
 
 def read_signature(path: Path) -> bytes:

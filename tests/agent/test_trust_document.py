@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from signers import Signer, envelope, trust
 
 from edgeq.agent import dsse, trust_document
@@ -185,3 +187,60 @@ def test_the_largest_document_and_its_signatures_fit_into_one_message() -> None:
     data = full.encode()
     full = trust_document.decode(data)
     assert len(data) + len(envelope(data, *keys, kind=dsse.TRUST_TYPE, whole=False).encode()) < 0xFFFF - 256
+
+
+CROWD = [Signer(f"member {number}") for number in range(6)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1, 4),
+    st.integers(0, 2),
+    st.tuples(st.integers(1, 4), st.integers(1, 2)),
+    st.lists(st.sampled_from(range(7)), max_size=8),
+    st.booleans(),
+)
+def test_the_verdict_is_that_of_counting(
+    builders: int, approvers: int, thresholds: tuple[int, int], signing: list[int], revoked: bool
+) -> None:
+    """Against the rule in one line: in every role at least its threshold of different keys."""
+    roles = CROWD[:builders], CROWD[4 : 4 + approvers]
+    document = trust(*roles, thresholds=thresholds, revoked=[EVE] if revoked else [])
+    who = [[*CROWD, EVE][index] for index in signing]
+    enough = [
+        len({each.id for each in who if each in role}) >= need for role, need in zip(roles, thresholds, strict=True)
+    ]
+    wanted = enough[0] and (enough[1] or not approvers)
+    try:
+        found = signers(document, *who)
+    except ValueError:
+        assert not wanted
+    else:
+        assert wanted
+        assert found == sorted({each.id for each in who if each in (*roles[0], *roles[1])})
+
+
+ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from([ALICE.id, "builder", "public"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_no_document_makes_it_fail_otherwise(data: st.DataObject) -> None:
+    """Some part of a good document is replaced by anything."""
+    document = json.loads(TWO_OF_THREE.encode())
+    place: Any = document
+    while isinstance(place, (dict, list)) and place:
+        key = data.draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
+        if not isinstance(place[key], (dict, list)) or data.draw(st.booleans()):
+            place[key] = data.draw(ANY)
+            break
+        place = place[key]
+    written = (json.dumps(document, sort_keys=True, indent=1) + "\n").encode()
+    try:
+        assert trust_document.decode(written).encode() == written
+    except ValueError as error:
+        assert str(error)

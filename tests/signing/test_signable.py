@@ -11,15 +11,17 @@ from pathlib import Path
 
 import pytest
 from bundles import make_bundle
+from mcu import make_mcu_bundle
 from signers import Signer, trust
 
 from edgeq.agent import dsse
 from edgeq.bundle import MANIFEST, SIGNATURE, read_bundle
 from edgeq.errors import ArtifactError, UsageError
+from edgeq.signing import image
 from edgeq.signing.keys import PublicKey
 from edgeq.signing.signable import attach, read_image_signable, read_signable, read_signature, wire_envelope
 
-ALICE, BOB = Signer("alice"), Signer("bob")
+ALICE, BOB, CAROL = Signer("alice"), Signer("bob"), Signer("carol")
 
 
 def public(signer: Signer) -> PublicKey:
@@ -176,6 +178,28 @@ def test_more_signatures_than_any_device_takes_are_not_made(folder: Path) -> Non
 
 def test_a_bundle_for_linux_has_no_image_to_sign(folder: Path) -> None:
     assert read_image_signable(folder) is None
+
+
+def test_the_image_of_a_microcontroller_has_signatures_of_its_own(tmp_path: Path) -> None:
+    """The image lies there as it was built, and goes to the device with its signatures in their place."""
+    bundle = make_mcu_bundle(tmp_path / "mcu", target="host", arch="any")
+    before = bundle.path(image.IMAGE).read_bytes()
+    for signer in (ALICE, BOB):
+        subject = read_image_signable(bundle.folder)
+        assert subject is not None
+        assert subject.payload_type != dsse.MANIFEST_TYPE
+        assert subject.message == image.message(before)
+        attach(subject, public(signer), signer.sign(subject.message))
+    with pytest.raises(UsageError, match="2 signatures; no device takes more"):
+        attach(read_image_signable(bundle.folder), public(CAROL), CAROL.sign(subject.message))  # type: ignore[arg-type]
+    again = read_bundle(bundle.folder)
+    assert again.digest == bundle.digest
+    assert bundle.path(image.IMAGE).read_bytes() == before
+    sent = image.sent_image(again)
+    assert sent is not None
+    assert [key for key, _ in image.signatures(sent)] == [each.id[:16] for each in (ALICE, BOB)]
+    sign(bundle.folder, ALICE)
+    assert len(read_signable(bundle.folder).signatures) == 1, "the manifest is signed apart"
 
 
 def test_no_private_key_gets_into_a_bundle(folder: Path) -> None:
