@@ -1,6 +1,7 @@
 """What a command shows: results on stdout, progress on stderr, errors as one sentence and a hint.
 
-With `--json` stdout holds exactly one JSON document. `-q` silences progress, `-v` adds the traceback to an error.
+With `--json` stdout holds exactly one JSON document; with `--events` one JSON object a line, the last of which is
+`{"result": ...}` or `{"error": ...}`. `-q` silences progress, `-v` adds the traceback to an error.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +18,8 @@ from edgeq.errors import EdgeqError
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as shells have it."""
+GO_ON = "Run the command again: it goes on where it can."
+_LINES = threading.Lock()
 
 
 @dataclass
@@ -23,6 +27,7 @@ class Console:
     """How this command talks; set from its options."""
 
     as_json: bool = False
+    as_lines: bool = False
     quiet: bool = False
     verbose: bool = False
 
@@ -33,7 +38,15 @@ class Console:
 
     def result(self, document: Any, text: str) -> None:
         """The command's result: `document` with --json, else `text`."""
-        print(json.dumps(document, indent=1, default=str) if self.as_json else _sayable(text), flush=True)
+        if self.as_lines:
+            self.line({"result": document})
+        else:
+            print(json.dumps(document, indent=1, default=str) if self.as_json else _sayable(text), flush=True)
+
+    def line(self, document: Any) -> None:
+        """One JSON object as one line, from whatever thread."""
+        with _LINES:
+            print(json.dumps(document, default=str), flush=True)
 
     def table(self, document: Any, head: Sequence[str], rows: Sequence[Sequence[Any]], empty: str) -> None:
         """A result that is a table; `empty` is said where it has no rows."""
@@ -45,25 +58,28 @@ class Console:
             import traceback
 
             traceback.print_exception(error, file=sys.stderr)
-        if self.as_json:
-            body = {"message": error.message, "hint": error.hint, "exit_code": error.exit_code, **error.facts}
-            findings = [vars(finding) for finding in getattr(error, "findings", ())]
-            print(
-                json.dumps({"error": {**body, **({"findings": findings} if findings else {})}}, indent=1, default=str)
-            )
+        body = {"message": error.message, "hint": error.hint, "exit_code": error.exit_code, **error.facts}
+        findings = [vars(finding) for finding in getattr(error, "findings", ())]
+        self._wrong({**body, **({"findings": findings} if findings else {})})
         red, off = ("\x1b[31m", "\x1b[0m") if colour() else ("", "")
         print(f"{red}error:{off} {error.message}", file=sys.stderr)
         if error.hint:
             print(f"hint: {error.hint}", file=sys.stderr)
         return error.exit_code
 
-    def interrupted(self, hint: str = "Run the command again: it goes on where it can.") -> int:
+    def interrupted(self, hint: str = GO_ON) -> int:
         """Say that Ctrl-C was heard; the answer is the exit code."""
         message = "Interrupted."
-        if self.as_json:
-            print(json.dumps({"error": {"message": message, "hint": hint, "exit_code": INTERRUPTED}}, indent=1))
+        self._wrong({"message": message, "hint": hint, "exit_code": INTERRUPTED})
         print(f"\n{message} {hint}", file=sys.stderr)
         return INTERRUPTED
+
+    def _wrong(self, body: dict[str, Any]) -> None:
+        """The error on stdout, for programs."""
+        if self.as_lines:
+            self.line({"error": body})
+        elif self.as_json:
+            print(json.dumps({"error": body}, indent=1, default=str))
 
 
 def _sayable(text: str) -> str:

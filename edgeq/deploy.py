@@ -2,38 +2,51 @@
 
 from __future__ import annotations
 
+import getpass
+import os
+import socket
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from edgeq import steps as step_names
+from edgeq import trial
+from edgeq.aftermath import tell_serving
 from edgeq.bundle import Bundle
-from edgeq.device.device import Device, Progress, silent
-from edgeq.errors import ArtifactError, DeviceError, ProtocolError, UsageError
-from edgeq.interface import differences
+from edgeq.device.device import Device, Progress, Release, Watched, silent
+from edgeq.errors import DeviceError, EdgeqError, LinkError, ProtocolError
+from edgeq.plan import (
+    Cargo,
+    Fit,
+    Piece,
+    describe_policy,
+    interface_changes,
+    load,
+    preflight,
+    require_interface,
+    require_space,
+)
 from edgeq.protocol.status import Status
-from edgeq.resolve import SYSTEM, judge, of_facts, place_of
-from edgeq.runtimes import Wheel, fetch
+from edgeq.steps import Steps, Tell, unheard
 from edgeq.units import format_bytes
 
-SPACE_MARGIN = 2
-"""Free space a deploy asks for, as a multiple of what it sends: the blobs, and what they unpack to. A device that is
-sent some members only, a microcontroller, unpacks nothing."""
-SECTOR_BYTES = 4096
-"""In a slot the manifest begins at a sector of its own."""
+RETRY_S = 1.0
+_ALONE = (step_names.ACTIVATE, step_names.GATES, step_names.WATCH, step_names.CONFIRM)
+"""From here on the device needs nobody."""
 
 
 @dataclass(frozen=True)
 class Deployed:
-    """What serves after a deploy. `changed` is false where it served already; `golden` is the device's self-test."""
+    """What serves after a deploy. `changed` is false where it served already; `golden` is the device's self-test;
+    `state` is "trial" where the device has not decided yet."""
 
     n: int
     digest: str
     previous: int | None
     changed: bool
     sent_bytes: int
-    golden: dict[str, Any]
+    golden: dict[str, Any] = field(default_factory=dict)
+    state: str = trial.CONFIRMED
 
 
 def deploy(
@@ -43,149 +56,207 @@ def deploy(
     *,
     allow_interface_change: bool = False,
     runtime: str = "",
+    wait_s: float = 0.0,
+    watch: bool = True,
+    events: Tell = unheard,
 ) -> Deployed:
-    """Preflight, send what is missing, stage, self-test, activate; at any failure the previous release still serves.
+    """Preflight, hold the device, send what is missing, verify, self-test, activate, and watch until the device has
+    confirmed; at any failure the previous release still serves, and the error says which step failed and what serves.
 
     `DeviceError` with status INTERFACE where applications would meet another interface than that of the release that
-    serves, unless that is allowed. `runtime` is `system:/path` where the device's own shall be used, in a folder of
-    Python packages there, or `system` for that of its Python; what the manifest says where it is empty.
+    serves, unless that is allowed; with status BUSY where somebody else still changes the device after `wait_s`.
+    `GateFailed` where the device went back; `edgeq.trial.LeftToDevice` after Ctrl-C. `runtime` as
+    `edgeq.plan.preflight` has it. Without `watch` the answer is given as soon as the release serves on trial.
     """
-    serving = next((release for release in device.releases() if release.serving), None)
-    same = serving is not None and serving.digest == bundle.digest
-    if serving and same and not runtime and _is_sound(device, progress):
-        return Deployed(serving.n, bundle.digest, None, False, device.client.sent_bytes, {})
-    system = _system(bundle, runtime)
-    wheels = preflight(bundle, device, system)
-    if serving:
-        _check_interface(bundle, device, progress, allow_interface_change)
-    push(bundle, wheels, device, progress)
-    digests = [wheel.sha256 for wheel in wheels]
-    n = device.stage(bundle.digest, digests, lambda note: progress(f"staging: {note}"), system)
-    device.selftest(n, lambda note: progress(f"self-test: {note}"))
-    if serving and same and n == serving.n:
-        return Deployed(n, bundle.digest, None, False, device.client.sent_bytes, {})
-    golden = device.activate(n, lambda note: progress(f"activating: {note}"))
-    return Deployed(n, bundle.digest, serving.n if serving else None, True, device.client.sent_bytes, golden)
-
-
-def _is_sound(device: Device, progress: Progress) -> bool:
-    """Whether what serves is still what was installed; if not, it is deployed anew."""
+    run = _Deploy(bundle, device, Steps(progress, events))
     try:
-        device.selftest(progress=lambda note: progress(f"already there: {note}"))
-    except DeviceError as error:
-        if error.status != Status.DIGEST:
+        return run.run(allow_interface_change, runtime, wait_s, watch)
+    except EdgeqError as error:
+        run.explain(error)
+        raise
+    except KeyboardInterrupt:
+        if run.steps.current in _ALONE:
+            raise trial.LeftToDevice(device.address) from None
+        raise
+
+
+class _Deploy:
+    """One bundle on its way to one device; `before` is what served when it began."""
+
+    def __init__(self, bundle: Bundle, device: Device, steps: Steps) -> None:
+        self.bundle, self.device, self.steps = bundle, device, steps
+        self.before: Release | None = None
+        self.held = False
+
+    def run(self, allowed: bool, runtime: str, wait_s: float, watched: bool) -> Deployed:
+        device, steps = self.device, self.steps
+        with steps.step(step_names.PREFLIGHT):
+            fit = preflight(self.bundle, device, runtime)
+        with steps.step(step_names.HOLD):
+            self._hold(wait_s)
+        self.before = serving = device.installed().serving
+        same = serving is not None and serving.digest == self.bundle.digest
+        if serving and same and not runtime and self._is_sound():
+            return self._already(serving, fit, watched)
+        if serving:
+            with steps.step(step_names.INTERFACE):
+                self._check_interface(allowed)
+        with steps.step(step_names.STAGE):
+            push(load(self.bundle, fit.wheels, device, steps.note), device, steps)
+        with steps.step(step_names.VERIFY):
+            digests = [wheel.sha256 for wheel in fit.wheels]
+            n = device.stage(self.bundle.digest, digests, steps.note, fit.system, fit.envelope)
+        with steps.step(step_names.SELFTEST):
+            golden = device.selftest(n, steps.note)
+        if serving and same and n == serving.n:
+            return self._already(serving, fit, watched)
+        state, found = self._activate(n, fit, watched)
+        previous = serving.n if serving else None
+        return Deployed(n, self.bundle.digest, previous, True, device.client.sent_bytes, {**golden, **found}, state)
+
+    def _hold(self, wait_s: float) -> None:
+        try:
+            self.held = self.device.hold(_who(self.bundle.name), wait_s, self.steps.note)
+        except DeviceError as error:
+            if error.status == Status.BUSY:
+                error.hint = "Wait for it, or run the command with --wait SECONDS."
             raise
-        progress(error.message)
-        return False
-    return True
+        if not self.held:
+            self.steps.passed("")
+
+    def _is_sound(self) -> bool:
+        """Whether what serves is still what was installed; if not, it is deployed anew."""
+        with self.steps.step(step_names.SELFTEST):
+            try:
+                self.device.selftest(progress=lambda note: self.steps.note(f"already there: {note}"))
+            except DeviceError as error:
+                if error.status != Status.DIGEST:
+                    raise
+                self.steps.note(error.message)
+                return False
+        return True
+
+    def _already(self, serving: Release, fit: Fit, watched: bool) -> Deployed:
+        state = serving.state
+        if state == trial.TRIAL and watched:
+            state = self._watch(serving.n, fit)
+        sent = self.device.client.sent_bytes
+        return Deployed(serving.n, serving.digest, None, False, sent, state=state)
+
+    def _check_interface(self, allowed: bool) -> None:
+        changes = interface_changes(self.bundle, self.device, self.steps.note)
+        require_interface(self.device.address, changes or (), allowed)
+        for change in changes or ():
+            self.steps.note(change)
+
+    def _activate(self, n: int, fit: Fit, watched: bool) -> tuple[str, dict[str, Any]]:
+        """The state that release `n` ends in, and what the device told of it."""
+        found: dict[str, Any] = {}
+        with self.steps.step(step_names.ACTIVATE):
+            try:
+                found = self.device.activate(n, self.steps.note)
+            except (LinkError, ProtocolError) as error:
+                found = self._found_out(n, fit, error)
+            except DeviceError as error:
+                if error.status == Status.GATE:
+                    self.steps.current = step_names.GATES
+                raise
+            state = str(found.pop("state", trial.CONFIRMED))
+            found.pop("n", None)
+        if "latency_ms" in found:
+            with self.steps.step(step_names.GATES):
+                self.steps.note(
+                    f"the median inference took {found['latency_ms']:.3g} ms", latency_ms=found["latency_ms"]
+                )
+        if state == trial.TRIAL:
+            if not watched:
+                return state, found
+            state = self._watch(n, fit)
+        if state == trial.CONFIRMED:
+            with self.steps.step(step_names.CONFIRM):
+                self.steps.note(f"release {n} is confirmed", n=n)
+        return state, found
+
+    def _found_out(self, n: int, fit: Fit, broke: EdgeqError) -> dict[str, Any]:
+        """What became of an activation whose link broke: the device goes on with it, or never heard of it."""
+        patience = fit.policy.window_s + trial.RECONNECT_S
+        deadline = time.monotonic() + patience
+        while True:
+            release = trial.look(self.device, patience, self.steps.note).find(n)
+            if release is None or time.monotonic() > deadline:
+                raise broke
+            if release.state == trial.BAD:
+                raise DeviceError(
+                    f"{self.device.address} went back from {release}: {release.why or 'its trial failed'}.",
+                    "'edgeq releases' shows what serves now.",
+                    Status.SELFTEST,
+                )
+            if release.state != trial.STAGED:
+                return {"state": release.state}
+            try:
+                return self.device.activate(n, self.steps.note)
+            except (LinkError, ProtocolError):
+                continue
+            except DeviceError as error:
+                if error.status != Status.BUSY:  # It is at it still.
+                    raise
+                time.sleep(RETRY_S)
+
+    def _watch(self, n: int, fit: Fit) -> str:
+        def note(text: str, watched: Watched | None) -> None:
+            self.steps.note(text, **({"watch": asdict(watched)} if watched else {}))
+
+        with self.steps.step(step_names.WATCH):
+            self.steps.note(describe_policy(fit.policy))
+            if self.held:  # A trial can be ended by others; a deploy of theirs is refused meanwhile.
+                self.device.release()
+            return trial.watch(self.device, n, fit.policy, note)
+
+    def explain(self, error: EdgeqError) -> None:
+        """Add to an error at which step it ended, and what serves now."""
+        step, because = self.steps.current, error.message
+        error.facts = {"step": step}
+        tell_serving(error, self.device, self.before, f"the deploy ended at its {step} step; ")
+        told = {"message": error.message, "hint": error.hint, "exit_code": error.exit_code}
+        self.steps.failed(because, error={**told, **error.facts})
 
 
-def _check_interface(bundle: Bundle, device: Device, progress: Progress, allowed: bool) -> None:
-    """Compare with what serves: applications there rely on it."""
-    try:
-        before = device.interface()
-    except (ArtifactError, ProtocolError) as error:
-        progress(f"the interface of what serves cannot be compared: {error.message}")
-        return
-    changes = differences(before, bundle.interface())
-    if changes and not allowed:
-        raise DeviceError(
-            f"The interface differs from that of the release that serves on {device.address}: {_first(changes)}.",
-            "Change the applications there first, then deploy with --allow-interface-change.",
-            Status.INTERFACE,
-        )
-    for change in changes:
-        progress(f"interface: {change}")
-
-
-def _first(changes: list[str], most: int = 3) -> str:
-    more = f"; and {len(changes) - most} more changes" if len(changes) > most else ""
-    return "; ".join(changes[:most]) + more
-
-
-def _system(bundle: Bundle, runtime: str) -> str | None:
-    """The folder that the runtime lies in on the device; None where wheels or what the manifest names are meant."""
-    if runtime and place_of(runtime) is None:
-        raise UsageError(
-            f"The runtime '{runtime}' of a device is not one that edgeq knows.",
-            "Write runtime = 'system:/path' (a folder of Python packages on the device), or leave it out.",
-        )
-    if runtime:
-        return place_of(runtime)
-    said = bundle.manifest["runtime"]
-    return str(said.get("path", "")) if said["name"] == SYSTEM else None
-
-
-def preflight(bundle: Bundle, device: Device, system: str | None = None) -> list[Wheel]:
-    """Refuse early what cannot work; the answer is the runtime wheels that this device needs (none if it has them).
-
-    With `system` the device itself looks for the runtime, before anything switches.
-    """
-    facts, runtime = device.describe(), bundle.manifest["runtime"]
-    situation = of_facts(facts)
-    if situation.arch != bundle.manifest["arch"]:
-        differs = situation.kernel_arch and situation.kernel_arch != situation.arch
-        kernel = f" (its kernel says {situation.kernel_arch})" if differs else ""
-        raise DeviceError(
-            f"The bundle '{bundle.name}' is for {bundle.manifest['arch']}; "
-            f"{device.address} is {situation.arch}{kernel}.",
-            "Build for this device: 'edgeq targets' lists the profiles.",
-            Status.MISMATCH,
-        )
-    if system is not None:
-        return []
-    verdict = judge(runtime["name"], runtime["version"], situation, runtime["wheels"])
-    if not verdict.works:
-        raise DeviceError(
-            f"{verdict.runtime} cannot run on {device.address}: {verdict.reason}.", verdict.hint, Status.MISMATCH
-        )
-    return list(verdict.wheels)
-
-
-def push(bundle: Bundle, wheels: list[Wheel], device: Device, progress: Progress) -> None:
+def push(cargo: Cargo, device: Device, steps: Steps) -> None:
     """Send the blobs that the device lacks, each resumed where an earlier try ended."""
-    sizes = dict(bundle.device_files.values()) | {wheel.sha256: wheel.size for wheel in wheels}
-    sources: dict[str, Callable[[], Path]] = {
-        **{digest: _file(bundle.folder / name) for name, (digest, _) in bundle.device_files.items()},
-        bundle.digest: _file(bundle.folder / "manifest.json"),
-        **{wheel.sha256: _wheel(wheel, progress) for wheel in wheels},
-    }
-    missing = device.missing(list(sources))
-    slots = "device_files" in bundle.manifest
-    margin = 1 if slots else SPACE_MARGIN
-    need = (SECTOR_BYTES if slots and missing else 0) + margin * sum(
-        sizes.get(digest, 0) - offset for digest, offset in missing.items()
-    )
-    free = int(device.describe().get("free_bytes", 0))
-    if need > free:
-        raise DeviceError(
-            f"The deploy needs {format_bytes(need)} on {device.address}; {format_bytes(free)} are free.",
-            "Free some space on the device, then run the command again.",
-            Status.NO_SPACE,
-        )
-    for digest, offset in missing.items():
-        path = sources[digest]()
-        device.put(digest, path.read_bytes(), offset, _Meter(path.name, path.stat().st_size, progress))
+    require_space(cargo, device.address)
+    for piece in cargo.pieces:
+        if piece.offset is None:
+            continue
+        path = piece.open()
+        if piece.offset:
+            percent = 100 * piece.offset // max(1, piece.size_bytes)
+            steps.note(f"{piece.name} resumes at {percent} %", file=piece.name, offset=piece.offset)
+        device.put(piece.digest, path.read_bytes(), piece.offset, _Meter(piece, steps))
 
 
 class _Meter:
     """One line at the start of a larger file, and one every two seconds."""
 
-    def __init__(self, name: str, size: int, progress: Progress) -> None:
-        self._name, self._size, self._progress = name, size, progress
+    def __init__(self, piece: Piece, steps: Steps) -> None:
+        self._piece, self._steps = piece, steps
         self._next = time.monotonic() + 2
-        if size > 1 << 20:
-            progress(f"sending {name} ({format_bytes(size)})")
+        if piece.size_bytes > 1 << 20:
+            steps.note(f"sending {piece.name} ({format_bytes(piece.size_bytes)})", **self._facts(piece.offset or 0))
 
     def __call__(self, acknowledged: int) -> None:
         if time.monotonic() > self._next:
             self._next += 2
-            self._progress(f"sending {self._name}: {100 * acknowledged // self._size} %")
+            percent = 100 * acknowledged // max(1, self._piece.size_bytes)
+            self._steps.note(f"sending {self._piece.name}: {percent} %", **self._facts(acknowledged))
+
+    def _facts(self, offset: int) -> dict[str, Any]:
+        return {"file": self._piece.name, "offset": offset, "size_bytes": self._piece.size_bytes}
 
 
-def _file(path: Path) -> Callable[[], Path]:
-    return lambda: path
-
-
-def _wheel(wheel: Wheel, progress: Progress) -> Callable[[], Path]:
-    return lambda: fetch(wheel, progress=progress)
+def _who(name: str) -> str:
+    """What others are told while this deploy holds the device."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError, ImportError):  # nobody in the table of users has our number
+        user = "somebody"
+    return f"{user}@{socket.gethostname()} (pid {os.getpid()}) deploys {name}"

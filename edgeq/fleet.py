@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
@@ -15,11 +15,17 @@ from edgeq.device.address import check_address
 from edgeq.device.contact import Opener, contact
 from edgeq.device.device import Device, Progress, Release
 from edgeq.device.open import open_device
-from edgeq.errors import DeviceError, EdgeqError, LinkError, UsageError
+from edgeq.errors import ArtifactError, DeviceError, EdgeqError, LinkError, UsageError
 from edgeq.inventory import Seen
-from edgeq.parallel import FAILED, MOST_JOBS, STOPPED, WAITING, Watch, for_each, unwatched
+from edgeq.parallel import DONE, FAILED, MOST_JOBS, STOPPED, WAITING, Watch, for_each, unwatched
+from edgeq.plan import Plan, make_plan
 from edgeq.project import DeviceEntry, Project
+from edgeq.rollback import RolledBack
+from edgeq.rollback import rollback as roll_back
 from edgeq.run import Run
+from edgeq.steps import Tell, unheard
+from edgeq.verify import Verified
+from edgeq.verify import verify as verify_device
 
 Result = TypeVar("Result")
 
@@ -39,6 +45,15 @@ class Row(Generic[Result]):
     error: EdgeqError | None = None
     seconds: float = 0.0
     sent_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class How:
+    """How every device of a fleet is deployed to; `edgeq.deploy.deploy` says what each means."""
+
+    allow_interface_change: bool = False
+    wait_s: float = 0.0
+    watch: bool = True
 
 
 @dataclass(frozen=True)
@@ -149,23 +164,55 @@ def deploy(
     bundles: Mapping[str, Bundle],
     devices: Sequence[DeviceEntry],
     *,
-    allow_interface_change: bool = False,
+    how: How = How(),
+    events: Callable[[str], Tell] = lambda _: unheard,
     jobs: int = MOST_JOBS,
     watch: Watch = unwatched,
     opener: Opener = open_device,
 ) -> list[Row[Deployed]]:
-    """Each device gets its bundle of `plan`; where that fails, the device's previous release still serves."""
+    """Each device gets its bundle of `plan`; where that fails, the device's previous release still serves. `events`
+    gives who hears those of a device, by its name."""
 
     def one(device: Device, entry: DeviceEntry, progress: Progress) -> Deployed:
         return deploy_bundle(
-            bundles[entry.name],
-            device,
-            progress,
-            allow_interface_change=allow_interface_change,
-            runtime=entry.runtime,
+            bundles[entry.name], device, progress, runtime=entry.runtime, events=events(entry.name), **asdict(how)
         )
 
     return over(devices, one, jobs=jobs, watch=watch, opener=opener)
+
+
+def dry_run(
+    bundles: Mapping[str, Bundle],
+    devices: Sequence[DeviceEntry],
+    *,
+    how: How = How(),
+    jobs: int = MOST_JOBS,
+    watch: Watch = unwatched,
+    opener: Opener = open_device,
+) -> list[Row[Plan]]:
+    """What `deploy` would do to each."""
+
+    def one(device: Device, entry: DeviceEntry, progress: Progress) -> Plan:
+        allowed = how.allow_interface_change
+        return make_plan(bundles[entry.name], device, progress, allow_interface_change=allowed, runtime=entry.runtime)
+
+    return over(devices, one, jobs=jobs, watch=watch, opener=opener)
+
+
+def verify(
+    devices: Sequence[DeviceEntry], *, jobs: int = MOST_JOBS, watch: Watch = unwatched, opener: Opener = open_device
+) -> list[Row[Verified]]:
+    """Each looks at what is installed; a row is done also where something is damaged."""
+    return over(
+        devices, lambda device, _entry, progress: verify_device(device, progress), jobs=jobs, watch=watch, opener=opener
+    )
+
+
+def verified_code(rows: Sequence[Row[Verified]]) -> int:
+    """As `exit_code`; where all were reached, that of a damaged artifact if something needed is damaged."""
+    code = exit_code(rows)
+    damaged = any(row.state == DONE and row.result and row.result.damaged for row in rows)
+    return ArtifactError.exit_code if damaged and code in (0, ArtifactError.exit_code) else code or 0
 
 
 def releases(
@@ -177,14 +224,11 @@ def releases(
 
 def rollback(
     devices: Sequence[DeviceEntry], *, jobs: int = MOST_JOBS, watch: Watch = unwatched, opener: Opener = open_device
-) -> list[Row[Release]]:
-    """On each the previous release serves again; the results are what serves then."""
-
-    def back(device: Device, _entry: DeviceEntry, progress: Progress) -> Release:
-        n = device.rollback(progress)
-        return next(release for release in device.releases() if release.n == n)
-
-    return over(devices, back, jobs=jobs, watch=watch, opener=opener)
+) -> list[Row[RolledBack]]:
+    """On each the previous release serves again."""
+    return over(
+        devices, lambda device, _entry, progress: roll_back(device, progress), jobs=jobs, watch=watch, opener=opener
+    )
 
 
 def bench(

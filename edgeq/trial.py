@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from edgeq.aftermath import tell_serving
 from edgeq.confirm import ConfirmPolicy
 from edgeq.device.device import Device, Installed, Progress, Release, Watched, silent
 from edgeq.errors import DeviceError, EdgeqError, GateFailed, LinkError, ProtocolError
 from edgeq.protocol.status import Status
 
+WAITS_FOR_PEOPLE = "to be confirmed"
+"""What an agent says of a trial for which everything else has come."""
 CONFIRMED, TRIAL, BAD, STAGED = "confirmed", "trial", "bad", "staged"
 RECONNECT_S = 60.0
 """How much longer than the window of a trial a link that broke is waited for."""
@@ -20,7 +23,7 @@ TOLD_S = 5.0
 
 
 class LeftToDevice(KeyboardInterrupt):
-    """Ctrl-C while a trial is watched; `hint` says that the device goes on by itself."""
+    """Ctrl-C once the device has begun to activate; `hint` says that the device goes on by itself."""
 
     def __init__(self, address: str) -> None:
         super().__init__()
@@ -35,20 +38,17 @@ def watch(device: Device, n: int, policy: ConfirmPolicy, note: Note) -> str:
     where all that is missing is somebody's word.
 
     `GateFailed`, with the device's reason, where it went back. A link that breaks is opened again until the window is
-    over and a minute more. `LeftToDevice` after Ctrl-C.
+    over and a minute more.
     """
     pause, told = 0.05, _Told(note)
-    try:
-        while True:
-            installed = look(device, policy.window_s + RECONNECT_S, lambda text: note(text, None))
-            state = _state(device, installed, n)
-            if state != TRIAL or _waits_for_people(policy, installed.watch):
-                return state
-            told(installed.watch)
-            time.sleep(pause)
-            pause = min(1.5 * pause, LONGEST_PAUSE_S)
-    except KeyboardInterrupt:
-        raise LeftToDevice(device.address) from None
+    while True:
+        installed = look(device, policy.window_s + RECONNECT_S, lambda text: note(text, None))
+        state = _state(device, installed, n)
+        if state != TRIAL or _waits_for_people(policy, installed.watch):
+            return state
+        told(installed.watch)
+        time.sleep(pause)
+        pause = min(1.5 * pause, LONGEST_PAUSE_S)
 
 
 def look(device: Device, patience_s: float, progress: Progress = silent) -> Installed:
@@ -92,7 +92,9 @@ def _state(device: Device, installed: Installed, n: int) -> str:
 def _waits_for_people(policy: ConfirmPolicy, watched: Watched | None) -> bool:
     if not policy.manual:
         return False
-    return watched is None or (watched.left_s <= 0 and watched.good >= policy.good)
+    if watched is None or watched.waits:
+        return watched is None or watched.waits == WAITS_FOR_PEOPLE
+    return watched.left_s <= 0 and watched.good >= policy.good
 
 
 class _Told:
@@ -111,23 +113,37 @@ class _Told:
 
 
 def _words(watched: Watched) -> str:
-    left = f"{watched.left_s:.0f} s left" if watched.left_s > 0 else "its time is over"
+    waits = f", waits {watched.waits}" if watched.waits else ""
     starts = f", the agent started {watched.starts} times" if watched.starts > 1 else ""
-    return f"on trial: {left}, {watched.good} good and {watched.bad} bad inferences{starts}"
+    return f"on trial{waits}: {watched.good} good and {watched.bad} bad inferences{starts}"
 
 
-def confirm(device: Device) -> Release:
-    """End the trial that is on as good; the release that serves then."""
-    release = _on_trial(device)
-    device.confirm(release.n)
-    return _found(device, release.n)
+def confirm(device: Device, progress: Progress = silent) -> Release:
+    """End the trial that is on as good; an error says what serves. `GateFailed` where the device's last look at the
+    release's health said no."""
+
+    def end(release: Release) -> None:
+        device.confirm(release.n)
+        watch(device, release.n, ConfirmPolicy(), lambda text, _: progress(text))
+
+    return _ended(device, end)
 
 
 def reject(device: Device, progress: Progress = silent) -> tuple[Release, Release | None]:
-    """End the trial that is on as bad: that release, and what serves now."""
+    """End the trial that is on as bad, as a rollback does: that release, and what serves now."""
+    release = _ended(device, lambda _: device.rollback(progress))
+    return release, device.installed().serving
+
+
+def _ended(device: Device, end: Callable[[Release], object]) -> Release:
+    """The release whose trial `end` ends, as it is afterwards."""
     release = _on_trial(device)
-    device.rollback(progress)
-    return _found(device, release.n), device.installed().serving
+    try:
+        end(release)
+        return device.installed().find(release.n) or release
+    except EdgeqError as error:
+        tell_serving(error, device, release)
+        raise
 
 
 def _on_trial(device: Device) -> Release:
@@ -141,10 +157,4 @@ def _on_trial(device: Device) -> Release:
             "'edgeq releases' shows what is installed.",
             Status.STATE,
         )
-    return release
-
-
-def _found(device: Device, n: int) -> Release:
-    release = device.installed().find(n)
-    assert release
     return release

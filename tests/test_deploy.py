@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,15 @@ from edgeq.agent.connection import Connection
 from edgeq.agent.service import Service
 from edgeq.deploy import deploy
 from edgeq.device.device import Device
-from edgeq.errors import DeviceError, UsageError
+from edgeq.errors import DeviceError, GateFailed, LinkError, UsageError
 from edgeq.link.memory import MemoryLink
 from edgeq.plan import preflight
+from edgeq.protocol import contract, smp
 from edgeq.protocol.status import Status
 from edgeq.runtime import MODULES
 from edgeq.runtimes import wheels_for
+from edgeq.steps import Event
+from edgeq.trial import LeftToDevice
 
 OTHER = {"name": "tflite-runtime", "version": "0.1", "threads": 1, "wheels": []}
 """A runtime that no device here has."""
@@ -179,3 +183,96 @@ def test_a_runtime_that_is_not_there_is_told_before_anything_switches(
 def test_an_unknown_word_for_a_runtime_is_refused(service: Service, tmp_path: Path) -> None:
     with connect(service) as device, pytest.raises(UsageError, match="'litert' of a device"):
         deploy(make_bundle(tmp_path / "b"), device, runtime="litert")
+
+
+@pytest.mark.parametrize(("step", "alone"), [("self-test", False), ("activate", True)])
+def test_ctrl_c_says_whether_the_device_goes_on(service: Service, tmp_path: Path, step: str, alone: bool) -> None:
+    def stop(text: str) -> None:
+        if text.startswith(step):
+            raise KeyboardInterrupt
+
+    with connect(service) as device, pytest.raises(KeyboardInterrupt) as stopped:
+        deploy(make_bundle(tmp_path / "b"), device, stop)
+    assert isinstance(stopped.value, LeftToDevice) == alone
+    if alone:
+        assert "by itself; 'edgeq releases memory:' shows" in stopped.value.hint
+
+
+class Breaks:
+    """A link whose device hears the request that `breaks_at` names, and whose answer never comes."""
+
+    def __init__(self, service: Service, breaks_at: tuple[int, int, int]) -> None:
+        self._service, self._breaks_at = service, breaks_at
+
+    def open(self, breaks: bool = True) -> MemoryLink:
+        """A new connection."""
+        connection, broken = Connection(self._service), list[bool]()
+
+        def peer(data: bytes) -> bytes:
+            answer = b"" if broken else connection.feed(data)
+            request = smp.decode(data)
+            if broken or (breaks and (request.op, request.group, request.command) == self._breaks_at):
+                broken.append(True)
+                connection.close()
+                raise LinkError("the cable was pulled.", "Put it back.")
+            return answer
+
+        return MemoryLink(peer)
+
+
+@pytest.mark.parametrize("spoiled", [False, True])
+def test_an_activation_whose_link_breaks_is_asked_for_on_a_new_one(
+    service: Service, tmp_path: Path, spoiled: bool
+) -> None:
+    link = Breaks(service, contract.ACTIVATE)
+    policy = {"health": ["/bin/false"], "health_every_s": 0.1} if spoiled else {}
+    bundle = make_bundle(tmp_path / "b", confirm=policy)
+    with Device(link.open(), "memory:", lambda: link.open(False)) as device:
+        if spoiled:
+            with pytest.raises((DeviceError, GateFailed), match="went back from release 1") as no:
+                deploy(bundle, device)
+            assert no.value.facts["serving"] is None
+        else:
+            done = deploy(bundle, device)
+            assert (done.state, done.golden["vectors"], done.changed) == ("confirmed", 4, True)
+
+
+@pytest.mark.parametrize("breaks_at", [contract.STAGE, contract.SELFTEST, contract.ACTIVATE])
+def test_where_the_link_is_gone_nothing_is_claimed(
+    service: Service, tmp_path: Path, breaks_at: tuple[int, int, int]
+) -> None:
+    bundle, link = make_bundle(tmp_path / "b"), Breaks(service, breaks_at)
+    with Device(link.open(), "memory:") as device, pytest.raises(LinkError, match="now is not known") as gone:
+        deploy(bundle, device)
+    assert "serving" not in gone.value.facts
+    assert f"ended at its {gone.value.facts['step']} step" in gone.value.message
+    with connect(service) as device:  # and the same command again converges
+        for _ in range(100):
+            try:
+                assert deploy(bundle, device).n == 1
+                return
+            except DeviceError as error:
+                assert error.status == Status.BUSY  # the job goes on without us
+                time.sleep(0.1)
+
+
+def test_a_transfer_that_was_cut_says_where_it_resumes(service: Service, tmp_path: Path) -> None:
+    model = bytes(range(256)) * 2000
+    bundle = make_bundle(tmp_path / "b", model=model)
+    cut = Device(MemoryLink(Connection(service).feed, close_after=300_000), "memory:")
+    with cut, pytest.raises(LinkError) as gone:
+        deploy(bundle, cut)
+    assert gone.value.facts["step"] == "stage"
+    events: list[Event] = []
+    with connect(service) as device, pytest.raises(DeviceError):  # these bytes are no model
+        deploy(bundle, device, events=events.append)
+    (resumed,) = [event for event in events if "resumes at" in event.text]
+    assert resumed.facts["file"] == "model.tflite" and 0 < resumed.facts["offset"] < len(model)
+
+
+def test_the_same_bundle_on_trial_is_watched_on(service: Service, tmp_path: Path) -> None:
+    bundle = make_bundle(tmp_path / "b", confirm={"window_s": 2})
+    with connect(service) as device:
+        assert deploy(bundle, device, watch=False).state == "trial"
+        again = deploy(bundle, device)
+        assert (again.n, again.changed, again.state) == (1, False, "confirmed")

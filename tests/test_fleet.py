@@ -111,7 +111,7 @@ def test_releases_bench_and_rollback_over_all(tmp_path: Path, local: list[Device
     runs = fleet.bench(devices, runs=20, warmup=1)
     assert [(row.result and row.result.device["name"], row.state) for row in runs] == [("a", DONE), ("b", DONE)]
     back = fleet.rollback([*devices, DEAD])
-    assert [row.result and row.result.name for row in back] == ["one", "one", None]
+    assert [row.result and row.result.now.name for row in back] == ["one", "one", None]
     assert fleet.exit_code(back) == 4
     assert (seen := inventory.known("local:b")) and seen.name == "one"
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from edgeq.console import Console
+from edgeq.console import GO_ON, Console
 from edgeq.errors import UsageError
 
 app = typer.Typer(
@@ -41,10 +41,11 @@ def command(parent: typer.Typer, name: str | None = None) -> Callable[[Callable[
         def started(**given: Any) -> None:
             for key in _COMMON:
                 setattr(console, key, given.pop(key))
+            console.as_lines = False
             try:
                 function(**given)
-            except KeyboardInterrupt:  # typer would end without a word
-                raise typer.Exit(console.interrupted()) from None
+            except KeyboardInterrupt as stop:  # typer would end without a word
+                raise typer.Exit(console.interrupted(getattr(stop, "hint", GO_ON))) from None
 
         own = inspect.signature(function, eval_str=True)
         kind = inspect.Parameter.KEYWORD_ONLY

@@ -9,44 +9,10 @@ from typing import Annotated
 import typer
 
 from edgeq.cli.base import DeviceArgument, Jobs, ManyArgument, app, command, console, open_address
-from edgeq.cli.fleets import bench_many, deploy_many, releases_many, rollback_many, trust_list
+from edgeq.cli.fleets import bench_many, trust_list
 from edgeq.errors import UsageError
 
 INPUT_HELP = "x.npy, x.npz, clip.wav, photo.png, a folder of them, a table; once per input of the model."
-
-
-@command(app)
-def deploy(
-    bundle: Annotated[Path | None, typer.Argument(help="A bundle folder.", show_default=False)] = None,
-    to: Annotated[
-        list[str] | None,
-        typer.Option("--to", help="A device, group:NAME or tag:NAME; may be given several times.", show_default=False),
-    ] = None,
-    allow: Annotated[
-        bool,
-        typer.Option("--allow-interface-change", help="Applications may meet other shapes, labels or preprocessing."),
-    ] = False,
-    jobs: Jobs = 8,
-) -> None:
-    """Send a bundle to a device or to many, verify it there, test it on its golden vectors, then let it serve.
-
-    Example: edgeq deploy build/digits-rpi4 --to ssh://pi@raspberrypi
-    Example: edgeq deploy --to group:lab
-    """
-    from edgeq.bundle import read_bundle
-    from edgeq.cli.telling import tell_deployed
-    from edgeq.deploy import deploy as deploy_bundle
-    from edgeq.project import load_project
-
-    project = load_project()
-    if project.is_many(to or ()):
-        deploy_many(project, to or (), bundle, jobs, allow)
-        return
-    entry = project.resolve(to[0] if to else None)
-    content = read_bundle(bundle or project.bundle(entry))
-    with open_address(entry.address) as device:
-        done = deploy_bundle(content, device, console.progress, allow_interface_change=allow, runtime=entry.runtime)
-    console.result(*tell_deployed(done, content.name, entry.address))
 
 
 @command(app)
@@ -72,46 +38,6 @@ def run(
     if output:
         write_outputs(output, outputs)
     console.result(*tell_outputs(outputs, interface, output, given.names))
-
-
-@command(app)
-def releases(device: ManyArgument = None, jobs: Jobs = 8) -> None:
-    """List the releases on a device, and which one serves.
-
-    Example: edgeq releases ssh://pi@raspberrypi
-    """
-    from dataclasses import asdict
-
-    from edgeq.project import load_project
-
-    project = load_project()
-    if project.is_many(wanted := [device] if device else []):
-        releases_many(project, wanted, jobs)
-        return
-    with open_address(project.resolve(device).address) as opened:
-        found = opened.releases()
-    rows = [(item.n, item.name, item.digest[:12], item.state, _mark(item.serving, item.previous)) for item in found]
-    document = {"releases": [asdict(item) for item in found]}
-    console.table(document, ("n", "name", "digest", "state", ""), rows, "No release is installed; deploy one first.")
-
-
-@command(app)
-def rollback(device: ManyArgument = None, jobs: Jobs = 8) -> None:
-    """Let the previous release serve again.
-
-    Example: edgeq rollback ssh://pi@raspberrypi
-    """
-    from edgeq.project import load_project
-
-    project = load_project()
-    if project.is_many(wanted := [device] if device else []):
-        rollback_many(project, wanted, jobs)
-        return
-    with open_address(project.resolve(device).address) as opened:
-        n = opened.rollback(console.progress)
-        serving = next(item for item in opened.releases() if item.n == n)
-    document = {"n": n, "name": serving.name, "digest": serving.digest}
-    console.result(document, f"Release {n} ({serving.name}, {serving.digest[:12]}) serves again.")
 
 
 @command(app)
@@ -202,7 +128,3 @@ def trust(
         raise UsageError(f"The host shows {key.fingerprint}, not {fingerprint}.", "Do not connect before you know why.")
     path = remember(key, replace=replace)
     console.result({"type": key.type, "fingerprint": key.fingerprint, "file": str(path)}, f"Trusted; kept in {path}.")
-
-
-def _mark(serving: bool, previous: bool) -> str:
-    return "serves" if serving else "previous" if previous else ""

@@ -14,8 +14,10 @@ from edgeq.cli.base import Jobs, app, command, console
 from edgeq.errors import UsageError
 
 if TYPE_CHECKING:
+    from edgeq.fleet import How
     from edgeq.parallel import Watch
     from edgeq.project import DeviceEntry, Project
+    from edgeq.steps import Tell
 
 
 @command(app)
@@ -44,9 +46,7 @@ def devices(
     console.result(document, inventory_csv(found) if as_csv else text)
 
 
-def deploy_many(
-    project: Project, wanted: Sequence[str], bundle: Path | None, jobs: int, allow_interface_change: bool = False
-) -> None:
+def deploy_many(project: Project, wanted: Sequence[str], bundle: Path | None, jobs: int, how: How) -> None:
     """`edgeq deploy` to a fleet."""
     from edgeq import fleet
     from edgeq.cli.telling_fleet import tell_fleet_deployed
@@ -54,8 +54,40 @@ def deploy_many(
     entries = project.select(wanted)
     bundles = fleet.plan(project, entries, bundle)
     with _watching(entries) as watch:
-        rows = fleet.deploy(bundles, entries, jobs=jobs, watch=watch, allow_interface_change=allow_interface_change)
+        rows = fleet.deploy(bundles, entries, how=how, events=heard, jobs=jobs, watch=watch)
     _finish(rows, *tell_fleet_deployed(rows, bundles, fleet.exit_code(rows)))
+
+
+def heard(name: str) -> Tell:
+    """Who hears the events of a device: stdout with `--events`, else nobody."""
+    from edgeq.steps import unheard
+
+    if not console.as_lines:
+        return unheard
+    return lambda event: console.line({"device": name, **event.to_json()})
+
+
+def plan_many(project: Project, wanted: Sequence[str], bundle: Path | None, jobs: int, how: How) -> None:
+    """`edgeq deploy --dry-run` to a fleet."""
+    from edgeq import fleet
+    from edgeq.cli.telling_fleet import tell_fleet_plans
+
+    entries = project.select(wanted)
+    bundles = fleet.plan(project, entries, bundle)
+    with _watching(entries) as watch:
+        rows = fleet.dry_run(bundles, entries, how=how, jobs=jobs, watch=watch)
+    _finish(rows, *tell_fleet_plans(rows, fleet.exit_code(rows)))
+
+
+def verify_many(project: Project, wanted: Sequence[str], jobs: int) -> None:
+    """`edgeq verify` of a fleet."""
+    from edgeq import fleet
+    from edgeq.cli.telling_fleet import tell_fleet_verified
+
+    entries = _checked(project, wanted)
+    with _watching(entries) as watch:
+        rows = fleet.verify(entries, jobs=jobs, watch=watch)
+    _finish(rows, *tell_fleet_verified(rows, fleet.verified_code(rows)))
 
 
 def releases_many(project: Project, wanted: Sequence[str], jobs: int) -> None:

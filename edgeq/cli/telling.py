@@ -14,7 +14,6 @@ from edgeq.units import format_bytes, format_seconds
 if TYPE_CHECKING:
     from edgeq.build import Built
     from edgeq.check import Checked
-    from edgeq.deploy import Deployed
     from edgeq.emulate import Instance
     from edgeq.interface import Array, Interface
     from edgeq.profile import Profile
@@ -146,20 +145,6 @@ def _plan_line(manifest: Mapping[str, Any]) -> str:
     plan, image = manifest["plan"], format_bytes(manifest["files"]["image.eqi"]["size"])
     arena, bound = plan["arena_bytes"], plan["arena_bound_bytes"]
     return f"  plan     {plan['records']} records, arena {arena:,} B (lower bound {bound:,} B), image {image}"
-
-
-def tell_deployed(done: Deployed, name: str, address: str) -> Told:
-    """What serves after a deploy."""
-    document = {"device": address, "name": name, **asdict(done)}
-    serves = f"{name} ({done.digest[:12]}) serves on {address} as release {done.n}"
-    if not done.changed:
-        return document, f"{serves} already; nothing was changed."
-    golden = done.golden
-    before = f"; release {done.previous} is kept for rollback" if done.previous else ""
-    return document, (
-        f"{serves}{before}.\nGolden vectors: {golden['vectors']} match on the device, off by {golden['worst']:g} "
-        f"output step(s), tolerance {golden['tolerance']}; {golden['runtime']}.\nSent {format_bytes(done.sent_bytes)}."
-    )
 
 
 def tell_outputs(outputs: Sequence[Array], interface: Interface, path: Path | None, names: Sequence[str] = ()) -> Told:

@@ -7,6 +7,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from edgeq.cli.telling_deploy import (
+    SHORT,
+    VERIFIED_HEAD,
+    damaged_lines,
+    mark,
+    plan_document,
+    verified_cells,
+    verified_document,
+)
 from edgeq.console import table
 from edgeq.errors import EdgeqError
 from edgeq.parallel import DONE, FAILED, WAITING
@@ -17,12 +26,14 @@ if TYPE_CHECKING:
     from edgeq.deploy import Deployed
     from edgeq.device.device import Release
     from edgeq.fleet import Line, Row
+    from edgeq.plan import Plan
+    from edgeq.rollback import RolledBack
     from edgeq.run import Run
     from edgeq.trust import Compared
+    from edgeq.verify import Verified
 
 Told = tuple[Any, str]
 Result = TypeVar("Result")
-SHORT = 12
 CSV_COLUMNS = ("device", "release digest", "state", "last seen")
 
 
@@ -38,6 +49,7 @@ def tell_fleet_deployed(rows: Sequence[Row[Deployed]], bundles: Mapping[str, Bun
             "n": done.n if done else None,
             "previous": done.previous if done else None,
             "golden": done.golden if done else None,
+            "trial": done.state == "trial" if done else None,
         }
 
     def cells(row: Row[Deployed]) -> Sequence[Any]:
@@ -54,44 +66,89 @@ def tell_fleet_deployed(rows: Sequence[Row[Deployed]], bundles: Mapping[str, Bun
 def _deployed_state(row: Row[Deployed]) -> str:
     if row.result is None:
         return _state(row)
+    if row.result.state == "trial":
+        return "on trial"
     return "deployed" if row.result.changed else "unchanged"
+
+
+def tell_fleet_plans(rows: Sequence[Row[Plan]], exit_code: int) -> Told:
+    """What a deploy to many would do."""
+
+    def cells(row: Row[Plan]) -> Sequence[Any]:
+        plan = row.result
+        if plan is None:
+            return (_state(row), "", "", "", "")
+        serving = f"{plan.serving.n} ({plan.serving.name})" if plan.serving else "nothing"
+        what = "serves already" if plan.same else "would be deployed"
+        sent = 0 if plan.same else plan.cargo.sent_bytes
+        return (what, plan.bundle.name, plan.bundle.digest[:SHORT], serving, format_bytes(sent))
+
+    def more(row: Row[Plan]) -> dict[str, Any]:
+        return {"plan": plan_document(row.result) if row.result else None}
+
+    head = ("state", "bundle", "digest", "serves now", "to send")
+    well = sum(row.state == DONE for row in rows)
+    return _tell(rows, more, head, cells, f"{well} of {len(rows)} devices would take it{_rest(rows)}.", exit_code)
+
+
+def tell_fleet_verified(rows: Sequence[Row[Verified]], exit_code: int) -> Told:
+    """What is sound where: a line for each release."""
+    lines: list[Sequence[Any]] = [
+        (row.device.name, *verified_cells(item)) for row in rows if row.result for item in row.result.releases
+    ]
+    lines += [
+        (row.device.name, "", "", "", "none" if row.state == DONE else _state(row), "", "", "")
+        for row in rows
+        if not (row.result and row.result.releases)
+    ]
+    text = table(("device", *VERIFIED_HEAD), lines)
+    document = _document(
+        rows, lambda row: {"verified": verified_document(row.result) if row.result else None}, exit_code
+    )
+    damaged = [f"{row.device.name}: {line}" for row in rows if row.result for line in damaged_lines(row.result)]
+    return document, "\n".join([text, *damaged, *_failures(rows)])
 
 
 def tell_fleet_releases(rows: Sequence[Row[list[Release]]], exit_code: int) -> Told:
     """The releases of many devices: a line for each release."""
     lines: list[Sequence[Any]] = [
-        (row.device.name, item.n, item.name, item.digest[:SHORT], item.state, _mark(item))
+        (row.device.name, item.n, item.name, item.digest[:SHORT], item.state, mark(item), item.why)
         for row in rows
         for item in row.result or ()
     ]
     lines += [
-        (row.device.name, "", "", "", "none" if row.state == DONE else _state(row), "")
+        (row.device.name, "", "", "", "none" if row.state == DONE else _state(row), "", "")
         for row in rows
         if not row.result
     ]
-    text = table(("device", "n", "name", "digest", "state", ""), lines)
+    text = table(("device", "n", "name", "digest", "state", "", "why"), lines)
     document = _document(rows, lambda row: {"releases": [asdict(item) for item in row.result or ()]}, exit_code)
     return document, "\n".join([text, *_failures(rows)])
 
 
-def tell_fleet_rolled_back(rows: Sequence[Row[Release]], exit_code: int) -> Told:
+def tell_fleet_rolled_back(rows: Sequence[Row[RolledBack]], exit_code: int) -> Told:
     """What serves where after going back."""
 
-    def more(row: Row[Release]) -> dict[str, Any]:
-        found = row.result
+    def more(row: Row[RolledBack]) -> dict[str, Any]:
+        found = row.result.now if row.result else None
+        before = row.result.before if row.result else None
         return {
             "n": found.n if found else None,
             "name": found.name if found else None,
             "digest": found.digest if found else None,
+            "before": asdict(before) if before else None,
         }
 
-    def cells(row: Row[Release]) -> Sequence[Any]:
+    def cells(row: Row[RolledBack]) -> Sequence[Any]:
         found = row.result
-        return (_state(row), *((found.name, found.digest[:SHORT], found.n) if found else ("", "", "")))
+        if found is None:
+            return (_state(row), "", "", "", "")
+        before = f"{found.before.n} ({found.before.name})" if found.before else ""
+        return (_state(row), found.now.name, found.now.digest[:SHORT], found.now.n, before)
 
     well = sum(row.state == DONE for row in rows)
     summary = f"On {well} of {len(rows)} devices the previous release serves again{_rest(rows)}."
-    return _tell(rows, more, ("state", "release", "digest", "n"), cells, summary, exit_code)
+    return _tell(rows, more, ("state", "release", "digest", "n", "instead of"), cells, summary, exit_code)
 
 
 def tell_fleet_runs(rows: Sequence[Row[Run]], paths: Mapping[str, Path], exit_code: int) -> Told:
@@ -258,7 +315,3 @@ def _rest(rows: Sequence[Row[Result]]) -> str:
     states = [_state(row) for row in rows if row.state != DONE]
     parts = [f"{states.count(state)} {state}" for state in dict.fromkeys((FAILED, *states)) if state in states]
     return f"; {', '.join(parts)}" if parts else ""
-
-
-def _mark(item: Release) -> str:
-    return "serves" if item.serving else "previous" if item.previous else ""

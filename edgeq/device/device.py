@@ -52,13 +52,14 @@ class Release:
 
 @dataclass(frozen=True)
 class Watched:
-    """How far a trial is: inferences that were good and bad, starts of the agent during it, seconds left of its
-    window."""
+    """How far a trial is: inferences that were good and bad, starts of the agent during it, seconds left of its window;
+    what it `waits` for, in words, where the device says that."""
 
     good: int = 0
     bad: int = 0
     starts: int = 0
     left_s: float = 0.0
+    waits: str = ""
 
 
 @dataclass(frozen=True)
@@ -178,6 +179,10 @@ class Device:
         """Send one blob, from `offset` on; the device checks its SHA-256."""
         self.client.upload(data, offset, contract.BLOB_PUT, {"sha": bytes.fromhex(digest)}, progress)
 
+    def release(self) -> None:
+        """Hold the device no longer."""
+        self.client.request(contract.HOLD, {"who": ""})
+
     def stage(
         self,
         digest: str,
@@ -218,8 +223,11 @@ class Device:
         return self._job(contract.VERIFY, {}, progress)
 
     def rollback(self, progress: Progress = silent) -> int:
-        """Serve the previous release again; the answer is its number."""
-        return int(self._job(contract.ROLLBACK, {}, progress)["n"])
+        """Serve the previous release again, or end a trial as bad; the answer is the number of what serves."""
+        answer = self._job(contract.ROLLBACK, {}, progress)
+        if answer.get("on_activate"):
+            progress(f"applications could not be told: {answer['on_activate']}")
+        return int(answer["n"])
 
     def manifest(self, n: int | None = None) -> dict[str, Any]:
         """The manifest of release `n`, or of the one that serves, with its number as `n`."""
@@ -336,7 +344,7 @@ def _watched(found: Any) -> Watched | None:
     if not isinstance(found, dict):
         return None
     good, bad, starts = (int(found.get(key) or 0) for key in ("good", "bad", "starts"))
-    return Watched(good, bad, starts, float(found.get("left_s") or 0.0))
+    return Watched(good, bad, starts, float(found.get("left_s") or 0.0), str(found.get("waits") or ""))
 
 
 def _only(**values: Any) -> dict[str, Any]:

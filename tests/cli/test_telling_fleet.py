@@ -25,6 +25,7 @@ from edgeq.inventory import Seen
 from edgeq.link.known_hosts import HostKey
 from edgeq.parallel import DONE, FAILED, STOPPED, WAITING
 from edgeq.project import DeviceEntry
+from edgeq.rollback import RolledBack
 from edgeq.trust import TRUSTED, Compared
 
 A, B, C, D = (DeviceEntry(name, f"ssh://{name}", "rpi4") for name in ("a", "b", "c", "d"))
@@ -55,6 +56,7 @@ def test_a_deploy_to_many() -> None:
         "n": 2,
         "previous": 1,
         "golden": {"vectors": 4},
+        "trial": False,
     }
     assert failed["error"] == {"message": GONE.message, "hint": "Is it up?", "exit_code": 4}
     assert (waiting["state"], waiting["digest"]) == ("not begun", None)
@@ -76,8 +78,10 @@ def test_releases_and_rollback_of_many() -> None:
     assert [len(item["releases"]) for item in document["devices"]] == [2, 0, 0]
     assert [line.split()[0] for line in text.splitlines()[2:]] == ["a", "a", "b", "c", "b:"]
     assert "trial" in text and "serves" in text and "none" in text
-    document, text = tell_fleet_rolled_back([Row(A, DONE, releases[0]), Row(B, STOPPED)], 130)
+    back = RolledBack(releases[0], releases[1])
+    document, text = tell_fleet_rolled_back([Row(A, DONE, back), Row(B, STOPPED)], 130)
     assert [item["name"] for item in document["devices"]] == ["one", None]
+    assert document["devices"][0]["before"]["name"] == "two" and "2 (two)" in text
     assert text.endswith("On 1 of 2 devices the previous release serves again; 1 stopped.")
 
 
