@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from edgeq import fit
@@ -38,6 +39,7 @@ from edgeq.quantize.golden import Golden, from_samples, from_seed, make_golden
 from edgeq.quantize.host import MICRO, host_runtime
 from edgeq.quantize.recipe import Recipe
 from edgeq.quantize.repair.apply import experiments
+from edgeq.quantize.samples import Samples
 from edgeq.quantize.tflm import cross_check
 from edgeq.target import TargetProfile
 from edgeq.waiver import Waived, idle, waive
@@ -71,6 +73,7 @@ def build(
     name: str | None = None,
     specs: Specs | None = None,
     max_drop: float | None = None,
+    float_model: bytes | None = None,
     progress: Progress = lambda _: None,
 ) -> list[Built]:
     """Convert once, then check, evaluate and bundle for each target: `out/<name>-<target>/`.
@@ -79,6 +82,7 @@ def build(
     whatever `edgeq.dataset` opens. `recipe` is int8 throughout where none is given. A `.tflite` that is quantized
     already is taken as it is, and needs no `data`. `folder` is where data that is `module:function` is imported from,
     and what names in the passport are relative to; `specs` are these names where they are settled already.
+    `float_model` is the float `.tflite` that `model` was converted to already, where it was.
     `GateFailed`, and no bundle, where more than `max_drop` (points, or the metric's unit) is lost on `eval_data`.
     """
     given = given_mode(model)
@@ -89,10 +93,7 @@ def build(
     opened = partial(open_dataset, inputs=input_names(model), folder=folder, progress=progress)
     materials = open_materials(data, eval_data, declared, samples, opened, progress)
     _check_steps(targets, declared.preprocess, materials)
-    if given:
-        converted = Converted(b"", given[0])
-    else:
-        converted = convert(model, materials.samples, recipe=wanted, progress=progress)
+    converted = Converted(b"", given[0]) if given else _convert(model, float_model, materials.samples, wanted, progress)
     info = read_model(converted.model)
     interface = _interface(info, declared, materials, converted.model)
     reference = None
@@ -145,6 +146,18 @@ class _Parts:
     converted: Converted
     info: ModelInfo
     interface: Interface
+
+
+def _convert(
+    model: Path, float_model: bytes | None, samples: Samples | None, recipe: Recipe, progress: Progress
+) -> Converted:
+    """From the float `.tflite` where there is one: TensorFlow takes seconds to load."""
+    if float_model is None:
+        return convert(model, samples, recipe=recipe, progress=progress)
+    with TemporaryDirectory(prefix="edgeq-") as folder:
+        path = Path(folder, "float.tflite")
+        path.write_bytes(float_model)
+        return convert(path, samples, recipe=recipe, progress=progress)
 
 
 def _mode(model: Path, given: tuple[bytes, Detected | None] | None, recipe: Recipe | None) -> str:

@@ -111,7 +111,7 @@ def build_searched(
             with opened_device(device) as board:
                 latency, how = _measure(job, source, target, candidates, board, progress)
             candidates = sorted(candidates, key=lambda each: _cost(each, latency, plan.prefer))
-        one = _confirm(job, target, candidates, plan.floor, progress)
+        one = _confirm(job, source, target, candidates, plan.floor, progress)
         result = replace(one, found=found, latency=latency, how=how)
         _keep(result, job.out)
         searched.append(result)
@@ -166,14 +166,14 @@ def _require_candidates(found: Found, target: TargetProfile, plan: Plan) -> None
 
 
 def _confirm(
-    job: Job, target: TargetProfile, candidates: Sequence[Result], floor: float, progress: Progress
+    job: Job, source: bytes, target: TargetProfile, candidates: Sequence[Result], floor: float, progress: Progress
 ) -> Searched:
     """Build the first candidate that keeps the floor on the evaluation set."""
     confirmed: list[tuple[Recipe, str]] = []
     for candidate in candidates:
         progress(f"confirming {told(candidate.recipe)} on the evaluation set")
         try:
-            (built,) = _build(job, target, candidate.recipe, job.out, floor, progress)
+            (built,) = _build(job, source, target, candidate.recipe, job.out, floor, progress)
         except GateFailed as error:
             confirmed.append((candidate.recipe, error.message))
             continue
@@ -189,19 +189,14 @@ def _confirm(
 def _measure(
     job: Job, source: bytes, target: TargetProfile, candidates: Sequence[Result], device: Device, progress: Progress
 ) -> tuple[dict[str, float], str]:
-    """The median latency of each on the device, by the recipe's digest, with its unit and how it was obtained.
-
-    What is measured is built from `source`, the float `.tflite`: these bundles go, and need no other lineage."""
+    """The median latency of each on the device, by the recipe's digest, with its unit and how it was obtained."""
     before = next((release.n for release in device.releases() if release.serving), None)
     found, how = dict[str, float](), ""
     for candidate in candidates:
         progress(f"measuring {told(candidate.recipe)}")
         try:
             with TemporaryDirectory(prefix="edgeq-") as folder:
-                model = Path(folder, "float.tflite")
-                model.write_bytes(source)
-                trial = replace(job, model=model, name=job.name or job.model.stem)
-                (built,) = _build(trial, target, candidate.recipe, Path(folder), None, progress)
+                (built,) = _build(job, source, target, candidate.recipe, Path(folder), None, progress)
                 deploy(built.bundle, device, progress, allow_interface_change=True)
             run = bench(device, probes=(), progress=progress)
         finally:
@@ -215,7 +210,13 @@ def _measure(
 
 
 def _build(
-    job: Job, target: TargetProfile, recipe: Recipe, out: Path, floor: float | None, progress: Progress
+    job: Job,
+    source: bytes,
+    target: TargetProfile,
+    recipe: Recipe,
+    out: Path,
+    floor: float | None,
+    progress: Progress,
 ) -> list[Built]:
     return build(
         job.model,
@@ -229,6 +230,7 @@ def _build(
         out=out,
         name=job.name,
         max_drop=floor,
+        float_model=source,
         progress=progress,
     )
 

@@ -10,9 +10,9 @@ SHAPE = (6, 6, 2)
 CLASSES = 3
 
 
-def model() -> bytes:
+def model(seed: int = 11) -> bytes:
     """The `.tflite`: two convolutions and a dense layer, seeded."""
-    draw = np.random.default_rng(11)
+    draw = np.random.default_rng(seed)
 
     def constant(*shape: int, scale: float) -> Tensor:
         return Tensor(shape, "float32", data=(draw.normal(size=shape) * scale).astype(np.float32))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import smallnet
 
 from edgeq import searched
+from edgeq.build import build
 from edgeq.errors import FitError, GateFailed, UsageError
 from edgeq.materials import UNDECLARED
 from edgeq.quantize.outputs import Runner
@@ -40,6 +42,12 @@ def test_what_is_built_keeps_the_floor_on_the_evaluation_set(job: Job) -> None:
     assert found.recipe.modes == ("static_wi8_ai8",)
     told = json.loads((job.out / "small-mps2-an386.search.json").read_text())
     assert told["confirmed"][-1] == {"recipe": found.recipe.sha256, "failed": ""}
+
+
+def test_a_build_goes_on_from_the_float_model_that_was_searched(job: Job) -> None:
+    searched_model = smallnet.model(seed=12)
+    (built,) = build(job.model, [load_target("mps2-an386")], job.data, out=job.out, float_model=searched_model)
+    assert built.bundle.manifest["model"]["float_sha256"] == hashlib.sha256(searched_model).hexdigest()
 
 
 def test_without_a_recipe_that_keeps_the_floor_nothing_is_built(job: Job) -> None:
