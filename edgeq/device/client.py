@@ -57,6 +57,7 @@ class Client:
         self._trip = RoundTrip()
         self._sequence = secrets.randbelow(256)
         self._buffers: tuple[int, int] | None = None
+        self._deaf_s: float | None = None
         self._baud = link.baud if isinstance(link, Line) else 0
         self._fixed = False
         self._heard = 0.0
@@ -78,6 +79,14 @@ class Client:
                 )
             self._buffers = (size, count)
         return self._buffers
+
+    @property
+    def deaf_s(self) -> float:
+        """For how long one chunk of a blob may keep the device from hearing anything; 0 where nothing does."""
+        if self._deaf_s is None:
+            deaf_ms = self.request(contract.DESCRIBE, {}).get("deaf_ms", 0) if self.link.lossy else 0
+            self._deaf_s = deaf_ms / 1000 if isinstance(deaf_ms, int) else 0.0
+        return self._deaf_s
 
     def request(self, command: Command, body: dict[str, Any], timeout_s: float = REQUEST_TIMEOUT_S) -> dict[str, Any]:
         """One request, its answer. `DeviceError` if the device says no, `LinkTimeout` if it says nothing in time.
@@ -123,7 +132,10 @@ class Client:
             if offset == len(view):
                 return body
         tries = LOSSY_TRIES if self.link.lossy else TRIES
-        upload = Upload(len(view), offset=offset, chunk=size - CHUNK_OVERHEAD, window=max(1, count - 1), tries=tries)
+        deaf = command == contract.BLOB_PUT and self.deaf_s > 0
+        upload = Upload(
+            len(view), offset=offset, chunk=size - CHUNK_OVERHEAD, window=max(1, count - 1), tries=tries, deaf=deaf
+        )
         body = {}
         waits = self._waits(timeout_s, 2 * size)
         try:
@@ -158,16 +170,18 @@ class Client:
         wait_s = next(waits, None)
         if wait_s is None:
             raise self._open().silence(timeout_s)
-        began = time.monotonic()
-        answer = self._answer(command, upload.awaits, wait_s)
+        began, alone = time.monotonic(), upload.alone
+        answer = self._answer(command, upload.awaits, wait_s + (self.deaf_s if alone else 0.0))
         if not answer:
             upload.expired()
         else:
-            self._trip.answered(time.monotonic() - began)
+            if not alone:
+                self._trip.answered(time.monotonic() - began)
             body = self._body(answer)
             if not isinstance(body.get("off"), int):
                 raise ProtocolError(f"{self.link.name} answers a chunk without an offset.", "Is it an edgeq device?")
-            upload.answered(answer.sequence, body["off"])
+            room = body.get("room")
+            upload.answered(answer.sequence, body["off"], room if isinstance(room, int) else None)
         if upload.chunk < min(SLOW_LINE_CHUNK, upload.longest) and self._slow_down():
             upload.restart()
         return body if answer else None

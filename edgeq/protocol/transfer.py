@@ -1,7 +1,8 @@
 """The transfer engine: go-back-N on the offset that the device wants next. Sans-IO.
 
 The device answers every chunk with the offset it wants next and ignores any chunk that does not start there, so that
-a lost, repeated or late chunk can do no harm. Several chunks are under way at once (`window`). An answer is known by
+a lost, repeated or late chunk can do no harm. Several chunks are under way at once (`window`); where a device hears nothing
+while it erases, its answers say how far they may go (`room`), and the chunk that goes further is alone. An answer is known by
 its sequence number; late and duplicate answers are dropped. Chunks shrink by half when something was lost and grow
 slowly while nothing is: about one in ten is lost when they no longer change, whatever the line is like.
 """
@@ -22,13 +23,17 @@ class TransferStalled(Exception):
 class Upload:
     """One blob on its way. The caller sends what `due` says, and reports `sent`, `answered` and `expired`.
 
-    `chunk` is the present length of a chunk in bytes, at first the `longest`.
+    `chunk` is the present length of a chunk in bytes, at first the `longest`. `deaf` is for a device that hears nothing
+    while it erases: nothing is known of its room before the first answer.
     """
 
-    def __init__(self, size: int, *, offset: int = 0, chunk: int, window: int, tries: int = 8) -> None:
+    def __init__(
+        self, size: int, *, offset: int = 0, chunk: int, window: int, tries: int = 8, deaf: bool = False
+    ) -> None:
         self.size, self.acked, self._next = size, offset, offset
         self.chunk, self.longest, self._window, self._tries = chunk, chunk, window, tries
         self._failures = 0
+        self._free = offset if deaf else size
         self._under_way: OrderedDict[int, tuple[int, int]] = OrderedDict()
 
     @property
@@ -40,7 +45,14 @@ class Upload:
         """`(offset, length)` of the chunk to send now, or None while the window is full or nothing is left."""
         if len(self._under_way) >= self._window or self._next >= self.size:
             return None
-        return self._next, min(self.chunk, self.size - self._next)
+        if self._next < self._free:
+            return self._next, min(self.chunk, self._free - self._next)
+        return None if self._under_way else (self._next, min(self.chunk, self.size - self._next))
+
+    @property
+    def alone(self) -> bool:
+        """Whether the chunk under way may make the device erase, which takes longer and is no measure of the line."""
+        return self._next > self._free
 
     def sent(self, sequence: int, offset: int, length: int) -> None:
         """The chunk left under this sequence number."""
@@ -51,12 +63,14 @@ class Upload:
         """Whether an answer with this sequence number is still of interest."""
         return sequence in self._under_way
 
-    def answered(self, sequence: int, wanted: int) -> None:
-        """The answer to the chunk of `sequence`: offset `wanted` comes next. `ValueError` if that is nonsense."""
+    def answered(self, sequence: int, wanted: int, room: int | None = None) -> None:
+        """The answer to the chunk of `sequence`: offset `wanted` comes next, and `room` bytes from there on need no erase
+        (None: none ever does). `ValueError` if that is nonsense."""
         if sequence not in self._under_way:
             return
         if not 0 <= wanted <= self.size:
             raise ValueError(f"the device wants offset {wanted} of {self.size} bytes")
+        self._free = self.size if room is None else min(wanted + max(room, 0), self.size)
         offset, length = self._forget_through(sequence)
         if wanted == offset + length:
             self._failures = 0

@@ -121,6 +121,15 @@ static int digest_of(const struct eq_item *body, const char *key, const uint8_t 
     return status != EQ_OK || bytes == EQ_SHA256_BYTES ? status : EQ_INVALID;
 }
 
+/* Bytes of a blob from the wanted offset on that come without an erase, during which the line is not heard. */
+static uint32_t room_for(const struct eq_core *core, const struct eq_blob *blob)
+{
+    const struct eq_slots *slots = &core->slots;
+    return eq_slots_is_arriving(slots, EQ_IMAGE, blob) || eq_slots_is_arriving(slots, EQ_MANIFEST, blob)
+               ? eq_slots_room(slots)
+               : 0;
+}
+
 int eq_blob_put(struct eq_core *core, const struct eq_item *body, struct eq_writer *out)
 {
     struct eq_blob blob;
@@ -135,8 +144,11 @@ int eq_blob_put(struct eq_core *core, const struct eq_item *body, struct eq_writ
     }
     memcpy(blob.sha256, digest, sizeof blob.sha256);
     status = eq_take(core, &blob, off, data, bytes, &wanted);
-    eq_put_map(out, 1);
+    eq_put_map(out, core->config->flash->erase_ms != 0 ? 2 : 1);
     eq_put_key_uint(out, "off", wanted);
+    if (core->config->flash->erase_ms != 0) {
+        eq_put_key_uint(out, "room", room_for(core, &blob));
+    }
     return status;
 }
 

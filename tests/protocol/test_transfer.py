@@ -127,3 +127,51 @@ def test_a_device_that_has_more_than_was_acknowledged_gets_on() -> None:
         upload.sent(sequence, upload.acked, 1)
         upload.answered(sequence, upload.acked + 100)
     assert upload.acked == 500
+
+
+@given(
+    size=st.integers(1, 3000),
+    sector=st.integers(1, 900),
+    chunk=st.integers(1, 700),
+    window=st.integers(1, 9),
+    loss=st.sampled_from([0.0, 0.1]),
+    seed=st.integers(0, 1 << 30),
+)
+def test_nothing_else_is_under_way_while_a_device_is_deaf(
+    size: int, sector: int, chunk: int, window: int, loss: float, seed: int
+) -> None:
+    rng, receiver, data = random.Random(seed), Receiver(), random.Random(seed).randbytes(size)
+    upload = Upload(size, chunk=chunk, window=window, tries=500, deaf=True)
+    answers: list[tuple[int, int, int]] = []
+    under_way: list[int] = []
+    erased = sequence = 0
+    while not upload.done:
+        due = upload.due()
+        if due:
+            upload.sent(sequence, *due)
+            under_way.append(sequence)
+            if rng.random() >= loss:
+                while due[0] == len(receiver.data) and sum(due) > erased:
+                    assert len(under_way) == 1
+                    assert upload.alone
+                    erased = min(erased + sector, size)
+                wanted = receiver.put(due[0], data[due[0] : sum(due)])
+                answers.append((sequence, wanted, max(0, erased - wanted)))
+            sequence += 1
+        elif answers:
+            under_way = [number for number in under_way if number > answers[0][0]]
+            upload.answered(*answers.pop(0))
+        else:
+            under_way.clear()
+            upload.expired()
+    assert bytes(receiver.data) == data
+
+
+def test_a_device_that_always_hears_gets_whole_windows() -> None:
+    upload = Upload(100, chunk=10, window=2, deaf=True)
+    upload.sent(1, *(upload.due() or (0, 0)))
+    assert (upload.due(), upload.alone) == (None, True)
+    upload.answered(1, 10)
+    assert (upload.due(), upload.alone) == ((10, 10), False)
+    upload.sent(2, 10, 10)
+    assert upload.due() == (20, 10)

@@ -2,6 +2,10 @@
  *
  *     firmware.elf FLASH_FILE [PORT]
  *
+ * EQ_FLASH=h7 in the environment divides the file as that part's flash (parts.c), whose erases take the time that its data
+ * sheet says, by a clock that then goes SPEED times as fast; what arrives meanwhile is lost, as on a core that stands still.
+ * EQ_WATCHDOG_MS ends the process like a watchdog would the board, which then starts anew.
+ *
  * The address is printed; 0 or no port means any. One connection is served at a time, and as with a real line a
  * restart does not end it. A missing file is made and erased.
  */
@@ -10,22 +14,28 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "eq_port.h"
 #include "memory_flash.h"
+#include "parts.h"
+#include "ring.h"
 
 #define FLASH_BYTES (16u << 20)
 #define ARENA_BYTES (4u << 20)
 #define MESSAGE_BYTES 4096u
 #define TICKS_HZ 100000000u
+#define SPEED 20u    /* while the core stands still */
+#define WAIT_MS 500  /* so that a trial's time is counted, and the watchdog is fed */
 
 struct host {
     int server, client; /* sockets; client -1 while nobody is connected */
@@ -33,6 +43,8 @@ struct host {
 };
 
 static struct host host = {-1, -1, NULL};
+static struct eq_ring ring; /* what had arrived when the core stood still */
+static uint64_t skipped_ns; /* of time that passed while it did */
 
 static void hang_up(void)
 {
@@ -52,14 +64,18 @@ static void answer_call(void)
 void eq_port_wait(void)
 {
     struct pollfd line = {host.client < 0 ? host.server : host.client, POLLIN, 0};
-    if (poll(&line, 1, -1) > 0 && host.client < 0) {
+    if (eq_ring_is_empty(&ring) && poll(&line, 1, WAIT_MS) > 0 && host.client < 0) {
         answer_call();
     }
 }
 
 static size_t read_line(void *context, uint8_t *data, size_t size)
 {
-    ssize_t count = host.client < 0 || size == 0 ? 0 : recv(host.client, data, size, MSG_DONTWAIT);
+    ssize_t count;
+    if (!eq_ring_is_empty(&ring)) {
+        return eq_ring_get(&ring, data, size);
+    }
+    count = host.client < 0 || size == 0 ? 0 : recv(host.client, data, size, MSG_DONTWAIT);
     (void)context;
     if (count == 0 && host.client >= 0 && size > 0) {
         hang_up();
@@ -81,12 +97,28 @@ static void write_line(void *context, const uint8_t *data, size_t size)
     }
 }
 
+/* The core stands still, and with it the interrupt that would take what arrives. */
+static void stall(uint32_t ms)
+{
+    uint64_t ns = (uint64_t)ms * 1000000u, real = ns / SPEED;
+    struct timespec nap = {(time_t)(real / 1000000000u), (long)(real % 1000000000u)};
+    uint8_t byte;
+    while (host.client >= 0 && !eq_ring_is_full(&ring) && recv(host.client, &byte, 1, MSG_DONTWAIT) == 1) {
+        eq_ring_put(&ring, byte);
+    }
+    (void)nanosleep(&nap, NULL);
+    skipped_ns += ns - real;
+    while (host.client >= 0 && recv(host.client, &byte, 1, MSG_DONTWAIT) == 1) {
+    }
+}
+
 static uint32_t ticks(void *context)
 {
     struct timespec now;
     (void)context;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint32_t)((uint64_t)now.tv_sec * TICKS_HZ + (uint64_t)now.tv_nsec / (1000000000u / TICKS_HZ));
+    return (uint32_t)((uint64_t)now.tv_sec * TICKS_HZ +
+                      ((uint64_t)now.tv_nsec + skipped_ns) / (1000000000u / TICKS_HZ));
 }
 
 static void reset(void *context)
@@ -98,6 +130,33 @@ static void reset(void *context)
     (void)snprintf(client, sizeof client, "%d", host.client);
     (void)execv("/proc/self/exe", again);
     _exit(1);
+}
+
+/* Where nothing feeds it the process starts anew, as a board does. */
+static void bite(int signal)
+{
+    (void)signal;
+    reset(NULL);
+}
+
+static void watchdog(void *context, enum eq_watchdog what)
+{
+    static struct itimerval period;
+    const char *ms = getenv("EQ_WATCHDOG_MS");
+    (void)context;
+    if (ms == NULL) {
+        return;
+    }
+    if (what == EQ_WATCHDOG_START) {
+        struct sigaction action = {.sa_handler = bite, .sa_flags = SA_NODEFER};
+        sigset_t all;
+        (void)sigemptyset(&all);
+        (void)sigprocmask(SIG_SETMASK, &all, NULL); /* a process that was started by the handler has it blocked */
+        (void)sigaction(SIGALRM, &action, NULL);
+        period.it_value.tv_sec = atoi(ms) / 1000;
+        period.it_value.tv_usec = atoi(ms) % 1000 * 1000;
+    }
+    (void)setitimer(ITIMER_REAL, &period, NULL);
 }
 
 static uint8_t *map_flash(const char *path)
@@ -160,19 +219,25 @@ const struct eq_config *eq_port_start(int argc, char **argv)
     static uint8_t buffer[EQ_CORE_BUFFER(MESSAGE_BYTES)];
     static struct eq_flash flash;
     static struct eq_config config;
+    const char *part = getenv("EQ_FLASH");
     uint8_t *memory = argc > 1 ? map_flash(argv[1]) : NULL;
     host.argv = argv;
     if (memory == NULL || open_line(argc, argv) != 0) {
         perror(argc > 1 ? argv[1] : "FLASH_FILE [PORT]");
         return NULL;
     }
-    eq_memory_flash(&flash, memory, FLASH_BYTES);
+    if (part == NULL) {
+        eq_memory_flash(&flash, memory, FLASH_BYTES);
+    } else if (eq_part_flash(&flash, part, memory, FLASH_BYTES, stall) != 0) {
+        return NULL;
+    }
     config = (struct eq_config){
         .read = read_line,
         .write = write_line,
         .ticks = ticks,
         .ticks_hz = TICKS_HZ,
         .reset = reset,
+        .watchdog = watchdog,
         .flash = &flash,
         .board = &board,
         .arena = arena,
