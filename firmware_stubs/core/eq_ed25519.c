@@ -59,7 +59,7 @@ static unsigned bit_of(const struct number *a, unsigned bit)
 static uint32_t increase(struct number *r, uint32_t by)
 {
     uint64_t word = by;
-    for (unsigned i = 0; i < WORDS; i++) {
+    for (unsigned i = 0; word != 0 && i < WORDS; i++) {
         word += r->word[i];
         r->word[i] = (uint32_t)word;
         word >>= 32;
@@ -94,12 +94,14 @@ static void add(struct number *r, const struct number *a, const struct number *b
     fold(r, (uint32_t)word);
 }
 
-/* A borrowed 2^256 is 38 too much; what that borrows again is 38 too much once more, and then there is room. */
+/* A borrowed 2^256 is 38 too much; where that borrows again it is so once more, and then there is room. */
 static void sub(struct number *r, const struct number *a, const struct number *b)
 {
-    struct number surplus = {{38 * subtract(r, a, b)}};
-    surplus.word[0] = 38 * subtract(r, r, &surplus);
-    (void)subtract(r, r, &surplus);
+    static const struct number surplus = {{38}};
+    uint32_t borrow = subtract(r, a, b);
+    while (borrow) {
+        borrow = subtract(r, r, &surplus);
+    }
 }
 
 static void mul(struct number *r, const struct number *a, const struct number *b)
