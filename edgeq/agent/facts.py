@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import socket
 import struct
@@ -47,7 +48,60 @@ def describe(root: Path, agent_sha: str) -> dict[str, Any]:
         "emulator": emulator,
         "runtime": {"name": runtime[0], "version": runtime[1]} if runtime else None,
         "store": str(root),
+        "findings": place_findings(parse_mounts(_read("/proc/self/mounts")), str(root.resolve())),
     }
+
+
+def parse_mounts(text: str) -> list[tuple[str, str, list[str]]]:
+    """/proc/self/mounts -> (mount point, kind of file system, options), in the order in which they were mounted."""
+    found = []
+    for line in text.splitlines():
+        words = [re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), word) for word in line.split()]
+        if len(words) >= 4:
+            found.append((words[1], words[2], words[3].split(",")))
+    return found
+
+
+def place_findings(mounts: list[tuple[str, str, list[str]]], folder: str) -> list[dict[str, str]]:
+    """What is to be said of the place where a store lies: `code`, `severity`, `message` and `hint`."""
+    here = _mount_of(mounts, folder)
+    if here is None:
+        return []
+    point, kind, options = here
+    found = []
+    if "ro" in options:
+        message = f"{folder} lies on {point}, which is mounted read-only: nothing can be deployed"
+        found.append(_finding("store-read-only", "error", message, "Mount it for writing, or set XDG_DATA_HOME."))
+    if kind in _IN_MEMORY:
+        message = f"{folder} lies on {point}, a {kind} in memory: releases do not survive a reboot"
+        found.append(_finding("store-in-memory", "warning", message, _ELSEWHERE))
+    if kind in _OVERLAYS:
+        upper = next((option[len("upperdir=") :] for option in options if option.startswith("upperdir=")), "")
+        under = _mount_of([mount for mount in mounts if mount[1] not in _OVERLAYS], upper) if upper else None
+        if under is not None and under[1] in _IN_MEMORY:
+            message = (
+                f"{folder} lies on {point}, an overlay whose changes are in memory: releases do not survive a reboot"
+            )
+            found.append(_finding("store-in-memory", "warning", message, _ELSEWHERE))
+        else:
+            message = f"{folder} lies on {point}, an overlay: releases last as long as its upper layer does"
+            found.append(_finding("store-on-overlay", "info", message, _ELSEWHERE))
+    return found
+
+
+_IN_MEMORY = ("tmpfs", "ramfs", "rootfs")
+_OVERLAYS = ("overlay", "overlayfs", "aufs", "unionfs")
+_ELSEWHERE = "Set XDG_DATA_HOME to a folder on a disk or card that is written to, such as a data partition."
+
+
+def _finding(code: str, severity: str, message: str, hint: str) -> dict[str, str]:
+    return {"code": code, "severity": severity, "message": message, "hint": hint}
+
+
+def _mount_of(mounts: list[tuple[str, str, list[str]]], path: str) -> tuple[str, str, list[str]] | None:
+    """The mount that `path` lies on: the deepest point above it, of several at one point the last."""
+    above = [mount for mount in mounts if (path + "/").startswith(mount[0].rstrip("/") + "/")]
+    return max(reversed(above), key=lambda mount: len(mount[0]), default=None)
 
 
 def arch() -> str:

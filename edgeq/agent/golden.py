@@ -21,14 +21,14 @@ _FORMATS = {"int8": "b", "uint8": "B", "int16": "h", "int32": "i", "float32": "f
 
 def open_model(store: Store, n: int, threads: int | None = None) -> ModelProcess:
     """A worker process with release `n` loaded; `threads` as the manifest says unless given."""
-    folder = store.release(n)
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    try:
+        manifest = json.loads((store.release(n) / "manifest.json").read_text(encoding="utf-8"))
+        threads, kernels = threads or manifest["runtime"]["threads"], manifest["golden"]["kernels"]
+        runtime, python = runtime_of(store, n), _python(store, n)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Refused(Status.DIGEST, f"release {n} is damaged: {error!r}"[:300]) from error
     return ModelProcess(
-        folder / "model.tflite",
-        runtime=runtime_of(store, n),
-        threads=threads or manifest["runtime"]["threads"],
-        kernels=manifest["golden"]["kernels"],
-        python=_python(store, n),
+        store.release(n) / "model.tflite", runtime=runtime, threads=threads, kernels=kernels, python=python
     )
 
 

@@ -29,8 +29,8 @@ class Lease:
         self._job: Job | None = None
 
     def take(self, owner: object, who: str, wait_s: float = 0.0) -> None:
-        """Become the holder, within `wait_s` seconds; BUSY says who is. Whoever holds it already only changes `who`, and
-        with an empty one gives it back."""
+        """Become the holder, within `wait_s` seconds; BUSY says who is. A holder may change its `who`, and gives the
+        device back with an empty one."""
         said = "".join(c for c in who if c.isprintable()).strip()[:LONGEST_WHO]
         if not said:
             self.drop(owner)

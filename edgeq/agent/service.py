@@ -68,7 +68,7 @@ class Service:
         listed = [
             {
                 **{"n": n, "sha": bytes.fromhex(entry["sha"]), "state": entry["state"]},
-                **{"name": self._manifest(n)["name"], **({"why": entry["why"]} if "why" in entry else {})},
+                **{"name": self._name(n), **({"why": entry["why"]} if "why" in entry else {})},
             }
             for n, entry in sorted(state.releases.items())
         ]
@@ -88,12 +88,11 @@ class Service:
             seen = {"good": 0, "bad": 0, "left_s": left_s, "waits": "for its self-test"}
         return {"watch": {**seen, "starts": max(0, self.store.state.starts)}}
 
-    def _manifest(self, n: int) -> dict[str, Any]:
+    def _name(self, n: int) -> str:
         try:
-            manifest: dict[str, Any] = json.loads((self.store.release(n) / "manifest.json").read_bytes())
-            return manifest
-        except (OSError, ValueError):
-            return {"name": "(damaged)"}
+            return str(json.loads((self.store.release(n) / "manifest.json").read_bytes())["name"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return "(damaged)"
 
     def member(self, n: int | None, name: str, offset: int) -> dict[str, Any]:
         """A piece of `manifest.json` or `interface.json` of a release."""

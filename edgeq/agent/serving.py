@@ -73,14 +73,17 @@ class Serving:
     @property
     def warm(self) -> bool:
         """Whether the model that serves is loaded: whether applications get their inferences from here."""
-        loaded = self._all.get(self.number) if self.number is not None else None
+        return self._is_here(self.number)
+
+    def _is_here(self, n: int | None) -> bool:
+        loaded = self._all.get(n) if n is not None else None
         return loaded is not None and loaded.here
 
     def swap(self, n: int | None, warm: bool | None = None) -> None:
         """From now on `n` serves. Where a model was loaded (or `warm` says so), that of `n` is loaded before; requests
         under way finish on the one they began with. One that does not load is tried again by the next request."""
         warm = self.warm if warm is None else warm
-        if n is not None and warm and n != self.number:
+        if n is not None and warm and not self._is_here(n):
             try:
                 with self.reserved(n):
                     pass

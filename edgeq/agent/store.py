@@ -13,12 +13,16 @@ Order of every change: write, fsync files, fsync folder, rename, fsync, then the
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import hashlib
 import json
 import os
 import re
 import shutil
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -81,9 +85,12 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        fresh = not (root / "state").exists()
         for name in ("releases", "runtimes"):
             (root / name).mkdir(parents=True, exist_ok=True)
         self.blobs = Blobs(root)
+        if fresh:
+            _sync_folders(root)
         self.state = self._read_state()
         self._unsure = False
 
@@ -100,20 +107,48 @@ class Store:
         self._unsure = True
         self.state = self._read_state()
 
+    def assume(self, state: State) -> None:
+        """Go on with a state that cannot be written now; `settle` does it later."""
+        self._unsure, self.state = True, state
+        with contextlib.suppress(OSError):
+            self.derive()
+
     def settle(self) -> None:
         """Before something is acknowledged that was there already: write again what a failure left in doubt."""
         if self._unsure:
             self.save()
 
-    def save(self) -> None:
-        """Make the present state the durable one, and derive `current` and `runtime` from it."""
-        replace_json(self.root / "state", self.state.to_json())
+    @contextmanager
+    def change(self) -> Iterator[State]:
+        """A copy of the state to change: it holds, and is told to anybody, once it is durable."""
+        changed = copy.deepcopy(self.state)
+        yield changed
+        self.save(changed)
+
+    def save(self, state: State | None = None) -> None:
+        """Make this state (or the present one) the durable one, and derive `current` and `runtime` from it."""
+        state = state or self.state
+        replace_json(self.root / "state", state.to_json())
+        self.state = state
+        self.derive()
+        self._unsure = False
+
+    def derive(self) -> None:
+        """Let the links `current` and `runtime`, by which applications find a release, follow the state."""
         serving = self.state.serving
         facts = {"wheels": []} if serving is None else self.facts(serving)
-        self._link("current", "" if serving is None else f"releases/{serving}")
         pushed = f"runtimes/{runtime_key(facts['wheels'])}" if facts["wheels"] else ""
-        self._link("runtime", pushed or facts.get("system") or "")
-        self._unsure = False
+        try:
+            self._link("current", "" if serving is None else f"releases/{serving}")
+        finally:  # One that fails does not keep the other.
+            self._link("runtime", pushed or facts.get("system") or "")
+
+    @property
+    def current(self) -> int | None:
+        """The release that the link `current` leads to."""
+        link = self.root / "current"
+        name = link.readlink().name if link.is_symlink() else ""
+        return int(name) if name.isdigit() else None
 
     def _link(self, name: str, to: str) -> None:
         """A stable path for applications; none where `to` is empty."""
@@ -173,9 +208,9 @@ class Store:
         sync_folder(part)
         part.replace(self.root / "releases" / str(n))
         sync_folder(self.root / "releases")
-        self.state.next = n + 1
-        self.state.releases[n] = {"sha": sha, "state": "staged"}
-        self.save()
+        with self.change() as state:
+            state.next = n + 1
+            state.releases[n] = {"sha": sha, "state": "staged"}
         return n
 
     def envelope(self, n: int) -> bytes | None:
@@ -222,7 +257,12 @@ class Store:
         for path in (self.root / "runtimes").glob("*.part"):
             shutil.rmtree(path, ignore_errors=True)
         if self.state.releases or self.state.next > 1:
-            self.save()
+            try:
+                self.save()
+            except OSError as error:
+                # A full disk changes nothing of what serves; `settle` comes back to it.
+                self._unsure = True
+                print(f"after the start: {error}", file=sys.stderr, flush=True)
 
     @property
     def keep(self) -> int:
@@ -240,21 +280,21 @@ class Store:
         state = self.state
         used = {state.current, state.previous, state.trial, *sorted(state.releases)[-self.keep :]}
         dropped = [n for n in state.releases if n not in used]
-        for n in dropped:
-            del state.releases[n]
         if dropped:
-            self.save()
+            with self.change() as changed:
+                for n in dropped:
+                    del changed.releases[n]
         for n in dropped:
             shutil.rmtree(self.root / "releases" / str(n), ignore_errors=True)
         try:
-            manifests = [self.release_manifest(n) for n in state.releases]
+            manifests = [self.release_manifest(n) for n in self.state.releases]
         except Refused:
             return  # one is damaged, so nobody knows what it refers to
-        kept = {entry["sha"] for entry in state.releases.values()}
+        kept = {entry["sha"] for entry in self.state.releases.values()}
         for manifest in manifests:
             kept |= {item["sha256"] for item in (*manifest["files"].values(), *manifest["runtime"]["wheels"])}
         self.blobs.keep(kept)
-        runtimes = {runtime_key(self.facts(n)["wheels"]) for n in state.releases}
+        runtimes = {runtime_key(self.facts(n)["wheels"]) for n in self.state.releases}
         for folder in (self.root / "runtimes").iterdir():
             if folder.name not in runtimes:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -264,6 +304,14 @@ class Store:
         on this device that holds it, "" for Python's own packages, None or absent where neither is meant."""
         facts: dict[str, Any] = json.loads((self.release(n) / "release.json").read_text(encoding="utf-8"))
         return facts
+
+
+def _sync_folders(root: Path) -> None:
+    """Make the folders of a new store durable, as far up as this user may: what is in them is never lost alone."""
+    sync_folder(root)
+    for folder in root.absolute().parents:
+        with contextlib.suppress(OSError):
+            sync_folder(folder)
 
 
 def runtime_key(wheels: Sequence[str]) -> str:

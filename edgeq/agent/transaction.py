@@ -20,7 +20,7 @@ from edgeq.agent.golden import compare, open_model, selftest
 from edgeq.agent.policy import policy_of
 from edgeq.agent.serving import Serving
 from edgeq.agent.staging import check_security, security_version, stage
-from edgeq.agent.store import Store
+from edgeq.agent.store import State, Store
 from edgeq.agent.trust import Trust
 from edgeq.agent.watch import Watcher
 from edgeq.confirm import ConfirmPolicy
@@ -72,12 +72,14 @@ class Transaction:
                 return {"n": n, "state": there}
             policy = self._admitted(n, note)
             measured = self._measured(n, policy, note)
-            with self.lock:
-                state = self.store.state
-                state.trial, state.starts = n, 0
-                state.releases[n].update(state="trial")
-                state.releases[n].pop("why", None)
-                self.store.save()
+            try:
+                with self.lock, self.store.change() as state:
+                    state.trial, state.starts = n, 0
+                    state.releases[n].update(state="trial")
+                    state.releases[n].pop("why", None)
+            except OSError as error:
+                self._abandon(n, policy, error)  # It may have been written all the same.
+                raise
             return {**self._tried(n, policy, note), **measured}
 
     def _there_already(self, n: int) -> str:
@@ -110,9 +112,8 @@ class Transaction:
         try:
             return gates.measure(self.store, n, policy, note)
         except Refused as refused:
-            with self.lock:
-                self.store.state.releases[n]["why"] = refused.reason[:LONGEST_WHY]
-                self.store.save()
+            with self.lock, self.store.change() as state:
+                state.releases[n]["why"] = refused.reason[:LONGEST_WHY]
             raise
 
     def _tried(self, n: int, policy: ConfirmPolicy, note: Note, sound: bool = True) -> dict[str, Any]:
@@ -157,9 +158,10 @@ class Transaction:
         try:
             self._end(n, False, why)
         except OSError:
-            # The trial goes on as far as the state file is concerned, so its end is tried until it can be written.
-            self.watcher.open(n, policy)
-            self.watcher.begin(failed=why)
+            if self.store.state.trial == n:
+                # The trial goes on as far as the state file is concerned: its end is tried until it can be written.
+                self.watcher.open(n, policy)
+                self.watcher.begin(failed=why)
             raise
 
     # after a start
@@ -169,23 +171,28 @@ class Transaction:
 
         Whether `resume` has something to do.
         """
-        state = self.store.state
-        if state.trial is not None:
-            state.starts += 1
-            over = self._over(state.trial)
-            if over:
-                self._mark_bad(over)
-            self.store.save()
-            self.serving.number = state.serving
-        return state.trial is not None or bool(self._untold()[1])
+        n = self.store.state.trial
+        if n is not None:
+            try:
+                with self.store.change() as state:
+                    state.starts += 1
+                    over = self._over(n, state.starts)
+                    if over:
+                        _mark_bad(state, over)
+            except OSError as error:
+                # Starts that cannot be counted might go on for ever: what was confirmed serves instead.
+                _mark_bad(state, f"the agent started, and could not count it: {refusal(error).reason}")
+                state.releases[n]["state"] = "staged"
+                self.store.assume(state)
+            self.serving.number = self.store.state.serving
+        return self.store.state.trial is not None or bool(self._untold()[1])
 
-    def _over(self, n: int) -> str:
+    def _over(self, n: int, starts: int) -> str:
         """Why the trial of `n` ends with this start; empty where it goes on."""
         try:
             allowed = policy_of(self.store.release_manifest(n)).starts
         except Refused as refused:
             return refused.reason  # What is on trial is damaged: nothing of it shall run.
-        starts = self.store.state.starts
         times = "once" if starts == 1 else f"{starts} times"
         return f"the agent started {times} during the trial" if starts > allowed else ""
 
@@ -205,8 +212,8 @@ class Transaction:
         self.watcher.drop()
         with self.lock:
             if self.store.state.trial is not None:
-                self.store.state.starts -= 1
-                self.store.save()
+                with self.store.change() as state:
+                    state.starts -= 1
 
     # the end of a trial
 
@@ -232,24 +239,30 @@ class Transaction:
             if self.store.state.trial != n:
                 self.watcher.drop()
                 return
+            unsettled = None
             try:
                 if good:
                     good, why = self._still_sound(n, why)
-                if good:
-                    self._mark_confirmed(why)
-                else:
-                    self._mark_bad(why)
-                self.store.save()
-            except OSError:
+                security = security_version(self.store.release_manifest(n)) if good else 0
+                with self.store.change() as state:
+                    if good:
+                        _mark_confirmed(state, why, security)
+                    else:
+                        _mark_bad(state, why)
+            except OSError as error:
                 self.store.reload()
                 if self.store.state.trial == n:
                     raise
-                self._settle_later()
+                unsettled = self._unsettled(error)  # The end was written, though perhaps not for good.
             self.watcher.drop()
-            serving = self.store.state.serving
+            warm, serving = self.serving.warm, self.store.state.serving
+            # Requests from now on wait for the model that serves then, rather than get answers of a bad one.
+            self.serving.number = serving
         if self.store.state.releases[n]["state"] == "bad":
-            self.serving.swap(serving)
+            self.serving.swap(serving, warm)
             self._tell(lambda _: None)
+        if unsettled:
+            raise unsettled
 
     def _still_sound(self, n: int, why: str) -> tuple[bool, str]:
         try:
@@ -258,25 +271,13 @@ class Transaction:
             return False, refused.reason
         return True, why
 
-    def _settle_later(self) -> None:
-        """The end was written, though perhaps not for good: write it again while that can be hoped for."""
-        with contextlib.suppress(OSError):  # `settle` is called again before anything is acknowledged.
+    def _unsettled(self, error: OSError) -> OSError | None:
+        """Write again what `error` left in doubt; the error where that fails too, so that nothing is acknowledged."""
+        try:
             self.store.settle()
-
-    def _mark_confirmed(self, why: str) -> None:
-        state = self.store.state
-        n = state.trial
-        assert n is not None
-        manifest = self.store.release_manifest(n)
-        state.security_version = max(state.security_version, security_version(manifest))
-        state.previous, state.current, state.trial, state.starts = state.current, n, None, 0
-        state.releases[n].update(state="confirmed", why=why[:LONGEST_WHY])
-
-    def _mark_bad(self, why: str) -> None:
-        state = self.store.state
-        assert state.trial is not None
-        state.releases[state.trial].update(state="bad", why=why[:LONGEST_WHY])
-        state.trial, state.starts = None, 0
+        except OSError:
+            return error
+        return None
 
     # going back
 
@@ -291,14 +292,13 @@ class Transaction:
             note(f"checking release {back}")
             self.store.check_release(back)
             with self.lock:
-                state = self.store.state
-                if state.trial != trial:
+                if self.store.state.trial != trial:
                     raise Refused(Status.STATE, f"the trial of release {trial} has just ended; {self.what_serves()}")
-                if trial is not None:
-                    self._mark_bad("rolled back on request")
-                else:
-                    state.current, state.previous = back, state.current
-                self.store.save()
+                with self.store.change() as state:
+                    if trial is not None:
+                        _mark_bad(state, "rolled back on request")
+                    else:
+                        state.current, state.previous = back, state.current
                 self.watcher.drop()
             self.serving.swap(back)
             complaint = self._tell(note)
@@ -321,9 +321,11 @@ class Transaction:
                 note("on_activate")
                 complaint = self._run("on_activate", command, timeout_s, n)
             with self.lock:
-                self.store.state.told = n
                 if command:
-                    self.store.save()
+                    with self.store.change() as state:
+                        state.told = n
+                else:
+                    self.store.state.told = n  # Nobody was told, so that need not be remembered.
             return complaint
 
     def _untold(self) -> tuple[int | None, tuple[str, ...], float]:
@@ -372,14 +374,21 @@ class Transaction:
             raise Refused(refused.status, f"{refused.reason}; {self._read_back()}") from error
 
     def _read_back(self) -> str:
-        try:
-            with self.lock:
+        with self.lock:
+            try:
                 self.store.reload()
-        except (Refused, OSError):
-            return "what serves cannot be read back"
+            except (Refused, OSError):
+                return "what serves cannot be read back"
+            try:
+                self.store.settle()
+            except OSError:
+                with contextlib.suppress(OSError):
+                    self.store.derive()
         if self.serving.number != self.store.state.serving:
             self.serving.swap(self.store.state.serving)
-        return self.what_serves()
+        link = self.store.current
+        astray = link != self.store.state.serving
+        return self.what_serves() + (f"; the link 'current' still leads to release {link}" if astray else "")
 
     def what_serves(self) -> str:
         """One clause for people."""
@@ -415,3 +424,17 @@ class Transaction:
         except Refused as refused:
             return {"why": refused.reason[:LONGEST_WHY]}
         return {}
+
+
+def _mark_confirmed(state: State, why: str, security: int) -> None:
+    n = state.trial
+    assert n is not None
+    state.security_version = max(state.security_version, security)
+    state.previous, state.current, state.trial, state.starts = state.current, n, None, 0
+    state.releases[n].update(state="confirmed", why=why[:LONGEST_WHY])
+
+
+def _mark_bad(state: State, why: str) -> None:
+    assert state.trial is not None
+    state.releases[state.trial].update(state="bad", why=why[:LONGEST_WHY])
+    state.trial, state.starts = None, 0

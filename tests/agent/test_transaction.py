@@ -1,0 +1,548 @@
+"""Trials that the device alone ends: watched, counted, reverted; and the truth after every failure of the storage."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bundles import make_bundle, tiny
+
+from edgeq.agent.connection import Connection
+from edgeq.agent.service import Service
+from edgeq.bundle import Bundle
+from edgeq.confirm import ConfirmPolicy
+from edgeq.device.device import Device
+from edgeq.errors import DeviceError
+from edgeq.link.memory import MemoryLink
+from edgeq.protocol.status import Status
+from edgeq.runtime import available
+
+WAIT_S = 20.0
+PLAIN = ConfirmPolicy()
+SAMPLE = b"".join(tiny()[2][0][0])
+
+
+class Lab:
+    """A store with one release that serves, and whatever is tried on top of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.count = folder, 0
+        self.service = Service(folder / "store")
+        self.told = folder / "told"
+
+    @property
+    def store(self) -> Path:
+        return self.service.store.root
+
+    def device(self) -> Device:
+        return Device(MemoryLink(Connection(self.service).feed), "memory:")
+
+    def bundle(self, policy: ConfirmPolicy = PLAIN, **manifest: Any) -> Bundle:
+        self.count += 1
+        return make_bundle(self.folder / f"b{self.count}", name=f"m{self.count}", confirm=policy.to_json(), **manifest)
+
+    def install(self, bundle: Bundle) -> int:
+        with self.device() as device:
+            for name in (*bundle.files, "manifest.json"):
+                data = bundle.path(name).read_bytes()
+                digest = bundle.digest if name == "manifest.json" else bundle.files[name][0]
+                device.put(digest, data, 0, lambda _: None)
+            return device.stage(bundle.digest, [])
+
+    def activate(self, bundle: Bundle) -> dict[str, Any]:
+        n = self.install(bundle)
+        with self.device() as device:
+            return device.activate(n)
+
+    def start_anew(self) -> None:
+        """A new process takes the store over, as after a crash: the old one has no chance to say anything."""
+        self.service.transaction.watcher.drop()
+        self.service.transaction.serving.close()
+        self.service = Service(self.folder / "store")
+
+    def releases(self) -> dict[str, Any]:
+        return self.service.releases()
+
+    def entry(self, n: int) -> dict[str, Any]:
+        return next(item for item in self.releases()["releases"] if item["n"] == n)
+
+    def state(self, n: int) -> str:
+        return str(self.entry(n)["state"])
+
+    def ended(self, n: int) -> str:
+        """The state of release `n` once it is no longer on trial."""
+        until(lambda: self.state(n) != "trial")
+        assert self.releases()["trial"] is None
+        return self.state(n)
+
+    def teller(self, name: str = "told") -> tuple[str, ...]:
+        """A command that writes down for which release it runs."""
+        code = "import os, sys; open(sys.argv[1], 'a').write(os.environ['EDGEQ_N'] + ' ')"
+        return (sys.executable, "-c", code, str(self.folder / name))
+
+    def was_told(self, name: str = "told") -> str:
+        path = self.folder / name
+        return path.read_text() if path.exists() else ""
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not true():
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    lab = Lab(tmp_path)
+    assert lab.activate(lab.bundle())["state"] == "confirmed"
+    yield lab
+    lab.service.close()
+
+
+def serving(lab: Lab) -> int | None:
+    """The release that answers, which is the one that the state file and the link say."""
+    found: list[int | None] = []
+
+    def agreed() -> bool:  # One follows from the other, and a thread may be at it.
+        state = json.loads((lab.store / "state").read_text())
+        told = state["current"] if state["trial"] is None else state["trial"]
+        found[:] = [told, lab.service.store.current, lab.service.transaction.serving.number]
+        return found[0] == found[1] == found[2]
+
+    until(agreed)
+    return found[0]
+
+
+# the watch
+
+
+def test_a_window_is_waited_for_and_then_the_device_confirms(lab: Lab) -> None:
+    answer = lab.activate(lab.bundle(ConfirmPolicy(window_s=1.0)))
+    assert (answer["n"], answer["state"], answer["vectors"]) == (2, "trial", 4)
+    told = lab.releases()
+    assert (told["current"], told["trial"], told["watch"]["bad"], told["watch"]["starts"]) == (1, 2, 0, 0)
+    assert 0 < told["watch"]["left_s"] <= 1
+    assert lab.service.busy
+    assert lab.ended(2) == "confirmed"
+    assert (serving(lab), lab.releases()["previous"]) == (2, 1)
+    assert lab.entry(2)["why"].startswith("served ")
+    assert "watch" not in lab.releases()
+    assert not lab.service.busy
+
+
+def test_inferences_here_and_reports_of_applications_count(lab: Lab) -> None:
+    lab.activate(lab.bundle(ConfirmPolicy(good=4)))
+    with lab.device() as device:
+        device.invoke(SAMPLE)
+        device.invoke(SAMPLE, 2)
+        device.invoke(SAMPLE, 1)  # of another release
+        assert device.report(1, good=9) == "confirmed"
+        assert lab.releases()["watch"]["good"] == 2
+        device.report(2, good=2)
+    assert lab.ended(2) == "confirmed"
+
+
+def test_a_reported_bad_inference_reverts(lab: Lab) -> None:
+    lab.activate(lab.bundle(ConfirmPolicy(window_s=1000, bad=2)))
+    with lab.device() as device:
+        assert device.report(2, bad=1) == "trial"
+        device.report(2, bad=1)
+        assert lab.ended(2) == "bad"
+        assert serving(lab) == 1
+        assert lab.entry(2)["why"] == "2 bad inferences: an application says so"
+        assert device.invoke(SAMPLE)
+        with pytest.raises(DeviceError) as no:
+            device.activate(2)
+        assert no.value.status == Status.STATE
+        with pytest.raises(DeviceError) as unknown:
+            device.report(9, good=1)
+        assert unknown.value.status == Status.NOT_FOUND
+
+
+def test_an_inference_that_fails_by_the_runtime_reverts_and_a_wrong_input_does_not(lab: Lab) -> None:
+    lab.activate(lab.bundle(ConfirmPolicy(window_s=1000)))
+    with lab.device() as device:
+        with pytest.raises(DeviceError):
+            device.invoke(SAMPLE + b"x")
+        assert lab.state(2) == "trial"
+        (lab.store / "releases/2/model.tflite").unlink()
+        (lab.store / "releases/2/model.tflite").write_bytes(b"no model")
+        with pytest.raises(DeviceError) as no:
+            device.invoke(SAMPLE)
+        assert no.value.status == Status.RUNTIME
+        assert lab.ended(2) == "bad"
+        assert lab.entry(2)["why"].startswith("1 bad inference: ")
+        assert device.invoke(SAMPLE)
+    assert serving(lab) == 1
+
+
+def test_the_clock_of_the_wall_has_no_say(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time", lambda: 4e9)
+    lab.activate(lab.bundle(ConfirmPolicy(window_s=1000)))
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    time.sleep(0.2)
+    assert lab.state(2) == "trial"
+    assert lab.releases()["watch"]["left_s"] > 900
+
+
+def test_a_manual_trial_waits_for_people(lab: Lab) -> None:
+    lab.activate(lab.bundle(ConfirmPolicy(manual=True)))
+    time.sleep(0.2)
+    assert lab.releases()["watch"]["waits"] == "to be confirmed"
+    with lab.device() as device:
+        device.confirm(2)
+        assert (lab.state(2), serving(lab)) == ("confirmed", 2)
+        device.confirm(2)  # again, as a host does that did not hear the answer
+        with pytest.raises(DeviceError, match="is not on trial; it is confirmed") as no:
+            device.confirm(1)
+    assert no.value.status == Status.STATE
+
+
+def test_people_cannot_confirm_what_waits_for_inferences(lab: Lab) -> None:
+    lab.activate(lab.bundle(ConfirmPolicy(good=2, manual=True)))
+    with lab.device() as device, pytest.raises(DeviceError, match="waits for 2 more good inferences") as no:
+        device.confirm(2)
+    assert (no.value.status, lab.state(2)) == (Status.STATE, "trial")
+
+
+def test_health_has_the_last_word_over_people(lab: Lab) -> None:
+    sick = ("/bin/sh", "-c", "echo the app is down; exit 3")
+    lab.activate(lab.bundle(ConfirmPolicy(manual=True, health=sick, health_every_s=1000)))
+    with lab.device() as device:
+        device.confirm(2)
+    assert lab.ended(2) == "bad"
+    assert lab.entry(2)["why"] == "health ended with exit code 3: the app is down"
+    assert serving(lab) == 1
+
+
+def test_a_trial_that_is_on_is_not_disturbed_by_another(lab: Lab) -> None:
+    first = lab.bundle(ConfirmPolicy(window_s=1000))
+    lab.activate(first)
+    other = lab.install(lab.bundle())
+    with lab.device() as device:
+        with pytest.raises(DeviceError, match="release 2 is on trial") as no:
+            device.activate(other)
+        assert no.value.status == Status.STATE
+        assert device.activate(lab.install(first)) == {"n": 2, "state": "trial"}
+        assert device.rollback() == 1
+    assert (lab.state(2), lab.entry(2)["why"]) == ("bad", "rolled back on request")
+    assert serving(lab) == 1
+
+
+def test_the_first_release_of_all_may_fail_too(tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    lab.activate(lab.bundle(ConfirmPolicy(window_s=1000)))
+    with lab.device() as device:
+        with pytest.raises(DeviceError) as no:
+            device.rollback()
+        assert no.value.status == Status.STATE
+        device.report(1, bad=1)
+        assert lab.ended(1) == "bad"
+        assert serving(lab) is None
+        with pytest.raises(DeviceError) as none:
+            device.invoke(SAMPLE)
+        assert none.value.status == Status.STATE
+    assert lab.activate(lab.bundle())["n"] == 2
+    assert serving(lab) == 2
+    lab.service.close()
+
+
+# starts of the agent
+
+
+def test_a_start_within_the_allowance_tests_and_watches_again(lab: Lab) -> None:
+    lab.activate(lab.bundle(ConfirmPolicy(good=2, starts=2)))
+    with lab.device() as device:
+        device.report(2, good=1)
+    lab.start_anew()
+    until(lambda: not lab.service.jobs.busy)
+    watch = lab.releases()["watch"]
+    assert (watch["good"], watch["starts"]) == (0, 1)
+    assert serving(lab) == 2
+    with lab.device() as device:
+        device.report(2, good=2)
+    assert lab.ended(2) == "confirmed"
+
+
+@pytest.mark.parametrize("allowed", [0, 1, 3])
+def test_one_start_too_many_reverts_before_anything_runs(lab: Lab, allowed: int) -> None:
+    lab.activate(lab.bundle(ConfirmPolicy(window_s=1000, starts=allowed)))
+    for _ in range(allowed):
+        lab.start_anew()
+        assert lab.state(2) == "trial"
+        until(lambda: not lab.service.jobs.busy)
+    lab.start_anew()
+    assert lab.state(2) == "bad"
+    times = "once" if allowed == 0 else f"{allowed + 1} times"
+    assert lab.entry(2)["why"] == f"the agent started {times} during the trial"
+    assert serving(lab) == 1
+    lab.start_anew()  # no second rollback
+    assert (serving(lab), lab.state(1)) == (1, "confirmed")
+
+
+def test_an_end_in_good_order_does_not_count(lab: Lab) -> None:
+    lab.activate(lab.bundle(ConfirmPolicy(window_s=1000, starts=0)))
+    for _ in range(2):
+        lab.service.close()
+        lab.service = Service(lab.store)
+        until(lambda: not lab.service.jobs.busy)
+        assert (lab.state(2), lab.releases()["watch"]["starts"]) == ("trial", 0)
+
+
+def test_a_release_that_rotted_is_not_run_again_after_a_start(lab: Lab) -> None:
+    lab.activate(lab.bundle(ConfirmPolicy(window_s=1000)))
+    golden = lab.store / "releases/2/golden.cbor"
+    golden.unlink()  # the blob of the same name goes on being shared
+    golden.write_bytes(b"")
+    lab.start_anew()
+    assert lab.ended(2) == "bad"
+    assert "golden.cbor is not what was installed" in lab.entry(2)["why"]
+    assert serving(lab) == 1
+    manifest = lab.bundle(ConfirmPolicy(window_s=1000))
+    n = lab.activate(manifest)["n"]
+    manifest_file = lab.store / f"releases/{n}/manifest.json"
+    manifest_file.unlink()
+    manifest_file.write_bytes(b"{}")
+    lab.start_anew()
+    assert (lab.state(n), serving(lab)) == ("bad", 1)
+    assert "manifest.json is not what was installed" in lab.entry(n)["why"]
+
+
+# commands
+
+
+def test_applications_are_told_of_every_release_that_begins_to_serve(lab: Lab) -> None:
+    told = ConfirmPolicy(on_activate=lab.teller())
+    lab.activate(lab.bundle(told))
+    assert lab.was_told() == "2 "
+    lab.activate(lab.bundle(ConfirmPolicy(window_s=1000, on_activate=lab.teller())))
+    assert lab.was_told() == "2 3 "
+    with lab.device() as device:
+        device.report(3, bad=1)
+        assert lab.ended(3) == "bad"
+        until(lambda: lab.was_told() == "2 3 2 ")
+        device.rollback()
+    assert lab.was_told() == "2 3 2 1 ", "release 1 has no command: that of release 2 tells"
+
+
+def test_applications_that_do_not_start_with_it_revert_it(lab: Lab) -> None:
+    lab.activate(lab.bundle(ConfirmPolicy(on_activate=lab.teller())))
+    broken = ("/bin/sh", "-c", "echo cannot load; exit 1")
+    with pytest.raises(DeviceError, match="on_activate ended with exit code 1: cannot load") as no:
+        lab.activate(lab.bundle(ConfirmPolicy(window_s=1000, on_activate=broken)))
+    assert no.value.status == Status.GATE
+    assert (lab.state(3), serving(lab)) == ("bad", 2)
+    assert lab.was_told() == "2 2 "
+
+
+def test_a_command_that_fails_during_a_rollback_is_told_and_does_not_stop_it(lab: Lab) -> None:
+    once = ("/bin/sh", "-c", 'test "$EDGEQ_N" = 2 || { echo no; exit 4; }')
+    lab.activate(lab.bundle(ConfirmPolicy(on_activate=once)))
+    job = lab.service.rollback()
+    assert job.finished.wait(WAIT_S)
+    assert job.result is not None
+    assert (job.result["n"], job.result["on_activate"]) == (1, "on_activate ended with exit code 4: no")
+    assert serving(lab) == 1
+
+
+def test_a_command_that_a_crash_interrupted_runs_after_the_start(lab: Lab) -> None:
+    lab.activate(lab.bundle(ConfirmPolicy(on_activate=lab.teller())))
+    state = json.loads((lab.store / "state").read_text())
+    (lab.store / "state").write_text(json.dumps({**state, "told": 1}))
+    lab.start_anew()
+    until(lambda: lab.was_told() == "2 2 ")
+    until(lambda: not lab.service.jobs.busy)
+    lab.start_anew()
+    time.sleep(0.2)
+    assert lab.was_told() == "2 2 "
+
+
+# gates
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        (ConfirmPolicy(latency_ms=1e-6), "ms here (median of"),
+        (ConfirmPolicy(memory_bytes=1000), "bytes of memory; the policy allows 1000"),
+    ],
+    ids=["latency", "memory"],
+)
+def test_a_release_that_is_too_slow_or_too_large_never_serves(lab: Lab, policy: ConfirmPolicy, said: str) -> None:
+    with pytest.raises(DeviceError) as no:
+        lab.activate(lab.bundle(policy))
+    assert (no.value.status, said in no.value.message) == (Status.GATE, True)
+    assert (lab.state(2), said in lab.entry(2)["why"], serving(lab)) == ("staged", True, 1)
+
+
+def test_what_the_gates_measured_is_told(lab: Lab) -> None:
+    answer = lab.activate(lab.bundle(ConfirmPolicy(latency_ms=1e5, memory_bytes=1 << 33)))
+    assert 0 < answer["latency_ms"] < 1e5
+    assert 1 << 20 < answer["memory_bytes"] < 1 << 33
+
+
+# security version
+
+
+def test_an_older_security_version_is_refused_and_what_was_confirmed_here_is_not(lab: Lab) -> None:
+    assert lab.activate(lab.bundle(security_version=3))["state"] == "confirmed"
+    with pytest.raises(DeviceError, match="security version 2, and 3 was confirmed") as no:
+        lab.install(lab.bundle(security_version=2))
+    assert no.value.status == Status.STATE
+    with lab.device() as device:
+        assert device.rollback() == 1
+        assert device.activate(2)["state"] == "confirmed"
+        assert device.activate(1)["state"] == "confirmed"
+
+
+def test_a_trial_that_failed_raises_no_security_version(lab: Lab) -> None:
+    older = lab.install(lab.bundle(security_version=1))
+    lab.activate(lab.bundle(ConfirmPolicy(window_s=1000), security_version=9))
+    with lab.device() as device:
+        device.rollback()
+        assert device.activate(older)["state"] == "confirmed"
+        staged = lab.install(lab.bundle(security_version=1))
+        lab.activate(lab.bundle(security_version=5))
+        with pytest.raises(DeviceError, match="security version 1"):
+            device.activate(staged)
+
+
+# verify and describe
+
+
+def test_verify_names_what_is_damaged(lab: Lab) -> None:
+    lab.activate(lab.bundle())
+    with lab.device() as device:
+        found = device.verify()
+        assert list(found["releases"]) == [{"n": 1, "sound": True}, {"n": 2, "sound": True}]
+        assert (found["vectors"], found["worst"]) == (4, 0)
+        golden = lab.store / "releases/1/golden.cbor"
+        golden.unlink()
+        assert device.verify()["releases"][0] == {
+            "n": 1, "sound": False, "why": "release 1: golden.cbor is not what was installed"
+        }  # fmt: skip
+        model = lab.store / "releases/2/model.tflite"
+        model.write_bytes(b"\0" + model.read_bytes()[1:])
+        found = device.verify()
+        assert ([item["sound"] for item in found["releases"]], "vectors" in found) == ([False, False], False)
+
+
+def test_the_agent_says_what_it_keeps_and_whether_it_asks_for_signatures(lab: Lab) -> None:
+    facts = lab.service.describe()
+    assert (facts["signed"], facts["trust_version"], facts["keep"]) == (False, 0, 5)
+    assert isinstance(facts["findings"], list)
+
+
+# the truth after errors
+
+
+class Trouble:
+    """The n-th fsync from now on fails, and `more` after it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, at: int, more: int = 0) -> None:
+        self.at, self.more, self.calls = at, more, 0
+        self.real = os.fsync
+        monkeypatch.setattr(os, "fsync", self.fsync)
+
+    def fsync(self, fd: int) -> None:
+        self.calls += 1
+        if self.at <= self.calls <= self.at + self.more:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        self.real(fd)
+
+
+def told_truth(lab: Lab, message: str) -> None:
+    n = serving(lab)
+    assert "storage failed" in message
+    assert f"release {n} serves" in message
+
+
+@pytest.mark.parametrize("more", [0, 1, 2, 1000])
+@pytest.mark.parametrize("at", range(1, 9))
+def test_an_activation_during_which_the_storage_fails_tells_what_serves(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, at: int, more: int
+) -> None:
+    monkeypatch.setattr("edgeq.agent.watch.RETRY_S", 0.1)
+    bundle = lab.bundle()
+    n = lab.install(bundle)
+    with lab.device() as device, monkeypatch.context() as patch:
+        trouble = Trouble(patch, at, more)
+        try:
+            answer = device.activate(n)
+        except DeviceError as error:
+            assert error.status == Status.IO
+            deadline = time.monotonic() + WAIT_S
+            while more < 1000 and lab.releases()["trial"] is not None and time.monotonic() < deadline:
+                time.sleep(0.02)
+            if more < 1000 or lab.releases()["trial"] is None:
+                told = error.message.replace(" on trial", "")
+                assert any(f"release {m} serves" in told for m in (1, n))
+        else:
+            assert (answer["state"], serving(lab)) == ("confirmed", n)
+            assert not at <= trouble.calls <= at + more, "acknowledged though the last fsync had failed"
+    until(lambda: lab.releases()["trial"] is None)
+    assert serving(lab) in (1, n)
+    with lab.device() as device:
+        assert device.invoke(SAMPLE)
+        if lab.state(n) == "bad":
+            n = lab.install(bundle)
+        assert device.activate(n)["state"] == "confirmed"
+    assert serving(lab) == n
+
+
+def test_a_start_that_cannot_be_counted_serves_what_was_confirmed(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = lab.bundle(ConfirmPolicy(window_s=1000))
+    lab.activate(bundle)
+    with monkeypatch.context() as patch:
+        Trouble(patch, 1, 1000)
+        lab.start_anew()
+        assert (lab.state(2), lab.releases()["trial"]) == ("staged", None)
+        assert "could not count it" in lab.entry(2)["why"]
+        with lab.device() as device:
+            assert device.invoke(SAMPLE)
+    assert lab.service.transaction.serving.number == 1
+    assert lab.activate(bundle) == {"n": 2, "state": "trial", **golden()}
+    assert serving(lab) == 2
+
+
+def golden() -> dict[str, Any]:
+    return {"vectors": 4, "worst": 0.0, "tolerance": 1, "runtime": " ".join(available() or ())}
+
+
+@pytest.mark.parametrize("at", [1, 2, 3, 4])
+def test_a_rollback_during_which_the_storage_fails_tells_what_serves(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    lab.activate(lab.bundle())
+    with lab.device() as device:
+        device.invoke(SAMPLE)
+        with monkeypatch.context() as patch:
+            trouble = Trouble(patch, at)
+            try:
+                assert device.rollback() == 1
+            except DeviceError as error:
+                told_truth(lab, error.message)
+            else:
+                assert trouble.calls < at
+        assert device.invoke(SAMPLE)
+        if serving(lab) == 2:
+            assert device.rollback() == 1
+    assert serving(lab) == 1
+
+
+def test_a_rollback_is_done_in_two_seconds(lab: Lab) -> None:
+    lab.activate(lab.bundle())
+    with lab.device() as device:
+        device.invoke(SAMPLE)
+        start = time.monotonic()
+        device.rollback()
+        assert time.monotonic() - start < 10  # 2 s on a machine that does nothing else
+        assert device.invoke(SAMPLE)
