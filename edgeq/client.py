@@ -36,6 +36,7 @@ from edgeq.protocol.status import Status
 
 TIMEOUT_S = 90.0
 CHUNK_BYTES = 48 << 10
+LONGEST_REASON = 200
 _CODES = {"audio": "h", "image": "B", "features": "f"}
 _WANTED = {"image": "the pixels, as uint8 [height, width, channels]", "features": "the numbers"}
 _FORMATS = {"int8": "b", "uint8": "B", "int16": "h", "int32": "i", "float32": "f"}
@@ -72,6 +73,7 @@ class Model:
         self.name, self._root = name, Path(store) if store else default_root()
         self._sequence, self._stream = 0, _Stream(self._root)
         self._release, self._interface = -1, {}  # type: int, dict[str, Any]
+        self._answered = -1
         self._recent: deque[tuple[float, ...]] = deque()
         try:
             self._look()
@@ -102,8 +104,43 @@ class Model:
         .wav file) at `rate_hz`, by default the rate that the preprocessing expects; a uint8 image [h, w, c] (numpy,
         `memoryview(pixels).cast("B", (h, w, c))` or nested lists). Otherwise it is the model's one input as real
         values: numpy, `array` or nested lists.
+
+        Where another release begins to serve, or another agent takes over, in the middle of it, the new one is asked.
         """
+        for last in (False, True):
+            release, agent = self._release, self._stream.joined
+            try:
+                self._look()
+                release, agent = self._release, self._stream.joined
+                answer = self._infer(data, rate_hz)
+                break
+            except ModelError:
+                if last or not self._changed(release, agent):
+                    raise
+        self._answered = self._release
+        return self._told(answer)
+
+    def ok(self) -> str:
+        """What the last prediction told was good, as far as the application can see: while its release is on trial this
+        counts for it. The answer is the release's state: "trial", "confirmed" or "bad"."""
+        return self._report(good=1, bad=0)
+
+    def bad(self, reason: str = "") -> str:
+        """What the last prediction told was bad: while its release is on trial, the device goes back to the one before,
+        and keeps the reason. The answer is the release's state."""
+        return self._report(good=0, bad=1, **({"why": reason[:LONGEST_REASON]} if reason else {}))
+
+    def _report(self, **counts: Any) -> str:
+        if self._answered < 0:
+            raise ModelError("Nothing was predicted yet, so there is nothing to report.")
+        return str(self._ask(contract.REPORT, {"n": self._answered, **counts})["state"])
+
+    def _changed(self, release: int, agent: int) -> bool:
+        """Whether another agent answers now, or another release serves."""
         self._look()
+        return self._stream.joined != agent or self._release != release
+
+    def _infer(self, data: Any, rate_hz: int) -> bytes:
         preprocess = self._interface.get("preprocess")
         if preprocess and "steps" in preprocess:
             kind = str(preprocess["input"])
@@ -112,14 +149,12 @@ class Model:
                     raise ValueError(f"{data}: only wav files are read here; give {_WANTED[kind]}")
                 data, rate_hz = read_wav(Path(data))
             body, raw = _raw(data, rate_hz or int(preprocess.get("rate_hz") or 0), kind)
-            answer = self._invoke(body, {"raw": raw})
-        else:
-            tensors = self._interface["inputs"]
-            if len(tensors) != 1:
-                names = ", ".join(str(tensor["name"]) for tensor in tensors)
-                raise ModelError(f"The model has {len(tensors)} inputs ({names}); predict takes a model with one.")
-            answer = self._invoke(_quantized(tensors[0], _flat(data)), {})
-        return self._told(answer)
+            return self._invoke(body, {"raw": raw})
+        tensors = self._interface["inputs"]
+        if len(tensors) != 1:
+            names = ", ".join(str(tensor["name"]) for tensor in tensors)
+            raise ModelError(f"The model has {len(tensors)} inputs ({names}); predict takes a model with one.")
+        return self._invoke(_quantized(tensors[0], _flat(data)), {})
 
     def reset(self) -> None:
         """Forget the outputs that smoothing still holds."""
@@ -176,7 +211,10 @@ class Model:
             at = answer["off"]
         output = b""
         while len(output) < answer["out"]:
-            output += self._ask(contract.OUTPUT, {"off": len(output)})["data"]
+            piece = self._ask(contract.OUTPUT, {"off": len(output)})["data"]
+            if not piece:  # another agent answers, and has no output for us
+                raise ModelError("The agent loses the output.")
+            output += piece
         return output
 
     def _ask(self, command: tuple[int, int, int], body: dict[str, Any]) -> dict[str, Any]:
@@ -190,11 +228,13 @@ class Model:
 
 
 class _Stream:
-    """Messages to and from the daemon; joined again once where it has ended meanwhile (another agent took over)."""
+    """Messages to and from the daemon; joined again once where it has ended meanwhile (another agent took over), and
+    `joined` counts that."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._socket: socket.socket | None = None
+        self.joined = 0
 
     def ask(self, message: Message) -> Message:
         for last in (False, True):
@@ -216,6 +256,7 @@ class _Stream:
                 ours.close()
                 raise ModelError(str(error)) from error
             self._socket, self._decoder = ours, smp.StreamDecoder()
+            self.joined += 1
         self._socket.settimeout(TIMEOUT_S)
         self._socket.sendall(message.encode())
         deadline = time.monotonic() + TIMEOUT_S

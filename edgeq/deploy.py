@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import socket
@@ -89,6 +90,12 @@ class _Deploy:
         self.held = False
 
     def run(self, allowed: bool, runtime: str, wait_s: float, watched: bool) -> Deployed:
+        """The steps, one after the other."""
+        done = self._run(allowed, runtime, wait_s, watched)
+        self._let_go()
+        return done
+
+    def _run(self, allowed: bool, runtime: str, wait_s: float, watched: bool) -> Deployed:
         device, steps = self.device, self.steps
         with steps.step(step_names.PREFLIGHT):
             fit = preflight(self.bundle, device, runtime)
@@ -208,9 +215,15 @@ class _Deploy:
 
         with self.steps.step(step_names.WATCH):
             self.steps.note(describe_policy(fit.policy))
-            if self.held:  # A trial can be ended by others; a deploy of theirs is refused meanwhile.
-                self.device.release()
+            self._let_go()  # Others may end the trial meanwhile; a deploy of theirs is refused.
             return trial.watch(self.device, n, fit.policy, note)
+
+    def _let_go(self) -> None:
+        """Others may deploy again. Where that cannot be said the device notices by itself that nobody is there."""
+        if self.held:
+            self.held = False
+            with contextlib.suppress(EdgeqError):
+                self.device.release()
 
     def explain(self, error: EdgeqError) -> None:
         """Add to an error at which step it ended, and what serves now."""
@@ -219,6 +232,8 @@ class _Deploy:
         tell_serving(error, self.device, self.before, f"the deploy ended at its {step} step; ")
         told = {"message": error.message, "hint": error.hint, "exit_code": error.exit_code}
         self.steps.failed(because, error={**told, **error.facts})
+        if not isinstance(error, (LinkError, ProtocolError)):
+            self._let_go()
 
 
 def push(cargo: Cargo, device: Device, steps: Steps) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
+import time
 import wave
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,7 +39,8 @@ def store(tmp_path: Path) -> Iterator[Path]:
     store = tmp_path / "store"
     with connect(store) as device:
         deploy(make_bundle(tmp_path / "first"), device)
-        yield store
+    yield store
+    with connect(store) as device:
         device.reset()
 
 
@@ -106,6 +109,73 @@ def test_an_agent_that_ended_is_started_again(store: Path) -> None:
         with connect(store) as device:
             device.reset()
         assert model.predict(sample()) == before
+
+
+def on_trial(folder: Path, **policy: Any) -> Bundle:
+    """The tiny model, with something asked of its trial."""
+    return make_bundle(folder, name="tiny", confirm=policy)
+
+
+def test_good_words_of_an_application_end_a_trial_well(store: Path, tmp_path: Path) -> None:
+    with Model("tiny", store) as model, connect(store) as device:
+        with pytest.raises(ModelError, match="Nothing was predicted yet"):
+            model.ok()
+        deploy(on_trial(tmp_path / "two", good=4), device, watch=False)
+        assert model.predict(sample()).release == 2  # the agent counts it too
+        assert [model.ok() for _ in range(2)] == ["trial"] * 2
+        model.ok()
+        assert wait_for(lambda: device.installed().current == 2)
+        assert model.ok() == "confirmed"
+
+
+def test_a_bad_word_of_an_application_goes_back(store: Path, tmp_path: Path) -> None:
+    with Model("tiny", store) as model, connect(store) as device:
+        deploy(on_trial(tmp_path / "two", window_s=300), device, watch=False)
+        assert model.predict(sample()).release == 2
+        model.bad("the door stayed shut")
+        assert wait_for(lambda: device.installed().trial is None)
+        assert [release.state for release in device.releases()] == ["confirmed", "bad"]
+        assert model.predict(sample()).release == 1
+
+
+def wait_for(what: Callable[[], bool]) -> bool:
+    """Whether it comes about within a minute."""
+    deadline = time.monotonic() + 60
+    while not what() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return what()
+
+
+def test_no_prediction_fails_while_releases_and_agents_change(store: Path, tmp_path: Path) -> None:
+    others = [make_bundle(tmp_path / name, name="tiny", mode=name) for name in ("x", "y")]
+    ended, failures, counts = threading.Event(), list[str](), [0, 0]
+    real = sample().tolist()
+
+    def predict(index: int) -> None:
+        with Model("tiny", store) as model:
+            while not ended.is_set():
+                try:
+                    model.predict(real)
+                    counts[index] += 1
+                except ModelError as error:
+                    failures.append(str(error))
+
+    threads = [threading.Thread(target=predict, args=(index,)) for index in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        for turn in range(6):
+            with connect(store) as device:
+                deploy(others[turn % 2], device)
+                device.rollback()
+                if turn == 3:
+                    device.reset()
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+    assert failures == []
+    assert min(counts) > 6
 
 
 def test_a_photo_without_numpy(store: Path, tmp_path: Path) -> None:
