@@ -29,6 +29,7 @@ LAYERS = (
         *("edgeq.target", "edgeq.dataset", "edgeq.interface", "edgeq.preprocess", "edgeq.model", "edgeq.run"),
         *(
             "edgeq.confirm",
+            "edgeq.steps",
             "edgeq.runtime",
             "edgeq.runtimes",
             "edgeq.resolve",
@@ -64,8 +65,8 @@ LAYERS = (
             "edgeq.aftermath",
             "edgeq.deploy",
             "edgeq.plan",
+            "edgeq.pack",
             "edgeq.rollback",
-            "edgeq.steps",
             "edgeq.trial",
             "edgeq.verify",
         ),
@@ -79,7 +80,10 @@ LAYERS = (
 
 # Some modules may import less than their row allows.
 LOW = ("edgeq", "edgeq.errors", "edgeq.units", "edgeq.paths")
-ON_DEVICE = ("edgeq.agent", "edgeq.client", "edgeq.confirm", "edgeq.preprocess", "edgeq.protocol", "edgeq.runtime")
+ON_DEVICE = (
+    *("edgeq.agent", "edgeq.client", "edgeq.confirm", "edgeq.preprocess", "edgeq.protocol", "edgeq.runtime"),
+    *("edgeq.steps", "edgeq.units"),
+)
 ONLY = {
     **dict.fromkeys(ON_DEVICE, ("edgeq", *ON_DEVICE)),
     "edgeq.report": (*LOW, "edgeq.run", "edgeq.stats", "edgeq.report"),

@@ -1,31 +1,36 @@
-"""`python3 edgeq-agent.pyz attach|serve|worker|version`: what the host starts on the device."""
+"""`python3 edgeq-agent.pyz PROGRAM`: what the host starts on the device, and what people and services start there."""
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
 if sys.version_info < (3, 9):  # noqa: UP036  (a device may have anything)
     raise SystemExit(f"edgeq-agent: needs Python 3.9 or newer; this is {sys.version.split()[0]}")
 
-USAGE = "usage: edgeq-agent attach [ROOT] | serve [ROOT] | version"
+USAGE = """usage: edgeq-agent attach [ROOT] | serve [ROOT] | version
+       edgeq-agent apply FILE.eqb [ROOT] [--json] [--dry-run] [--wait SECONDS] [--no-wait] [--allow-interface-change]
+       edgeq-agent status [ROOT] | rollback [ROOT] [--from N]
+       edgeq-agent install [ROOT] [--supervised] | uninstall [ROOT] | update [ROOT] | supervise [ROOT]"""
 
 
 def main(arguments: list[str]) -> int:
     """Run one of the agent's programs; ROOT is the store's folder."""
-    command = arguments[0] if arguments else ""
+    command, given = (arguments[0] if arguments else ""), arguments[1:]
     try:
         if command in ("attach", "serve"):
-            from edgeq.agent import daemon
-
-            root = Path(arguments[1]) if len(arguments) > 1 else default_root()
-            return daemon.attach(root) if command == "attach" else daemon.serve(root)
+            return _daemon(command, given)
         if command == "worker":
             from edgeq.agent import worker
 
-            worker.main(arguments[1] if len(arguments) > 1 else "")
+            worker.main(*given[:1])
             return 0
+        from edgeq.agent import programs
+
+        if command in programs.PROGRAMS:
+            return programs.main(command, given, default_root())
     except OSError as error:
         print(f"edgeq-agent: {error.filename or 'error'}: {error.strerror or error}", file=sys.stderr)
         return 1
@@ -36,6 +41,18 @@ def main(arguments: list[str]) -> int:
         return 0
     print(USAGE, file=sys.stderr)
     return 2
+
+
+def _daemon(command: str, given: list[str]) -> int:
+    from edgeq.agent import daemon
+
+    root = Path(given[0]) if given else default_root()
+    if command == "attach":
+        return daemon.attach(root)
+    # Ending in good order does not count as a crash during a trial.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # As a service it has no idle end.
+    return daemon.serve(root, float("inf")) if given[1:] == ["--stay"] else daemon.serve(root)
 
 
 def default_root() -> Path:

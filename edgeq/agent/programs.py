@@ -1,0 +1,142 @@
+"""The agent's programs for people and for services: what may be said, and what is printed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any, Callable, NoReturn
+
+from edgeq.agent import apply as applying
+from edgeq.agent.applied import ApplyError, document, failure, tell
+from edgeq.agent.errors import Refused
+from edgeq.agent.here import Gone, Here
+from edgeq.protocol import contract
+from edgeq.steps import unheard
+
+INTERRUPTED = 130
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ApplyError(f"{message[:1].upper()}{message[1:]}.", self.format_usage().strip(), 2)
+
+
+def main(command: str, given: list[str], root: Path) -> int:
+    """Run the program; `root` is the store where none is named. The exit code is the command line's."""
+    as_json = "--json" in given
+    try:
+        return PROGRAMS[command](given, root)
+    except ApplyError as error:
+        return _failed(error, as_json)
+    except (Refused, Gone) as error:
+        return _failed(failure(error), as_json)
+    except KeyboardInterrupt:
+        hint = "Run it again: it goes on where it can."
+        return _failed(ApplyError("Interrupted.", hint, INTERRUPTED), as_json)
+
+
+def _failed(error: ApplyError, as_json: bool) -> int:
+    if as_json:
+        _print({"error": error.to_json()})
+    print(f"error: {error.message}", file=sys.stderr)
+    if error.hint:
+        print(f"hint: {error.hint}", file=sys.stderr)
+    return error.exit_code
+
+
+def _print(item: Any) -> None:
+    print(json.dumps(item, indent=1, default=str), flush=True)
+
+
+def _say(as_json: bool, item: Any, text: str) -> None:
+    _print(item) if as_json else print(text, flush=True)
+
+
+def _parser(name: str, purpose: str, root: Path) -> _Parser:
+    parser = _Parser(prog=f"edgeq-agent {name}", description=purpose)
+    parser.add_argument("root", metavar="ROOT", nargs="?", type=_absolute, default=root, help="the store's folder")
+    parser.add_argument("--json", dest="as_json", action="store_true", help="one JSON document on stdout")
+    return parser
+
+
+def _absolute(said: str) -> Path:
+    return Path(os.path.abspath(said))  # noqa: PTH100  (the store may be a link: it stays one)
+
+
+def _progress(quiet: bool) -> Callable[[str], None]:
+    return lambda text: None if quiet else print(f"  {text}", file=sys.stderr, flush=True)
+
+
+def _apply(given: list[str], root: Path) -> int:
+    parser = _Parser(prog="edgeq-agent apply", description="Let the bundle in a file serve on this device.")
+    parser.add_argument("file", metavar="FILE.eqb", type=Path)
+    parser.add_argument("root", metavar="ROOT", nargs="?", type=_absolute, default=root)
+    parser.add_argument("--json", dest="as_json", action="store_true")
+    parser.add_argument("--events", action="store_true", help="one JSON object a line, as it happens")
+    parser.add_argument("--quiet", "-q", action="store_true")
+    parser.add_argument("--dry-run", action="store_true")
+    parser.add_argument("--wait", type=float, default=0.0, metavar="SECONDS")
+    parser.add_argument("--no-wait", action="store_true")
+    parser.add_argument("--allow-interface-change", action="store_true")
+    said = parser.parse_args(given)
+    if not 0 <= said.wait < 1e9:
+        parser.error("--wait is not a number of seconds")
+    how = applying.How(said.allow_interface_change, said.wait, not said.no_wait)
+    root, progress = said.root, _progress(said.quiet)
+
+    def event(item: Any) -> None:
+        print(json.dumps({"device": str(root), **item.to_json()}, default=str), flush=True)
+
+    with applying.opened(said.file) as eqb:
+        if said.dry_run:
+            planned = applying.plan(eqb, root, how, progress)
+            _say(said.as_json, planned, "\n".join(_plan_lines(planned)))
+            return 0
+        done = applying.apply(eqb, root, how, progress, event if said.events else unheard)
+        found = document(done, eqb.name, root)
+    if said.events:
+        print(json.dumps({"result": found}, default=str), flush=True)
+    else:
+        _say(said.as_json, found, "\n".join(tell(done, eqb.name)))
+    return 0
+
+
+def _plan_lines(planned: dict[str, Any]) -> list[str]:
+    from edgeq.units import format_bytes
+
+    before = planned["returns_to"]
+    title = f"{planned['name']} ({planned['digest'][:12]}): nothing was changed."
+    if planned["unchanged"]:
+        return [title, "It serves here already; applying it would test it and leave all as it is."]
+    returns = f"release {before['n']} ({before['name']}, {before['digest'][:12]})" if before else ""
+    sizes = (format_bytes(planned[key]) for key in ("send_bytes", "need_bytes", "free_bytes"))
+    return [
+        title,
+        f"  serves now  {returns + ', to which any failure returns' if before else 'nothing'}",
+        "  to take     {}; it needs {}, {} are free".format(*sizes),
+        *(f"  interface   {change}" for change in planned["interface_changes"]),
+        *(f"  {name + ':':11} {text}" for name, _, text in (check.partition(": ") for check in planned["checks"])),
+        *(f"  {file['name']}  {format_bytes(file['send_bytes'])}" for file in planned["files"]),
+    ]
+
+
+def _rollback(given: list[str], root: Path) -> int:
+    parser = _parser("rollback", "Let the previous release serve again.", root)
+    parser.add_argument("--from", dest="only", type=int, metavar="N", help="only where release N serves")
+    said = parser.parse_args(given)
+    with Here(said.root) as here:
+        before = applying.serving_of(here.ask(contract.RELEASES, {}))
+        number = before["n"] if before else None
+        if said.only is not None and number != said.only:
+            now = f"release {number} serves" if before else "nothing serves"
+            _say(said.as_json, {"n": number, "changed": False}, f"Nothing was changed: {now}, not release {said.only}.")
+            return 0
+        n = int(here.job(contract.ROLLBACK, {}, _progress(said.as_json))["n"])
+    _say(said.as_json, {"n": n, "before": number, "changed": True}, f"Release {n} serves again.")
+    return 0
+
+
+PROGRAMS: dict[str, Callable[[list[str], Path], int]] = {"apply": _apply, "rollback": _rollback}
