@@ -1,0 +1,202 @@
+"""Models are swapped under load: nothing fails, nothing is refused, and what is not used any longer is let go."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from bundles import make_bundle, tiny
+
+from edgeq.agent import serving
+from edgeq.agent.connection import Connection
+from edgeq.agent.errors import Refused
+from edgeq.agent.service import Service
+from edgeq.bundle import Bundle
+from edgeq.client import Model
+from edgeq.confirm import ConfirmPolicy
+from edgeq.device.agentfile import agent_path
+from edgeq.device.device import Device
+from edgeq.link.memory import MemoryLink
+from edgeq.link.program import ProgramLink
+from edgeq.protocol.status import Status
+
+SAMPLE = b"".join(tiny()[2][0][0])
+WANTED = b"".join(tiny()[2][1][0])
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    """Two releases, the first of which serves."""
+    service = Service(tmp_path / "store")
+    with connect(service) as device:
+        for index in (1, 2):
+            bundle = make_bundle(tmp_path / f"b{index}", name=f"m{index}")
+            fill(service, bundle)
+            assert device.stage(bundle.digest, []) == index
+        device.activate(1)
+    yield service
+    service.close()
+
+
+def fill(service: Service, bundle: Bundle) -> None:
+    for name in (*bundle.files, "manifest.json"):
+        data = bundle.path(name).read_bytes()
+        digest = bundle.digest if name == "manifest.json" else bundle.files[name][0]
+        service.put(bytes.fromhex(digest), 0, len(data), data)
+
+
+def connect(service: Service) -> Device:
+    return Device(MemoryLink(Connection(service).feed), "memory:")
+
+
+class Load:
+    """Threads that predict without a pause; `failed` holds whatever went wrong."""
+
+    def __init__(self, service: Service, numbers: list[int | None]) -> None:
+        self.service, self.done, self.failed = service, 0, []  # type: Service, int, list[str]
+        self._over = threading.Event()
+        self._threads = [threading.Thread(target=self._work, args=(n,)) for n in numbers]
+
+    def _work(self, n: int | None) -> None:
+        while not self._over.is_set():
+            try:
+                if self.service.invoke(n, SAMPLE) != WANTED:
+                    self.failed.append("a wrong answer")
+            except Exception as error:
+                self.failed.append(repr(error))
+            self.done += 1
+
+    def __enter__(self) -> Load:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+
+
+def test_twenty_swaps_under_load_fail_no_request(service: Service) -> None:
+    with Load(service, [None, None, 1, 2]) as load, connect(service) as device:
+        for _ in range(10):
+            assert device.activate(2)["state"] == "confirmed"
+            assert device.rollback() == 1
+        assert device.verify()["vectors"] == 4
+    assert load.failed == []
+    assert load.done > 100
+
+
+def test_jobs_refuse_no_inference(service: Service) -> None:
+    with Load(service, [None]) as load, connect(service) as device, service.transaction.lock:
+        before, deadline = load.done, time.monotonic() + 60
+        while load.done < before + 20:
+            assert time.monotonic() < deadline, "inferences wait for the lock of the store"
+            time.sleep(0.01)
+        assert device.selftest(2)["vectors"] == 4
+    assert load.failed == []
+
+
+def test_a_model_that_is_loaded_is_loaded_before_the_old_one_goes(service: Service) -> None:
+    service.invoke(None, SAMPLE)
+    assert service.transaction.serving.warm
+    with connect(service) as device:
+        device.activate(2)
+        assert service.transaction.serving.warm
+        device.rollback()
+        assert service.transaction.serving.warm
+
+
+def test_where_applications_read_files_no_model_stays_loaded(service: Service) -> None:
+    with connect(service) as device:
+        device.activate(2)
+        assert not service.transaction.serving.warm
+        assert not service.transaction.serving._all
+        device.rollback()
+        assert not service.transaction.serving._all
+
+
+def test_a_model_that_does_not_serve_is_let_go(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    service.invoke(2, SAMPLE)
+    monkeypatch.setattr(serving, "LINGER_S", 0.1)
+    service.invoke(None, SAMPLE)
+    assert sorted(service.transaction.serving._all) == [1, 2]
+    service.invoke(2, SAMPLE)
+    deadline = time.monotonic() + 30
+    while sorted(service.transaction.serving._all) != [1]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert service.invoke(2, SAMPLE) == WANTED
+
+
+def test_a_process_that_died_is_begun_anew(service: Service) -> None:
+    service.invoke(None, SAMPLE)
+    process = service.transaction.serving._all[1]._process
+    assert process is not None
+    process.close()
+    assert service.invoke(None, SAMPLE) == WANTED
+
+
+def test_a_request_that_fails_leaves_the_next_one_alone(service: Service) -> None:
+    with pytest.raises(Refused) as no:
+        service.transaction.serving.ask(1, 60, do="nonsense")
+    assert no.value.status == Status.RUNTIME
+    assert service.invoke(None, SAMPLE) == WANTED
+
+
+def test_applications_predict_through_swaps_and_trials(tmp_path: Path) -> None:
+    """The real daemon, the real client, and a trial in which its inferences count."""
+
+    def join() -> Device:
+        command = [sys.executable, str(agent_path()), "attach", str(tmp_path / "store")]
+        return Device(ProgramLink(command, "local:"), "local:")
+
+    with join() as device:
+        for index in (1, 2):
+            policy = ConfirmPolicy(good=5) if index == 2 else ConfirmPolicy()
+            bundle = make_bundle(tmp_path / f"b{index}", name=f"m{index}", confirm=policy.to_json())
+            for name in (*bundle.files, "manifest.json"):
+                digest = bundle.digest if name == "manifest.json" else bundle.files[name][0]
+                device.put(digest, bundle.path(name).read_bytes(), 0, lambda _: None)
+            device.stage(bundle.digest, [])
+        device.activate(1)
+        answers, over = [], threading.Event()
+
+        def predict() -> None:
+            with Model(store=tmp_path / "store") as model:
+                while not over.is_set():
+                    answers.append(model.predict(zeros(model)).release)
+
+        thread = threading.Thread(target=predict)
+        thread.start()
+        with contextlib.ExitStack() as stack:
+            stack.callback(thread.join)
+            stack.callback(over.set)
+            while not answers:
+                time.sleep(0.02)
+            assert device.activate(2)["state"] == "trial"
+            deadline = time.monotonic() + 60
+            while device.releases()[1].state == "trial":
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            device.rollback()
+            after = len(answers)
+            while len(answers) < after + 3:
+                assert thread.is_alive()
+                time.sleep(0.02)
+        assert set(answers) == {1, 2}
+        assert [release.state for release in device.releases()] == ["confirmed", "confirmed"]
+        device.reset()
+
+
+def zeros(model: Model) -> list[float]:
+    (tensor,) = model.interface["inputs"]
+    count = 1
+    for extent in tensor["shape"]:
+        count *= int(extent)
+    return [0.0] * count
