@@ -6,6 +6,7 @@ it then only waits, to keep the SSH channel or the pipe open.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -205,7 +206,8 @@ def _publish(root: Path) -> None:
     """The stable path from which applications import `edgeq.client`: a link to the zipapp that is at work."""
     found = archive()
     if found:
-        replace_link(root / "agent.pyz", str(found))
+        with contextlib.suppress(OSError):  # A full disk ends no agent.
+            replace_link(root / "agent.pyz", str(found))
 
 
 def _own_digest() -> str:
