@@ -189,17 +189,24 @@ class Service:
         """
         number = self.transaction.serving.number if n is None else n
         number = self.number(number)
-        interface = json.loads((self.store.release(number) / "interface.json").read_bytes())
-        request = _raw_request(interface, raw) if raw is not None else _samples_request(interface, len(data))
         watcher = self.transaction.watcher
         try:
+            interface = self._interface(number)
+            request = _raw_request(interface, raw) if raw is not None else _samples_request(interface, len(data))
             answer: bytes = self.transaction.serving.ask(number, INVOKE_TIMEOUT_S, data=data, **request)["data"]
         except Refused as refused:
-            if refused.status in (Status.RUNTIME, Status.TIMEOUT):
+            if refused.status in (Status.RUNTIME, Status.TIMEOUT, Status.DIGEST):
                 watcher.count(number, bad=1, why=refused.reason)
             raise
         watcher.count(number, good=1)
         return answer
+
+    def _interface(self, n: int) -> dict[str, Any]:
+        try:
+            interface: dict[str, Any] = json.loads((self.store.release(n) / "interface.json").read_bytes())
+            return interface
+        except (OSError, ValueError) as error:
+            raise Refused(Status.DIGEST, f"release {n}: interface.json is damaged: {error}"[:300]) from error
 
     def close(self) -> None:
         """End in good order: a trial that is on goes on at the next start."""

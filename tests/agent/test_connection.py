@@ -95,6 +95,16 @@ def test_what_nobody_answers_is_told_in_smp_s_own_words(service: Service) -> Non
         (2, 10, {"off": 0, "len": 1 << 40, "data": b"x"}, Status.INVALID),
         (2, 12, {"runs": 0, "warmup": 0, "threads": 0}, Status.INVALID),
         (0, 13, {"job": 99, "from": 0}, Status.NOT_FOUND),
+        (2, 3, {"sha": b"a" * 32, "wheels": [], "envelope": "text"}, Status.INVALID),
+        (2, 3, {"sha": b"a" * 32, "wheels": [], "envelope": b""}, Status.INVALID),
+        (2, 7, {"n": 1}, Status.NOT_FOUND),
+        (2, 7, {}, Status.INVALID),
+        (2, 18, {"who": b"bytes"}, Status.INVALID),
+        (2, 18, {"who": "me", "wait_s": -1}, Status.INVALID),
+        (2, 18, {"who": "me", "wait_s": float("nan")}, Status.INVALID),
+        (2, 19, {"n": 1, "good": -1, "bad": 0}, Status.INVALID),
+        (2, 19, {"n": 1, "good": 1, "bad": 0}, Status.NOT_FOUND),
+        (2, 20, {"document": "text", "envelope": b""}, Status.INVALID),
     ],
 )  # fmt: skip
 def test_bad_requests_are_refused_by_number(
