@@ -149,3 +149,22 @@ def test_an_interrupt_finishes_what_is_under_way(lab: Path) -> None:
         ("b", "not begun"),
     ]
     assert "Ctrl-C again" in err and time.monotonic() - began < 60
+
+
+def test_a_dry_run_and_verify_of_many(run: Any, lab: Path) -> None:
+    code, out, _ = run("deploy", "--to", "group:good", "--dry-run", "--json", "-q")
+    plans = [row["plan"] for row in json.loads(out)["devices"]]
+    assert (code, [plan["returns_to"] for plan in plans]) == (0, [None, None])
+    assert all(plan["send_bytes"] > 0 for plan in plans)
+    code, out, _ = run("deploy", "--to", "group:good", "--events", "-q")
+    *events, last = [json.loads(line) for line in out.splitlines()]
+    assert (code, {event["device"] for event in events}) == (0, {"a", "b"})
+    assert [row["state"] for row in last["result"]["devices"]] == ["deployed", "deployed"]
+    assert "serves already" in run("deploy", "--to", "group:good", "--dry-run")[1]
+    assert run("verify", "group:good")[0] == 0
+    manifest = home() / "local-b" / "releases" / "1" / "manifest.json"
+    manifest.write_bytes(manifest.read_bytes() + b" ")
+    code, out, _ = run("verify", "group:good")
+    assert (code, "b: Release 1 is damaged, and it serves" in out) == (6, True)
+    code, out, _ = run("verify", "group:all", "--json", "-q")
+    assert (code, [row["verified"] is None for row in json.loads(out)["devices"]]) == (4, [False, False, False, True])
