@@ -36,10 +36,12 @@ int eq_judge(struct eq_core *core, const struct eq_envelope *envelope, uint32_t 
 static int receive(struct eq_core *core, enum eq_part part, const struct eq_blob *blob, uint32_t off,
                    const uint8_t *data, uint32_t bytes, uint32_t *wanted)
 {
+    uint32_t inbox = eq_slots_inbox(&core->slots);
     int status;
-    if (core->loaded < EQ_SLOTS && core->loaded == eq_slots_inbox(&core->slots)) {
+    if (core->loaded < EQ_SLOTS && core->loaded == inbox) {
         eq_unload(core); /* what it executes from is erased */
     }
+    core->is_signed &= ~(1u << inbox);
     status = eq_slots_receive(&core->slots, part, blob, off, data, bytes, wanted);
     if (status == EQ_DIGEST) {
         return eq_refuse(core, status, "what arrived is not what was promised");

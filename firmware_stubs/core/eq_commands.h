@@ -35,7 +35,8 @@ int eq_take(struct eq_core *core, const struct eq_blob *blob, uint32_t off, cons
 int eq_judge(struct eq_core *core, const struct eq_envelope *envelope, uint32_t bytes);
 
 /* Signatures, where the configuration has keys: without them all of this is EQ_OK. Of an envelope; of the release of the
- * job, its body too, a piece with every call as `eq_job_step` wants it; of a slot, all at once. */
+ * job, its body too, a piece with every call as `eq_job_step` wants it; of a slot, all at once. `eq_load` asks for a slot
+ * that was not looked at since the start. */
 int eq_judge_signature(struct eq_core *core, const struct eq_envelope *envelope);
 int eq_signed_some(struct eq_core *core);
 int eq_signed_slot(struct eq_core *core, uint32_t slot);

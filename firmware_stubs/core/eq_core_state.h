@@ -68,6 +68,7 @@ struct eq_core {
     struct eq_model model;
     struct eq_frontend front; /* of the model; without a head where it has none */
     uint32_t loaded;      /* slot of the model that is open; EQ_SLOTS for none */
+    uint32_t is_signed;   /* a bit for each slot whose signatures were found right since the start */
     struct eq_inference inference;
     struct eq_job job;
     struct eq_last last;

@@ -21,6 +21,9 @@ int eq_load(struct eq_core *core, uint32_t slot)
         return EQ_OK;
     }
     eq_unload(core);
+    if (!(core->is_signed >> slot & 1u) && (status = eq_signed_slot(core, slot)) != EQ_OK) {
+        return status;
+    }
     status = eq_model_open(&core->model, image, bytes, config->arena, config->arena_bytes);
     if (status == EQ_OK) {
         status = eq_frontend_open(&core->front, &core->model);

@@ -26,9 +26,10 @@ static const struct eq_envelope *image_of(const struct eq_core *core, uint32_t s
     return bytes > EQ_ENVELOPE_BYTES && envelope->image_bytes == bytes ? envelope : NULL;
 }
 
-/* Hash some of the body from `at` on: 1 while there is more, then whether it is the one whose digest is signed. */
-static int hash_some(struct eq_core *core, const struct eq_envelope *envelope, struct eq_sha256 *sha, uint32_t *at)
+/* Hash some of a slot's body from `at` on: 1 while there is more, then whether it is the one whose digest is signed. */
+static int hash_some(struct eq_core *core, uint32_t slot, struct eq_sha256 *sha, uint32_t *at)
 {
+    const struct eq_envelope *envelope = image_of(core, slot);
     const uint8_t *body = (const uint8_t *)envelope + EQ_ENVELOPE_BYTES;
     uint32_t left = envelope->image_bytes - EQ_ENVELOPE_BYTES - *at, piece = left < HASH_BYTES ? left : HASH_BYTES;
     uint8_t digest[EQ_SHA256_BYTES];
@@ -41,7 +42,11 @@ static int hash_some(struct eq_core *core, const struct eq_envelope *envelope, s
         return 1;
     }
     eq_sha256_end(sha, digest);
-    return memcmp(digest, envelope->sha256, sizeof digest) == 0 ? EQ_OK : refuse(core);
+    if (memcmp(digest, envelope->sha256, sizeof digest) != 0) {
+        return refuse(core);
+    }
+    core->is_signed |= 1u << slot;
+    return EQ_OK;
 }
 
 /* An image that becomes a release is judged as it was when it came, for what came later may differ. */
@@ -66,7 +71,7 @@ int eq_signed_some(struct eq_core *core)
     if (job->at == 0) {
         status = judge_again(core, envelope);
     }
-    return status == EQ_OK ? hash_some(core, envelope, &job->sha, &job->at) : status;
+    return status == EQ_OK ? hash_some(core, job->slot, &job->sha, &job->at) : status;
 }
 
 int eq_signed_slot(struct eq_core *core, uint32_t slot)
@@ -78,13 +83,14 @@ int eq_signed_slot(struct eq_core *core, uint32_t slot)
     if (core->config->trust == NULL || slot >= EQ_SLOTS) {
         return EQ_OK;
     }
+    core->is_signed &= ~(1u << slot);
     envelope = image_of(core, slot);
     if (envelope == NULL) {
         return refuse(core);
     }
     status = eq_judge_signature(core, envelope);
     if (status == EQ_OK) {
-        while ((status = hash_some(core, envelope, &sha, &at)) > 0) {
+        while ((status = hash_some(core, slot, &sha, &at)) > 0) {
             eq_idle(core);
         }
     }

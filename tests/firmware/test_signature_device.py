@@ -239,6 +239,26 @@ def test_what_was_installed_without_keys_does_not_serve_with_them(flash: Path) -
         assert works(device)
 
 
+def test_nothing_that_is_not_signed_runs_on_request(flash: Path) -> None:
+    """A release that is bad, or staged, or would be gone back to, can be asked for by its number."""
+    _, _, (inputs, _) = tiny()
+    with running("none", flash) as device:
+        first = install(device, image(), "a")
+        second = install(device, image(name="second"), "b")
+    with running("one", flash) as device:
+        for n in (first, second):
+            for run in (lambda n=n: device.invoke(inputs[0][0], n), lambda n=n: device.selftest(n)):
+                with pytest.raises(DeviceError) as no:
+                    run()
+                assert no.value.status == Status.SIGNATURE
+    with running("none", flash) as device:
+        staged = device.stage(send(device, image(name="third"), "c"), [])
+    with running("one", flash) as device:
+        with pytest.raises(DeviceError) as no:
+            device.selftest(staged)
+        assert no.value.status == Status.SIGNATURE
+
+
 def test_the_previous_release_serves_where_only_that_is_signed(flash: Path) -> None:
     with running("none", flash) as device:
         first = install(device, image(ONE), "a")
