@@ -242,11 +242,10 @@ def push(cargo: Cargo, device: Device, steps: Steps) -> None:
     for piece in cargo.pieces:
         if piece.offset is None:
             continue
-        path = piece.open()
         if piece.offset:
             percent = 100 * piece.offset // max(1, piece.size_bytes)
             steps.note(f"{piece.name} resumes at {percent} %", file=piece.name, offset=piece.offset)
-        device.put(piece.digest, path.read_bytes(), piece.offset, _Meter(piece, steps))
+        device.put(piece.digest, piece.read(), piece.offset, _Meter(piece, steps))
 
 
 class _Meter:

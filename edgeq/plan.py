@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
 
-from edgeq.bundle import MANIFEST, Bundle
+from edgeq.bundle import IMAGE_SIGNATURE, MANIFEST, Bundle
 from edgeq.confirm import ConfirmPolicy
 from edgeq.device.device import Device, Installed, Progress, Release, silent
 from edgeq.errors import ArtifactError, DeviceError, ProtocolError, UsageError
@@ -15,6 +16,8 @@ from edgeq.interface import differences
 from edgeq.protocol.status import Status
 from edgeq.resolve import SYSTEM, judge, of_facts, place_of
 from edgeq.runtimes import Wheel, fetch
+from edgeq.signing.image import IMAGE, sent_image
+from edgeq.signing.signable import wire_envelope
 from edgeq.units import format_bytes, format_seconds
 
 SPACE_MARGIN = 2
@@ -22,8 +25,8 @@ SPACE_MARGIN = 2
 sent some members only, a microcontroller, unpacks nothing."""
 SECTOR_BYTES = 4096
 """In a slot the manifest begins at a sector of its own."""
-SIGNATURE = "signature.json"
-"""The signatures of a bundle's manifest; beside it, and no part of the digest."""
+_Blob = tuple[str, int, Callable[[], bytes]]
+"""Name, size in bytes, and what reads it."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +42,13 @@ class Fit:
 
 @dataclass(frozen=True)
 class Piece:
-    """One blob; `offset` is where sending begins, None where the device has all of it. `open` gets its file."""
+    """One blob; `offset` is where sending begins, None where the device has all of it. `read` gets its bytes."""
 
     name: str
     digest: str
     size_bytes: int
     offset: int | None
-    open: Callable[[], Path]
+    read: Callable[[], bytes]
 
     @property
     def sent_bytes(self) -> int:
@@ -188,16 +191,21 @@ def _system(bundle: Bundle, runtime: str) -> str | None:
 
 
 def _envelope(bundle: Bundle, device: Device) -> bytes | None:
-    path = bundle.path(SIGNATURE)
-    if path.is_file():
-        return path.read_bytes()
-    if device.describe().get("signed"):
+    """The signatures of the manifest as they go to a device; those of a microcontroller's image go inside of it."""
+    envelope = None if _for_slots(bundle) else bundle.envelope
+    signed = bundle.path(IMAGE_SIGNATURE).exists() if _for_slots(bundle) else envelope is not None
+    if device.describe().get("signed") and not signed:
         raise DeviceError(
             f"{device.address} takes signed bundles only, and '{bundle.folder}' has no signature.",
             "'edgeq sign' signs it with a key that the device knows.",
             Status.SIGNATURE,
         )
-    return None
+    return None if envelope is None else wire_envelope(envelope)
+
+
+def _for_slots(bundle: Bundle) -> bool:
+    """Whether it is for a device that is sent some members only, a microcontroller."""
+    return "device_files" in bundle.manifest
 
 
 def interface_changes(bundle: Bundle, device: Device, progress: Progress) -> tuple[str, ...] | None:
@@ -227,18 +235,15 @@ def _first(changes: Sequence[str], most: int = 3) -> str:
 
 def load(bundle: Bundle, wheels: Sequence[Wheel], device: Device, progress: Progress) -> Cargo:
     """Every blob that the release is made of, and how much of each the device has. Wheels are fetched when opened."""
-    files = [(name, digest, size) for name, (digest, size) in bundle.device_files.items()]
-    manifest = bundle.path(MANIFEST)
-    blobs: dict[str, tuple[str, int, Callable[[], Path]]] = {
-        **{digest: (name, size, _file(bundle.path(name))) for name, digest, size in files},
-        bundle.digest: (MANIFEST, manifest.stat().st_size, _file(manifest)),
+    blobs = {
+        **_members(bundle),
         **{wheel.sha256: (wheel.file, wheel.size, _wheel(wheel, progress)) for wheel in wheels},
     }
     missing = device.missing(list(blobs))
     pieces = {
-        digest: Piece(name, digest, size, missing.get(digest), opened) for digest, (name, size, opened) in blobs.items()
+        digest: Piece(name, digest, size, missing.get(digest), read) for digest, (name, size, read) in blobs.items()
     }
-    slots = "device_files" in bundle.manifest
+    slots = _for_slots(bundle)
     margin = 1 if slots else SPACE_MARGIN
     # The manifest's own bytes are not counted: it is small, and has no size of its own in the bundle.
     need = margin * sum(piece.sent_bytes for piece in pieces.values() if piece.digest != bundle.digest)
@@ -260,9 +265,18 @@ def require_space(cargo: Cargo, address: str) -> None:
         )
 
 
-def _file(path: Path) -> Callable[[], Path]:
-    return lambda: path
+def _members(bundle: Bundle) -> dict[str, _Blob]:
+    """What the device gets of the bundle, by digest. A signed image is another blob than the one that was built."""
+    found: dict[str, _Blob] = {}
+    signed = sent_image(bundle) if _for_slots(bundle) else None
+    for name, (digest, size) in bundle.device_files.items():
+        if name == IMAGE and signed is not None:
+            found[hashlib.sha256(signed).hexdigest()] = (name, len(signed), partial(bytes, signed))
+        else:
+            found[digest] = (name, size, bundle.path(name).read_bytes)
+    manifest = bundle.path(MANIFEST)
+    return {**found, bundle.digest: (MANIFEST, manifest.stat().st_size, manifest.read_bytes)}
 
 
-def _wheel(wheel: Wheel, progress: Progress) -> Callable[[], Path]:
-    return lambda: fetch(wheel, progress=progress)
+def _wheel(wheel: Wheel, progress: Progress) -> Callable[[], bytes]:
+    return lambda: fetch(wheel, progress=progress).read_bytes()

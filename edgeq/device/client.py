@@ -35,6 +35,7 @@ Command = tuple[int, int, int]
 _HINTS = {
     Status.NO_SPACE: "Free some space on the device, then run the command again.",
     Status.DIGEST: "Run the command again: what was damaged is sent anew.",
+    Status.SIGNATURE: "'edgeq sign BUNDLE --key KEY' signs it with a key that the device knows.",
     Status.MISMATCH: "Build for this device: 'edgeq targets' lists the profiles.",
     Status.SELFTEST: "The device computes something else than the host; the previous release still serves.",
     Status.BUSY: "Another command is at work on this device; wait for it and try again.",

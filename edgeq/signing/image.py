@@ -83,7 +83,7 @@ def read_envelope(bundle: Bundle) -> Envelope | None:
 
 def read_bundle_image(bundle: Bundle) -> bytes:
     """The image as it was built. `UsageError` for a bundle that has none."""
-    if IMAGE not in bundle.device_files:
+    if IMAGE not in (bundle.manifest.get("device_files") or ()):
         raise UsageError(
             f"The bundle '{bundle.folder}' is for {bundle.target}, and not for a microcontroller.",
             "Its manifest alone is signed.",
@@ -93,7 +93,7 @@ def read_bundle_image(bundle: Bundle) -> bytes:
 
 def sent_image(bundle: Bundle) -> bytes | None:
     """What goes to a device in place of `image.eqi`; None where that is itself: it is not signed, or there is none."""
-    envelope = read_envelope(bundle) if IMAGE in bundle.device_files else None
+    envelope = read_envelope(bundle)
     return insert(read_bundle_image(bundle), envelope) if envelope else None
 
 
