@@ -1,9 +1,9 @@
 """The transfer engine: go-back-N on the offset that the device wants next. Sans-IO.
 
 The device answers every chunk with the offset it wants next and ignores any chunk that does not start there, so that
-a lost, repeated or late chunk can do no harm. Several chunks are under way at once (`window`); where a device hears nothing
-while it erases, its answers say how far they may go (`room`), and the chunk that goes further is alone. An answer is known by
-its sequence number; late and duplicate answers are dropped. Chunks shrink by half when something was lost and grow
+a lost, repeated or late chunk can do no harm. Several chunks are under way at once (`window`); where a device hears
+nothing while it erases, its answers say how far they may go (`room`), and the chunk that goes further is alone. An
+answer is known by its sequence number; late and duplicate answers are dropped. Chunks shrink by half when something was lost and grow
 slowly while nothing is: about one in ten is lost when they no longer change, whatever the line is like.
 """
 
@@ -64,8 +64,10 @@ class Upload:
         return sequence in self._under_way
 
     def answered(self, sequence: int, wanted: int, room: int | None = None) -> None:
-        """The answer to the chunk of `sequence`: offset `wanted` comes next, and `room` bytes from there on need no erase
-        (None: none ever does). `ValueError` if that is nonsense."""
+        """The answer to the chunk of `sequence`: offset `wanted` comes next. `ValueError` if that is nonsense.
+
+        `room` bytes from there on need no erase; None means that none keeps the device deaf.
+        """
         if sequence not in self._under_way:
             return
         if not 0 <= wanted <= self.size:

@@ -22,6 +22,17 @@ def bundle_for(device: Device, folder: Path, name: str = "tiny", **spoilt: Any) 
     return make_mcu_bundle(folder / name, name=name, target=facts["target"], arch=facts["arch"], **spoilt)
 
 
+def send(device: Device, bundle: Bundle) -> int:
+    """Send a bundle and stage it; the answer is its number."""
+    lacking = device.missing([bundle.digest, bundle.manifest["files"]["image.eqi"]["sha256"]])
+    for name in ("image.eqi", "manifest.json"):
+        data = bundle.path(name).read_bytes()
+        digest = bundle.digest if name == "manifest.json" else bundle.manifest["files"][name]["sha256"]
+        if digest in lacking:
+            device.put(digest, data, 0, lambda _: None)
+    return device.stage(bundle.digest, [])
+
+
 def chunk(data: bytes, offset: int = 0, size: int | None = None, sha: bytes | None = None) -> dict[str, Any]:
     piece = data[offset:] if size is None else data[offset : offset + size]
     return {"sha": sha or hashlib.sha256(data).digest(), "off": offset, "len": len(data), "data": piece}

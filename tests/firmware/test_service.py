@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from bundles import tiny
 from mcu import Process, make_image
-from service import SLOTS, bundle_for, put, raw
+from service import SLOTS, bundle_for, put, raw, send
 
 from edgeq.bench import bench
 from edgeq.bundle import write_bundle
-from edgeq.deploy import deploy, push
+from edgeq.deploy import deploy
 from edgeq.device.device import Device
 from edgeq.device.open import open_device
 from edgeq.errors import DeviceError
@@ -31,8 +31,7 @@ DEPTHWISE_OR_CONV = {1, 2}
 def test_a_trial_that_fails_is_reverted_by_the_device(device: Device, tmp_path: Path) -> None:
     good = deploy(bundle_for(device, tmp_path, "good"), device)
     bad = bundle_for(device, tmp_path, "bad", outputs=lambda data: bytes(255 - byte for byte in data))
-    push(bad, [], device, lambda _: None)
-    tried = device.stage(bad.digest, [])
+    tried = send(device, bad)
     with pytest.raises(DeviceError) as no:
         device.activate(tried)
     assert no.value.status == Status.SELFTEST
@@ -53,8 +52,7 @@ def test_a_power_cut_around_a_trial_leaves_one_of_both(process: Process, tmp_pat
     for attempt in range(4):
         with open_device(process.address) as device:
             fresh = bundle_for(device, tmp_path, f"attempt{attempt}")
-            push(fresh, [], device, lambda _: None)
-            tried = device.stage(fresh.digest, [])
+            tried = send(device, fresh)
             device.client.request(contract.ACTIVATE, {"n": tried})
         process.kill()
         process.start()

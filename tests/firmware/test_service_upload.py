@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import random
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -102,3 +103,27 @@ def test_a_power_cut_in_an_upload_costs_two_sectors_at_most(process: Process, tm
         assert device.manifest()["n"] == first.n
         assert list(device.missing([second.device_files["image.eqi"][0]]).values()) == [0]
         assert deploy(second, device).previous == first.n
+
+
+@pytest.mark.slow
+def test_a_board_that_restarts_in_a_transfer_goes_on(board_address: str) -> None:
+    image = make_image(target="mps2-an386", edit=lambda image: pad(image, 120_000))
+    digest = hashlib.sha256(image).hexdigest()
+    for end in range(13_000, 120_000, 14_000):
+        with open_device(board_address) as device:
+            at = device.missing([digest])[digest]
+            assert at >= end - 14_000 - 2000 - 2 * 4096 or at == 0
+            while at < end:
+                at = put(device, data=image, offset=at, size=2000)
+            device.reset()
+    with open_device(board_address) as device:
+        at = device.missing([digest])[digest]
+        assert at >= 120_000 - 14_000 - 2 * 4096
+        device.put(digest, image, at, lambda _: None)
+        assert device.missing([digest]) == {}
+
+
+def pad(image: bytearray, size: int) -> None:
+    """Make an image longer by bytes that mean nothing."""
+    image.extend(random.Random(size).randbytes(size - len(image)))
+    struct.pack_into("<I", image, 4, size)

@@ -38,6 +38,18 @@ static inline void eq_wait_for_interrupt(void)
     __asm__ volatile("dsb\n\twfi" ::: "memory");
 }
 
+/* The same for so many cycles at most, up to 2^24; SysTick counts them and is off otherwise. */
+static inline void eq_wait_for_interrupt_or(uint32_t cycles)
+{
+    volatile uint32_t *systick = (volatile uint32_t *)0xe000e010u;
+    systick[1] = cycles - 1u;
+    systick[2] = 0;
+    systick[0] = 7u;
+    eq_wait_for_interrupt();
+    systick[0] = 0;
+    *(volatile uint32_t *)0xe000ed04u = 1u << 25; /* ICSR: its interrupt is not pending, and never taken */
+}
+
 static inline void eq_system_reset(void)
 {
     __asm__ volatile("dsb" ::: "memory");

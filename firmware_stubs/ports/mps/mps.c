@@ -19,6 +19,18 @@ struct uart {
 #define COUNTER (*(volatile uint32_t *)(mps.fpgaio + 0x18u))
 #define PRESCALE (*(volatile uint32_t *)(mps.fpgaio + 0x1cu))
 
+/* CMSDK APB watchdog: at the first end of its count an NMI, which restarts the board, at the second a reset. */
+struct watchdog {
+    volatile uint32_t load, value, ctrl, intclr, ris, mis, reserved[762], lock;
+};
+#define WATCHDOG ((struct watchdog *)mps.watchdog)
+#define WATCHDOG_UNLOCK 0x1acce551u
+#define CTRL_COUNT 1u
+#define CTRL_RESET 2u
+#ifndef WATCHDOG_TICKS /* a test makes it short */
+#define WATCHDOG_TICKS UINT32_MAX /* instructions take their time here: three minutes are little more than 10^9 of them */
+#endif
+
 #define MESSAGE_BYTES 4096u
 #define FRAME_BYTES (MESSAGE_BYTES / 2u * 3u) /* more than the longest frame: base64 in lines */
 
@@ -78,6 +90,20 @@ static void hush(void *context, int on)
     }
 }
 
+static void watchdog(void *context, enum eq_watchdog what)
+{
+    (void)context;
+    if (mps.watchdog == 0) {
+        return;
+    }
+    if (what == EQ_WATCHDOG_START) {
+        WATCHDOG->lock = WATCHDOG_UNLOCK;
+        WATCHDOG->load = WATCHDOG_TICKS;
+        WATCHDOG->ctrl = CTRL_COUNT | CTRL_RESET;
+    }
+    WATCHDOG->intclr = 1; /* it counts anew */
+}
+
 static void reset(void *context)
 {
     (void)context;
@@ -90,7 +116,7 @@ void eq_port_wait(void)
 {
     eq_interrupts_off();
     if (eq_ring_is_empty(&ring)) {
-        eq_wait_for_interrupt();
+        eq_wait_for_interrupt_or(mps.clock_hz / 2u);
     }
     eq_interrupts_on();
 }
@@ -119,6 +145,7 @@ const struct eq_config *eq_port_start(int argc, char **argv)
         .instructions_den = mps.clock_hz,
         .hush = hush,
         .reset = reset,
+        .watchdog = watchdog,
         .flash = &flash,
         .board = &mps.board,
         .arena = eq_arena,

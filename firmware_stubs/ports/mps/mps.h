@@ -10,6 +10,7 @@ struct mps {
     unsigned uart_interrupt; /* which EQ_INTERRUPTS gives to mps_receive */
     uint32_t fpgaio;         /* whose counter runs at clock_hz */
     uint32_t clock_hz;
+    uint32_t watchdog; /* CMSDK APB watchdog, which counts at clock_hz; 0 where none is used */
     uint32_t flash; /* memory that is a file of the host's: it survives whatever happens to QEMU */
     uint32_t flash_bytes;
     struct eq_board board;

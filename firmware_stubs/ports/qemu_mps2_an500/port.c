@@ -10,6 +10,7 @@ const struct mps mps = {
     .uart_interrupt = UART0_RECEIVE,
     .fpgaio = 0x40028000u,
     .clock_hz = 25000000u,
+    .watchdog = 0x40008000u,
     .flash = 0x60000000u,
     .flash_bytes = 16u << 20,
     .board = {

@@ -6,6 +6,7 @@
 
 #define EQ_MSTATUS_MIE 0x8u
 #define EQ_MIE_MEIE 0x800u
+#define EQ_MIE_MTIE 0x80u
 
 #define EQ_CSR_READ(name)                                   \
     __extension__({                                         \

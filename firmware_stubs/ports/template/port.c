@@ -49,6 +49,16 @@ static uint32_t ticks(void *context)
     return *(volatile uint32_t *)0xe0001004u;
 }
 
+/* What restarts the board must be longer than the longest op of a model and the longest erase, twice over. */
+static void watchdog(void *context, enum eq_watchdog what)
+{
+    (void)context;
+    if (what == EQ_WATCHDOG_START) {
+        /* BOARD: start it */
+    }
+    /* BOARD: feed it */
+}
+
 static void reset(void *context)
 {
     (void)context; /* BOARD: wait until the last byte has left */
@@ -76,7 +86,7 @@ void eq_port_wait(void)
 {
     eq_interrupts_off();
     if (ring.in == ring.out) {
-        eq_wait_for_interrupt();
+        eq_wait_for_interrupt_or(CLOCK_HZ / 4u); /* BOARD: 2^24 cycles at most */
     }
     eq_interrupts_on();
 }
@@ -117,6 +127,7 @@ const struct eq_config *eq_port_start(int argc, char **argv)
         .ticks = ticks,
         .ticks_hz = CLOCK_HZ,
         .reset = reset,
+        .watchdog = watchdog,
         .flash = &flash,
         .board = &board,
         .arena = eq_arena,
