@@ -11,7 +11,6 @@ import random
 import socket
 import struct
 import threading
-import time
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -49,18 +48,28 @@ class Faults:
     """What happens to the bytes of one direction, counted over each connection. None means never.
 
     `close_at` closes both sides after exactly that many bytes were forwarded, `reset_at` does it with RST, `freeze_at`
-    stops forwarding in this direction; `bytes_per_s` is the most that passes in a second; `noise` damages bytes.
+    stops forwarding in this direction; `lose_at` loses the other side without a word, as a cable that is pulled does;
+    from `slow_at` on one byte passes in a second; `bytes_per_s` is the most that passes in a second; `delay_s` is how
+    much later each piece arrives; `noise` damages bytes.
     """
 
     close_at: int | None = None
     reset_at: int | None = None
     freeze_at: int | None = None
+    lose_at: int | None = None
+    slow_at: int | None = None
     bytes_per_s: int | None = None
+    delay_s: float = 0.0
     noise: Noise | None = None
 
     def next_stop(self) -> int | None:
         """The byte at which something happens, or None."""
-        return min((at for at in (self.close_at, self.reset_at, self.freeze_at) if at is not None), default=None)
+        stops = (self.close_at, self.reset_at, self.freeze_at, self.lose_at, self.slow_at)
+        return min((at for at in stops if at is not None), default=None)
+
+    def rate(self, passed: int) -> int | None:
+        """The most bytes per second after so many; None for no limit."""
+        return 1 if self.slow_at is not None and passed >= self.slow_at else self.bytes_per_s
 
 
 class _Pair:
@@ -68,8 +77,16 @@ class _Pair:
 
     def __init__(self, client: socket.socket, device: socket.socket) -> None:
         self.client, self.device = client, device
+        self.lost = False
         self._lock = threading.Lock()
         self._open = True
+
+    def lose_device(self) -> None:
+        """End the device's side; the other hears nothing of it."""
+        self.lost = True
+        with contextlib.suppress(OSError):
+            self.device.shutdown(socket.SHUT_RDWR)
+        self.device.close()
 
     def end(self, *, reset: bool = False) -> None:
         with self._lock:
@@ -101,6 +118,8 @@ class Proxy:
         self.port: int = self._listener.getsockname()[1]
         self._moving, self._ended = threading.Event(), threading.Event()
         self._moving.set()
+        self.passed = (0, 0)
+        """Bytes that were forwarded up and down, on all connections."""
         self._pairs: list[_Pair] = []
         self._threads: list[threading.Thread] = []
         self._start(self._accept)
@@ -171,26 +190,48 @@ class Proxy:
         while pair.open and not self._ended.is_set():
             if not self._moving.wait(TICK_S) or (passed == faults.freeze_at and self._idle()):
                 continue
-            size = PIECE_BYTES if stop is None else min(PIECE_BYTES, stop - passed)
-            if faults.bytes_per_s:
-                size = min(size, max(1, int(faults.bytes_per_s * TICK_S)))
+            rate = faults.rate(passed)
+            size = PIECE_BYTES if stop is None or passed >= stop else min(PIECE_BYTES, stop - passed)
+            if rate:
+                size = min(size, max(1, int(rate * TICK_S)))
             try:
                 data = source.recv(size)
             except TimeoutError:
                 continue
             except OSError:
                 break
+            if faults.delay_s:
+                self._ended.wait(faults.delay_s)
             # Bytes that were on their way when the freeze came stay here.
             while not self._moving.wait(TICK_S) and not self._ended.is_set():
                 continue
             if not data or not self._forward(pair, sink, faults.noise(data) if faults.noise else data):
                 break
             passed += len(data)
-            if faults.bytes_per_s:
-                time.sleep(len(data) / faults.bytes_per_s)
+            up = source is pair.client
+            self.passed = (self.passed[0] + len(data) * up, self.passed[1] + len(data) * (not up))
+            if rate:
+                self._ended.wait(len(data) / rate)
             if passed in (faults.close_at, faults.reset_at):
                 return pair.end(reset=passed == faults.reset_at)
-        return pair.end()
+            if passed == faults.lose_at:
+                return self._lost(pair)
+        if not pair.lost:
+            pair.end()
+        return None
+
+    def _lost(self, pair: _Pair) -> None:
+        """The device's side is gone; the client's stays open, and what it sends is swallowed."""
+        pair.lose_device()
+        while pair.open and not self._ended.is_set():
+            try:
+                if not pair.client.recv(PIECE_BYTES):
+                    break
+            except TimeoutError:
+                continue
+            except OSError:
+                break
+        pair.end()
 
     def _idle(self) -> bool:
         self._ended.wait(TICK_S)

@@ -114,6 +114,29 @@ def test_freezes_at_a_byte(echo: int) -> None:
             sock.recv(1)
 
 
+def test_loses_the_device_without_a_word(echo: int) -> None:
+    with Proxy("127.0.0.1", echo, up=Faults(lose_at=4)) as proxy, connect(proxy) as sock:
+        sock.sendall(b"12345678")
+        with contextlib.suppress(TimeoutError):
+            assert sock.recv(8) in (b"1234", b"12", b"1", b"123")
+            assert sock.recv(8) == b"never"
+        sock.sendall(b"nobody reads this, and nobody says so")
+
+
+def test_crawls_from_a_byte_on_and_delays(echo: int) -> None:
+    with Proxy("127.0.0.1", echo, up=Faults(slow_at=4, delay_s=0.1)) as proxy, connect(proxy) as sock:
+        began = time.monotonic()
+        sock.sendall(b"123456")
+        found = b""
+        while len(found) < 5:
+            found += sock.recv(8)
+        assert found == b"12345"
+        assert time.monotonic() - began > 0.2
+        assert sock.recv(8) == b"6"
+        assert time.monotonic() - began > 1.1
+        assert proxy.passed == (6, 6)
+
+
 def test_limits_the_rate(echo: int) -> None:
     with Proxy("127.0.0.1", echo, up=Faults(bytes_per_s=20_000)) as proxy, connect(proxy) as sock:
         started = time.monotonic()

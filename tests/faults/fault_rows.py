@@ -1,0 +1,21 @@
+"""The rows of the fault table, in its order."""
+
+from __future__ import annotations
+
+import row_agent_kill
+import row_fsync
+import row_host_kill
+import row_links
+import row_power
+import row_storage
+from fault_table import Row
+
+_ROWS: tuple[Row, ...] = (
+    row_host_kill.ROW,
+    row_agent_kill.ROW,
+    row_storage.ROW,
+    row_fsync.ROW,
+    row_power.ROW,
+    row_links.ROW,
+)
+ROWS = {row.name: row for row in _ROWS}

@@ -1,0 +1,29 @@
+"""The agent is killed at every call that changes its store: putting blobs, staging, pruning, activating, rolling back,
+and starting after a kill in the middle of a trial."""
+
+from __future__ import annotations
+
+from fault_lab import Lab, expect
+from fault_table import Row
+from strace_daemon import PHASES, points, trace
+
+
+def case(lab: Lab, number: int) -> None:
+    point = points(lab)[number]
+    run = trace(lab, point.phase, f"{point.call}:signal=KILL:when={point.when}")
+    try:
+        assert run.died or run.error is None, f"the agent lives, and says {run.error}"
+        assert not run.error or run.died or not run.acked.serving
+    finally:
+        run.daemon.end()
+    may = tuple(getattr(lab, name).digest for name in PHASES[point.phase].may_serve)
+    expect(run.root, lab, run.acked, may)
+
+
+ROW = Row(
+    name="agent-kill",
+    what="agent killed at every call that changes its store (strace)",
+    cases=lambda lab: len(points(lab)),
+    case=case,
+    reduced=40,
+)
