@@ -106,7 +106,7 @@ def test_damaged_signatures_beside_an_image_are_told(bundle: Bundle) -> None:
     bundle.path(IMAGE_SIGNATURE).write_bytes(b"{}")
     with pytest.raises(ArtifactError, match="is damaged"):
         sent_image(bundle)
-    bundle.path(IMAGE_SIGNATURE).write_bytes(made(ONE).encode())
+    bundle.path(IMAGE_SIGNATURE).write_bytes(made(ONE, image=make_image(target="host", name="other")).encode())
     with pytest.raises(ArtifactError, match="another image"):
         sent_image(bundle)
 
