@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import platform
 import shutil
 import struct
 import subprocess
@@ -14,12 +15,13 @@ from typing import Any
 import pytest
 from bundles import tiny
 from mcu import FIRMWARE as STUBS
-from mcu import SANITIZE, Process, build_process, make_image
+from mcu import SANITIZE, Process, build_process, make_image, make_mcu_bundle
 from once import once
 from service import SLOTS, put, raw
 from signers import Signer, trust
 
-from edgeq.bundle import canonical_json
+from edgeq.bundle import canonical_json, read_bundle
+from edgeq.deploy import deploy
 from edgeq.device.device import Device
 from edgeq.device.open import open_device
 from edgeq.errors import DeviceError
@@ -27,6 +29,8 @@ from edgeq.protocol import smp
 from edgeq.protocol.status import Status
 from edgeq.signing import image as signing
 from edgeq.signing.compiled import trust_source
+from edgeq.signing.keys import PublicKey
+from edgeq.signing.signable import attach, read_image_signable, read_signable
 
 ONE, TWO, STRANGER = Signer("builder"), Signer("approver"), Signer("stranger")
 FIRMWARE = {"one": trust([ONE]), "both": trust([ONE], [TWO]), "other": trust([STRANGER])}
@@ -76,6 +80,13 @@ def image(*signers: Signer, name: str = "tiny", security_version: int = 0, **spo
     for signer in signers:
         data = signing.attach(data, signer.id, signer.sign(signing.message(data)))
     return data
+
+
+def sign(folder: Path, signer: Signer) -> None:
+    """As `edgeq sign` does: the manifest, and the image."""
+    for found in (read_signable(folder), read_image_signable(folder)):
+        assert found is not None
+        attach(found, PublicKey(signer.public, signer.name), signer.sign(found.message))
 
 
 def send(device: Device, data: bytes, name: str = "a") -> str:
@@ -153,6 +164,29 @@ def test_a_flipped_bit_of_every_byte_is_refused_before_anything_is_erased(flash:
                 put(device, data=bytes(spoilt), size=300)
         assert flash.read_bytes() == before
         install(device, data, "b")
+
+
+def test_a_bundle_is_signed_and_deployed(flash: Path, tmp_path: Path) -> None:
+    """The whole way: the members stay as they were built, the image that is sent has the signatures in it."""
+    folder = tmp_path / "tiny"
+    make_mcu_bundle(folder, target="host", arch=platform.machine())
+    with running("both", flash) as device:
+        for signer in (None, ONE):
+            if signer is not None:
+                sign(folder, signer)
+            before = flash.read_bytes()
+            with pytest.raises(DeviceError) as no:
+                deploy(read_bundle(folder), device)
+            assert no.value.status == Status.SIGNATURE
+            assert flash.read_bytes() == before
+        sign(folder, TWO)
+        bundle = read_bundle(folder)
+        done = deploy(bundle, device)
+        assert done.changed
+        assert device.installed().current == done.n
+        assert works(device)
+        assert device.manifest()["name"] == "tiny"
+        assert not deploy(bundle, device).changed
 
 
 def test_a_stock_tool_needs_a_signature_too(flash: Path) -> None:
