@@ -186,7 +186,7 @@ class Store:
                 raise ValueError("it is not a bundle or a member has a forbidden name")
             for entry in (*files.values(), *manifest["runtime"]["wheels"]):
                 self.blobs.path(entry["sha256"])
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise Refused(Status.INVALID, f"the manifest is damaged: {error!r}") from error
         return manifest
 
