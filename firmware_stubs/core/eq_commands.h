@@ -90,7 +90,8 @@ enum eq_job_kind {
 
 enum eq_job_state { EQ_JOB_IDLE, EQ_JOB_RUNNING, EQ_JOB_DONE, EQ_JOB_FAILED };
 
-/* A trial that a restart interrupted goes on with its self-test, or is over. */
+/* At a start: a trial that a restart interrupted is over, or counted and, if it is still one, begins its self-test. */
+void eq_watch_resume(struct eq_core *core);
 void eq_watch_start(struct eq_core *core);
 
 /* The trial in `slot` has passed its self-test: it is confirmed, or waits for what its policy asks for. */

@@ -80,6 +80,7 @@ int eq_core_init(struct eq_core *core, const struct eq_config *config)
     if (status == EQ_OK) {
         core->slots.busy = feed;
         core->slots.busy_context = config;
+        eq_watch_resume(core); /* what is damaged must not be looked at */
         eq_signed_start(core);
         start_watchdog(config);
         eq_watch_start(core);

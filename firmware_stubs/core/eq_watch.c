@@ -1,15 +1,19 @@
 /* A trial: what its release must show before the device confirms it, and what ends it badly. The policy lies in the
  * image's envelope, which a signature covers. */
-#include <string.h>
-
 #include "eq_commands.h"
+#include "eq_sectors.h"
 
-/* The policy of the release in a slot; a plain one where the slot holds no image. */
+/* The policy of the release in a slot; a plain one where the slot holds no image, or none that can be read. */
 static struct eq_policy policy_of(const struct eq_core *core, uint32_t slot)
 {
-    uint32_t bytes;
-    const struct eq_envelope *envelope = (const void *)eq_slots_part(&core->slots, slot, EQ_IMAGE, &bytes);
-    return bytes >= EQ_ENVELOPE_BYTES ? envelope->policy : (struct eq_policy){0};
+    const struct eq_flash *flash = core->config->flash;
+    struct eq_policy policy = {0};
+    uint32_t bytes, at = offsetof(struct eq_envelope, policy);
+    const uint8_t *image = eq_slots_part(&core->slots, slot, EQ_IMAGE, &bytes);
+    if (bytes < EQ_ENVELOPE_BYTES || eq_flash_read(flash, (uint32_t)(image - flash->base) + at, &policy, sizeof policy) != 0) {
+        policy = (struct eq_policy){0};
+    }
+    return policy;
 }
 
 static uint32_t security_version(const struct eq_core *core, uint32_t slot)
@@ -72,15 +76,19 @@ static void count_time(struct eq_core *core)
     }
 }
 
+void eq_watch_resume(struct eq_core *core)
+{
+    uint32_t trial = trial_of(core);
+    if (trial < EQ_SLOTS) {
+        struct eq_policy policy = policy_of(core, trial);
+        (void)eq_slots_resume(&core->slots, policy.starts);
+    }
+}
+
 void eq_watch_start(struct eq_core *core)
 {
     uint32_t trial = trial_of(core);
-    struct eq_policy policy;
-    if (trial == EQ_SLOTS) {
-        return;
-    }
-    policy = policy_of(core, trial);
-    if (eq_slots_resume(&core->slots, policy.starts) == EQ_OK && eq_job_begin(core, EQ_JOB_TRIAL, trial) == EQ_OK) {
+    if (trial < EQ_SLOTS && eq_job_begin(core, EQ_JOB_TRIAL, trial) == EQ_OK) {
         core->job.number = 0; /* nobody asked for it */
     }
 }
