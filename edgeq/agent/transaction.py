@@ -437,4 +437,6 @@ def _mark_confirmed(state: State, why: str, security: int) -> None:
 def _mark_bad(state: State, why: str) -> None:
     assert state.trial is not None
     state.releases[state.trial].update(state="bad", why=why[:LONGEST_WHY])
+    if state.previous == state.trial:
+        state.previous = None  # It served once; nobody shall go back to it now.
     state.trial, state.starts = None, 0

@@ -538,6 +538,22 @@ def test_a_rollback_during_which_the_storage_fails_tells_what_serves(
     assert serving(lab) == 1
 
 
+def test_nobody_goes_back_to_what_was_tried_again_and_found_bad(lab: Lab) -> None:
+    again = lab.bundle(ConfirmPolicy(good=1))
+    lab.activate(again)
+    with lab.device() as device:
+        device.invoke(SAMPLE)
+        assert lab.ended(2) == "confirmed"
+        device.rollback()
+        assert lab.releases()["previous"] == 2
+        device.activate(2)
+        device.report(2, bad=1)
+        assert lab.ended(2) == "bad"
+        assert (serving(lab), lab.releases()["previous"]) == (1, None)
+        with pytest.raises(DeviceError, match="no earlier release"):
+            device.rollback()
+
+
 def test_a_rollback_is_done_in_two_seconds(lab: Lab) -> None:
     lab.activate(lab.bundle())
     with lab.device() as device:

@@ -14,7 +14,7 @@ import threading
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from bundles import tiny
 from fault_lab import Lab, files_of
@@ -24,7 +24,6 @@ from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
-    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -72,6 +71,8 @@ class Reference:
     def revert(self) -> None:
         assert self.trial is not None
         self.releases[self.trial][1] = "bad"
+        if self.previous == self.trial:
+            self.previous = None
         self.trial = None
 
 
@@ -99,7 +100,8 @@ class Walk(RuleBasedStateMachine):
         """Something serves from the beginning: on most devices most of the time."""
         self.deploys("first")
 
-    # steps that end as the model says
+    # Steps that end as the model says. Which step comes next depends on nothing that the device did: a race may end in
+    # several ways, and hypothesis wants the same choices after the same choices.
 
     @rule(name=NAMES)
     def deploys(self, name: str) -> None:
@@ -155,11 +157,11 @@ class Walk(RuleBasedStateMachine):
         else:
             model.current, model.previous = model.previous, model.current
 
-    @precondition(lambda self: self.model.trial is not None)
     @rule()
     def confirms(self) -> None:
         trial = self.model.trial
-        assert trial is not None
+        if trial is None:
+            return
         whole = self.manifest_sound(trial)
         with self.agent.device() as device:
             try:
@@ -171,14 +173,13 @@ class Walk(RuleBasedStateMachine):
         self.agent.idle()
         self.model.confirm() if whole else self.model.revert()
 
-    @precondition(lambda self: self.model.serving is not None)
     @rule(count=strategies.integers(1, 3))
     def infers(self, count: int) -> None:
         """Answers are right, whatever else goes on; they count during a trial."""
         inputs, _ = tiny()[2]
-        n = self.model.serving
-        assert n is not None
         for _ in range(count):
+            n = self.model.serving
+            assert n is not None
             with self.agent.device() as device:
                 try:
                     answer = device.invoke(inputs[0][0])
@@ -190,11 +191,11 @@ class Walk(RuleBasedStateMachine):
             assert answer == right_answer(), "a wrong answer"
             self.counted(1)
 
-    @precondition(lambda self: self.model.trial is not None)
     @rule(bad=strategies.booleans())
     def reports(self, bad: bool) -> None:
         trial = self.model.trial
-        assert trial is not None
+        if trial is None:
+            return
         with self.agent.device() as device:
             device.report(trial, good=int(not bad), bad=int(bad))
         if bad:
@@ -229,11 +230,11 @@ class Walk(RuleBasedStateMachine):
         if model.trial is not None and POLICIES[self.name_of(model.trial)].at_once:
             model.confirm()
 
-    @precondition(lambda self: bool(self.model.releases))
-    @rule(data=strategies.data(), member=strategies.sampled_from(MEMBERS))
-    def rots(self, data: Any, member: str) -> None:
+    @rule(which=strategies.integers(0, 4), member=strategies.sampled_from(MEMBERS))
+    def rots(self, which: int, member: str) -> None:
         """A byte of a stored file changes where it lies: in a release and in the blob that it is a link to."""
-        n = data.draw(strategies.sampled_from(sorted(self.model.releases)))
+        there = sorted(self.model.releases)
+        n = there[which % len(there)]
         path = self.root / "releases" / str(n) / member
         with path.open("r+b") as file:
             file.seek(-1, 2)
@@ -255,9 +256,8 @@ class Walk(RuleBasedStateMachine):
     def is_killed_while_rolling_back(self, after: int) -> None:
         before = deepcopy(self.model)
         self.agent.arm(after)
-        with self.agent.device() as device:
-            with contextlib.suppress(EdgeqError, KeyError):
-                device.rollback()
+        with self.agent.device() as device, contextlib.suppress(EdgeqError, KeyError):
+            device.rollback()
         self.agent.start_anew()
         self.resync(before, None)
 
@@ -342,7 +342,8 @@ class Walk(RuleBasedStateMachine):
         assert found in legal | digests, f"{self.names.get(str(found))} serves"
         assert serving is not None or before.serving is None, "nothing serves any more"
         for n in (state["current"], state["previous"]):
-            assert n is None or state["releases"][str(n)]["state"] == "confirmed"
+            confirmed = n is None or state["releases"][str(n)]["state"] == "confirmed"
+            assert confirmed or n == state["trial"] != state["current"], f"release {n} is no way back"
         self.model = Reference(
             {int(n): [entry["sha"], entry["state"]] for n, entry in state["releases"].items()},
             state["current"],
