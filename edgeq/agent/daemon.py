@@ -21,6 +21,7 @@ from pathlib import Path
 from edgeq.agent.connection import Connection
 from edgeq.agent.errors import Refused
 from edgeq.agent.files import replace_link
+from edgeq.agent.installed import supervisor
 from edgeq.agent.process import archive, program
 from edgeq.agent.service import Service
 from edgeq.protocol.smp import SmpError
@@ -52,7 +53,8 @@ def join(root: Path, streams: tuple[int, int]) -> socket.socket:
             return channel
         if time.monotonic() > deadline:
             raise SystemExit(f"edgeq-agent: the daemon did not answer within {START_TIMEOUT_S:g} s; see {root / 'log'}")
-        if child is None or child.poll() is not None:
+        # Where a supervisor is at work, its own agent is about to answer.
+        if (child is None or child.poll() is not None) and not supervisor(root):
             if child is not None and child.returncode not in (0, BUSY):
                 raise SystemExit(f"edgeq-agent: {_last_line(root / 'log')}")
             with (root / "log").open("ab") as log:

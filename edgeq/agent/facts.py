@@ -48,6 +48,7 @@ def describe(root: Path, agent_sha: str) -> dict[str, Any]:
         "emulator": emulator,
         "runtime": {"name": runtime[0], "version": runtime[1]} if runtime else None,
         "store": str(root),
+        "service": os.environ.get("EDGEQ_SERVICE") or None,
         "findings": place_findings(parse_mounts(_read("/proc/self/mounts")), str(root.resolve())),
     }
 

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any, Callable, NoReturn
 
 from edgeq.agent import apply as applying
+from edgeq.agent import install as installing
 from edgeq.agent.applied import ApplyError, document, failure, tell
 from edgeq.agent.errors import Refused
+from edgeq.agent.files import refusal
 from edgeq.agent.here import Gone, Here
 from edgeq.protocol import contract
 from edgeq.steps import unheard
@@ -33,6 +35,8 @@ def main(command: str, given: list[str], root: Path) -> int:
         return _failed(error, as_json)
     except (Refused, Gone) as error:
         return _failed(failure(error), as_json)
+    except OSError as error:
+        return _failed(failure(refusal(error)), as_json)
     except KeyboardInterrupt:
         hint = "Run it again: it goes on where it can."
         return _failed(ApplyError("Interrupted.", hint, INTERRUPTED), as_json)
@@ -139,4 +143,67 @@ def _rollback(given: list[str], root: Path) -> int:
     return 0
 
 
-PROGRAMS: dict[str, Callable[[list[str], Path], int]] = {"apply": _apply, "rollback": _rollback}
+def _status(given: list[str], root: Path) -> int:
+    said = _parser("status", "What is installed, and what serves.", root).parse_args(given)
+    found = installing.status(said.root)
+    _say(said.as_json, found, "\n".join(status_lines(found)))
+    return 0
+
+
+def status_lines(found: dict[str, Any]) -> list[str]:
+    """What `status` says, for people."""
+    agent, serving = found["agent"], found["serving"]
+    lines = [f"store    {found['store']}"]
+    lines += [f"service  {found['mode']}, {_looked_after(found)}" if found["installed"] else "service  not installed"]
+    lines += [f"agent    edgeq {agent['agent']}, {str(agent['agent_sha'])[:12]}" if agent else "agent    does not run"]
+    lines += [f"serves   release {serving['n']} ({serving['name']}), {serving['state']}"] if serving else []
+    lines += [f"update   {found['trial'][:12]} is on trial"] if found.get("trial") else []
+    lines += [f"update   {found['why']}"] if found.get("why") else []
+    lines += [f"at boot  {found['cron']}    # a line for 'crontab -e'"] if "cron" in found else []
+    return lines + [f"{item['severity']}: {item['message']}. {item['hint']}" for item in found.get("findings", [])]
+
+
+def _looked_after(found: dict[str, Any]) -> str:
+    return f"looked after by process {found['supervisor']}" if found["supervisor"] else "does not run"
+
+
+def _install(given: list[str], root: Path) -> int:
+    parser = _parser("install", "Let this agent serve for good, as a service of its user.", root)
+    parser.add_argument("--supervised", action="store_true", help="without systemd, also where there is one")
+    said = parser.parse_args(given)
+    found = installing.install(said.root, said.supervised)
+    _say(said.as_json, found, "\n".join(status_lines(found)))
+    return 0
+
+
+def _uninstall(given: list[str], root: Path) -> int:
+    said = _parser("uninstall", "End the service; the store and its releases stay.", root).parse_args(given)
+    found = installing.uninstall(said.root)
+    text = "The service is gone; the store stays." if found["was"] else "There was no service."
+    _say(said.as_json, found, text)
+    return 0
+
+
+def _update(given: list[str], root: Path) -> int:
+    said = _parser("update", "Put this agent on trial in place of the installed one.", root).parse_args(given)
+    found = installing.update(said.root)
+    changed = "" if found["changed"] else "This very agent is at work already; nothing was changed.\n"
+    _say(said.as_json, found, changed + "\n".join(status_lines(found)))
+    return 0
+
+
+def _supervise(given: list[str], root: Path) -> int:
+    from edgeq.agent.supervise import supervise
+
+    return supervise(_parser("supervise", "Keep an installed agent at work.", root).parse_args(given).root)
+
+
+PROGRAMS: dict[str, Callable[[list[str], Path], int]] = {
+    "apply": _apply,
+    "rollback": _rollback,
+    "status": _status,
+    "install": _install,
+    "uninstall": _uninstall,
+    "update": _update,
+    "supervise": _supervise,
+}

@@ -107,10 +107,7 @@ def bring_up(session: SshSession, agent: bytes, *, progress: Callable[[str], Non
     """
     link = _attach(session, agent)
     if link is None:
-        progress(f"looking at {session.name}")
-        require(_probe(session), session.name, len(agent))
-        progress(f"pushing the agent to {session.name} ({format_bytes(len(agent))})")
-        _push(session, agent)
+        push_agent(session, agent, progress)
         link = _attach(session, agent)
     if link is None:
         raise DeviceError(
@@ -119,6 +116,14 @@ def bring_up(session: SshSession, agent: bytes, *, progress: Callable[[str], Non
             Status.IO,
         )
     return link
+
+
+def push_agent(session: SshSession, agent: bytes, progress: Callable[[str], None] = lambda _: None) -> None:
+    """Put the agent into its place on the device; `DeviceError` says what the device lacks."""
+    progress(f"looking at {session.name}")
+    require(_probe(session), session.name, len(agent))
+    progress(f"pushing the agent to {session.name} ({format_bytes(len(agent))})")
+    _push(session, agent)
 
 
 def attach_quickly(way: Starts, agent: bytes) -> Link | None:

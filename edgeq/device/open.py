@@ -9,6 +9,7 @@ from pathlib import Path
 from edgeq.device.address import check_address, local_store
 from edgeq.device.agentfile import agent_bytes, agent_path, agent_sha
 from edgeq.device.device import Device, Progress, silent
+from edgeq.device.versions import require_near
 from edgeq.errors import DeviceError
 from edgeq.hosts import need_linux
 from edgeq.link.base import Link
@@ -21,7 +22,8 @@ AskPassword = Callable[[str], str]
 def open_device(address: str, progress: Progress = silent, ask_password: AskPassword | None = None) -> Device:
     """Open `local:[NAME]`, `ssh://[user@]host[:port]`, `serial:PORT`, `tcp://host:port` or `qemu:NAME[#INSTANCE]`.
 
-    On Linux the agent is brought up, and renewed if another one is at work there; firmware answers by itself.
+    On Linux the agent is brought up, and renewed if another one is at work there, unless that is installed as a
+    service; firmware answers by itself.
     """
     scheme, _, rest = address.partition(":")
     openers: dict[str, Callable[[], Link]] = {
@@ -41,6 +43,10 @@ def open_device(address: str, progress: Progress = silent, ask_password: AskPass
     try:
         facts = device.describe()
         if facts.get("kind") == "mcu" or facts.get("agent_sha") == agent_sha():
+            return device
+        if facts.get("service"):
+            # One that was installed stays: it is changed by 'edgeq agent update' only.
+            require_near(address, facts)
             return device
         # Another agent's daemon was still at work there: it ends, and ours starts.
         _renew(device)
