@@ -99,6 +99,9 @@ class _Deploy:
         device, steps = self.device, self.steps
         with steps.step(step_names.PREFLIGHT):
             fit = preflight(self.bundle, device, runtime)
+            facts = device.describe()
+            if not fit.policy.at_once and facts.get("kind") == "mcu" and not facts.get("confirm"):
+                steps.note("the firmware is older than confirm policies: it confirms after its self-test")
         with steps.step(step_names.HOLD):
             self._hold(wait_s)
         self.before = serving = device.installed().serving
