@@ -552,6 +552,7 @@ def test_nobody_goes_back_to_what_was_tried_again_and_found_bad(lab: Lab) -> Non
         assert (serving(lab), lab.releases()["previous"]) == (1, None)
         with pytest.raises(DeviceError, match="no earlier release"):
             device.rollback()
+        assert device.invoke(SAMPLE)
 
 
 def test_a_rollback_is_done_in_two_seconds(lab: Lab) -> None:

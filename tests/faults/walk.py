@@ -169,7 +169,9 @@ class Walk(RuleBasedStateMachine):
             except DeviceError as error:
                 waits = self.name_of(trial) == "counted" and self.model.good < GOOD
                 assert waits or not whole, error.message
-                return
+                if waits:
+                    return
+        until(lambda: state_of(self.root)["trial"] is None, "a word of confirmation does not end the trial")
         self.agent.idle()
         self.model.confirm() if whole else self.model.revert()
 
