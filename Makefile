@@ -1,12 +1,13 @@
 # Every target does its own set-up: see scripts/setup.sh.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench size clean
+.PHONY: help demo test faults check bench size clean
 
 BIN := .venv/bin
 # Processes that share the tests: two are what two cores were measured with.
 WORKERS ?= 2
 PYTEST_ARGS ?=
+FAULTS_ARGS ?=
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /make \1 \t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -18,6 +19,10 @@ demo: ## train, build, deploy to an emulated Raspberry Pi, bench, report
 test: ## run all tests
 	@scripts/setup.sh test
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -rfEs $(PYTEST_ARGS)
+
+faults: ## inject every fault at the full count and print the table
+	@scripts/setup.sh test
+	$(BIN)/python tests/faults/fault_table.py $(FAULTS_ARGS)
 
 check: ## lint, formatting and types
 	@scripts/setup.sh check

@@ -16,27 +16,34 @@ from types import TracebackType
 
 PIECE_BYTES = 1 << 16
 TICK_S = 0.05
+BURST_BYTES = 16
 
 
 class Noise:
-    """What a bad serial line does to bytes: each is corrupted, dropped or doubled with these probabilities."""
+    """What a bad serial line does to bytes: each is corrupted, dropped or doubled with these probabilities; with that of
+    `burst` it begins a run of `BURST_BYTES` that are all corrupted."""
 
-    def __init__(self, seed: int, *, corrupt: float = 0.0, drop: float = 0.0, duplicate: float = 0.0) -> None:
+    def __init__(
+        self, seed: int, *, corrupt: float = 0.0, drop: float = 0.0, duplicate: float = 0.0, burst: float = 0.0
+    ) -> None:
         self._random = random.Random(seed)  # noqa: S311  (a test that can be repeated)
-        self._corrupt, self._drop, self._duplicate = corrupt, drop, duplicate
+        self._corrupt, self._drop, self._duplicate, self._burst = corrupt, drop, duplicate, burst
+        self._left = 0
         self.hits = 0
 
     def __call__(self, data: bytes) -> bytes:
         """`data` as it arrives."""
-        total = self._corrupt + self._drop + self._duplicate
+        total = self._corrupt + self._drop + self._duplicate + self._burst
         out = bytearray()
         for byte in data:
             dice = self._random.random()
-            if dice >= total:
+            if dice >= total and not self._left:
                 out.append(byte)
                 continue
             self.hits += 1
-            if dice < self._corrupt:
+            if self._left or dice >= total - self._burst:
+                self._left = (self._left or BURST_BYTES) - 1
+            if self._left or dice < self._corrupt or dice >= total - self._burst:
                 out.append(byte ^ self._random.randrange(1, 256))
             elif dice < self._corrupt + self._duplicate:
                 out += bytes((byte, byte))

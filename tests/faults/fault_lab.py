@@ -55,7 +55,8 @@ class Acked:
 class Lab:
     """A folder for the cases of one process. Stores are made once at each stage and copied for each case."""
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, *, full: bool = False) -> None:
+        self.full = full
         fast = Path("/dev/shm")  # a store there costs no time of the disk
         where = fast if folder is None and os.access(fast, os.W_OK) else folder
         self.folder = Path(tempfile.mkdtemp(prefix="edgeq-faults-", dir=where))

@@ -5,8 +5,11 @@ from __future__ import annotations
 import row_agent_kill
 import row_fsync
 import row_host_kill
+import row_hostile
 import row_links
 import row_power
+import row_races
+import row_serial
 import row_storage
 from fault_table import Row
 
@@ -17,5 +20,8 @@ _ROWS: tuple[Row, ...] = (
     row_fsync.ROW,
     row_power.ROW,
     row_links.ROW,
+    row_serial.ROW,
+    row_races.ROW,
+    row_hostile.ROW,
 )
 ROWS = {row.name: row for row in _ROWS}

@@ -67,11 +67,19 @@ class Outcome:
         return f"{len(self.failed)} failed" if self.failed else "all as expected"
 
 
-def run(row: Row, lab: Lab, numbers: list[int] | None, *, reduced: bool, say: Callable[[str], None]) -> Outcome:
-    """Every case of a row, or these ones."""
+def run(
+    row: Row,
+    lab: Lab,
+    numbers: list[int] | None,
+    *,
+    reduced: bool,
+    say: Callable[[str], None],
+    part: tuple[int, int] = (0, 1),
+) -> Outcome:
+    """Every case of a row, or these ones, or one `part` of so many."""
     began, outcome = time.monotonic(), Outcome(row.name)
     try:
-        for number in row.numbers(lab, reduced) if numbers is None else numbers:
+        for number in (row.numbers(lab, reduced) if numbers is None else numbers)[part[0] :: part[1]]:
             done: object = 1
             try:
                 done = row.case(lab, number)
@@ -83,6 +91,9 @@ def run(row: Row, lab: Lab, numbers: list[int] | None, *, reduced: bool, say: Ca
             outcome.cases += done if isinstance(done, int) else 1
     except Skip as reason:
         outcome.skipped = str(reason)
+    except Exception as error:
+        outcome.failed.append(f"before the cases: {type(error).__name__}: {error}"[:600])
+        say(traceback.format_exc())
     outcome.seconds = round(time.monotonic() - began, 1)
     return outcome
 
@@ -112,7 +123,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name in given.row or ROWS:
         with tempfile.TemporaryDirectory(prefix="edgeq-faults-home-") as home:
             os.environ["EDGEQ_HOME"] = home
-            lab = Lab()
+            lab = Lab(full=not given.reduced)
             try:
                 outcome = run(ROWS[name], lab, given.case, reduced=given.reduced, say=say)
             finally:

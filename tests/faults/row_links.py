@@ -5,8 +5,6 @@ over a sound link, goes on where this one ended."""
 from __future__ import annotations
 
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,16 +16,16 @@ from fault_lab import Daemon, Lab, PipeLink, converges, serving_on_disk
 from fault_table import Row
 
 from edgeq import trial
+from edgeq.agent import daemon
 from edgeq.deploy import deploy
 from edgeq.device import device as device_module
-from edgeq.device.agentfile import agent_path
 from edgeq.device.client import Client
 from edgeq.device.device import Device
 from edgeq.errors import EdgeqError, LinkError
 from edgeq.link.proxy import Faults, Proxy
 from edgeq.link.tcp import TcpLink
 
-LIMIT_S = 2.0
+LIMIT_S = 1.0
 """Of every request here; and of looking for a device whose link broke."""
 OFFSETS = 20
 SLACK_S = 3.0
@@ -76,10 +74,9 @@ class QuickDevice(Device):
 
 @contextmanager
 def listening(root: Path) -> Iterator[int]:
-    """The port behind which every connection is one host's attach, as under inetd."""
+    """The port behind which the daemon takes every connection over, as it does those of its `attach`."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         ended = threading.Event()
-        children: list[subprocess.Popen[bytes]] = []
 
         def serve() -> None:
             listener.settimeout(0.1)
@@ -89,9 +86,8 @@ def listening(root: Path) -> Iterator[int]:
                 except TimeoutError:
                     continue
                 sock.setblocking(True)
-                command = [sys.executable, agent_path(), "attach", root]
                 with sock:
-                    children.append(subprocess.Popen(command, stdin=sock, stdout=sock))
+                    daemon.join(root, (sock.fileno(), sock.fileno())).close()
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
@@ -100,23 +96,22 @@ def listening(root: Path) -> Iterator[int]:
         finally:
             ended.set()
             thread.join(5)
-            for child in children:
-                child.kill()
-                child.wait()
 
 
 def _sizes(lab: Lab) -> tuple[int, int]:
     """Bytes up and down of a whole deploy."""
     if not hasattr(lab, "_sizes"):
         root = lab.store("serving")
-        daemon = Daemon(root)
+        agent = Daemon(root)
         try:
-            assert daemon.ready()
-            with listening(root) as port, Proxy("127.0.0.1", port) as proxy, QuickDevice(proxy.port) as device:
-                deploy(lab.other, device)
+            assert agent.ready()
+            with listening(root) as port, Proxy("127.0.0.1", port) as proxy:
+                link = StreamLink(f"tcp://127.0.0.1:{proxy.port}")
+                with Device(link, link.name) as device:
+                    deploy(lab.other, device)
                 lab._sizes = proxy.passed  # type: ignore[attr-defined]
         finally:
-            daemon.end()
+            agent.end()
     return lab._sizes  # type: ignore[attr-defined,no-any-return]
 
 
@@ -126,18 +121,18 @@ def case(lab: Lab, number: int) -> None:
     sizes = dict(zip(("up", "down"), _sizes(lab), strict=True))
     faults = {way: Faults(**{key: 1 + offset * sizes[way] // OFFSETS}) for way, key in where.items()}
     root = lab.store("serving")
-    daemon = Daemon(root)
+    agent = Daemon(root)
     before = trial.RECONNECT_S, device_module.REQUEST_TIMEOUT_S
     trial.RECONNECT_S, device_module.REQUEST_TIMEOUT_S = LIMIT_S, LIMIT_S
     try:
-        assert daemon.ready()
+        assert agent.ready()
         with listening(root) as port, Proxy("127.0.0.1", port, **faults) as proxy:
             _bounded(lab, root, proxy, name)
         with Device(PipeLink(root), "local:", lambda: PipeLink(root)) as device:
             converges(device, lab.other)
     finally:
         trial.RECONNECT_S, device_module.REQUEST_TIMEOUT_S = before
-        daemon.end()
+        agent.end()
 
 
 def _bounded(lab: Lab, root: Path, proxy: Proxy, name: str) -> None:

@@ -21,6 +21,8 @@ ERRORS = ("ENOSPC", "EIO", "EROFS", "EDQUOT")
 FAILING = ("openat", "write", "fsync", "rename", "mkdir", "link", "symlink", "unlink", "unlinkat", "rmdir")
 FAULTS = 80
 SIZES_KIB = (64, 256, 1024, 4096, 4160, 4224, 4352, 5120, 8192, 16384)
+_SMALL = tuple(18 * (index // 2) + 5 * (index % 2) for index in range(len(SIZES_KIB)))
+"""The numbers of these cases: every other one of those that the ordinary tests take."""
 
 
 def fails(lab: Lab, point: Point, error: str, *, for_good: bool) -> None:
@@ -66,9 +68,9 @@ def _failing(lab: Lab) -> list[Point]:
 
 
 def case(lab: Lab, number: int) -> None:
-    """Every tenth of the first hundred is a file system; the others are failing calls."""
-    if number % 9 == 0 and number // 9 < len(SIZES_KIB):
-        _small(lab, SIZES_KIB[number // 9])
+    """Ten of the cases are file systems; the others are failing calls."""
+    if number in _SMALL:
+        _small(lab, SIZES_KIB[_SMALL.index(number)])
         return
     there = _failing(lab)
     point = there[number * len(there) // (FAULTS + len(SIZES_KIB))]
