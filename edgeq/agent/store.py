@@ -184,6 +184,9 @@ class Store:
             names_ok = all(_NAME.fullmatch(name) and name not in _OWN for name in files)
             if manifest["kind"] != "edgeq-bundle" or not names_ok:
                 raise ValueError("it is not a bundle or a member has a forbidden name")
+            texts = (manifest["name"], manifest["arch"], manifest["runtime"]["name"], manifest["runtime"]["version"])
+            if not all(isinstance(text, str) for text in texts):
+                raise ValueError("name, arch and runtime are no texts")
             for entry in (*files.values(), *manifest["runtime"]["wheels"]):
                 self.blobs.path(entry["sha256"])
         except (ValueError, KeyError, TypeError, AttributeError) as error:

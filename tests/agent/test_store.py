@@ -154,7 +154,11 @@ def test_old_releases_and_their_blobs_go(tmp_path: Path) -> None:
         {"security_version": "1"},
         {"files": {"a": {"sha256": "../x"}}},
         {"files": 3},
+        {"files": ["a"]},
+        {"name": None},
+        {"arch": 3},
         {"runtime": {}},
+        {"runtime": {"name": "x", "version": None, "wheels": []}},
     ],
     ids=str,
 )

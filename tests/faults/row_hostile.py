@@ -53,7 +53,7 @@ JSON = st.recursive(
     max_leaves=6,
 )
 KEYS = ("schema", "kind", "name", "arch", "target", "runtime", "files", "confirm", "security_version", "mode", "golden")
-EDIT = st.tuples(st.sampled_from((*KEYS, "file", "wheel", "version", "sha", "raw")), TEXT, JSON)
+EDIT = st.tuples(st.sampled_from((*KEYS, "file", "wheel", "version", "sha", "raw", "gone")), TEXT, JSON)
 EDITS = st.lists(EDIT, min_size=1, max_size=3)
 
 
@@ -70,6 +70,8 @@ def _edited(manifest: dict[str, Any], edits: list[tuple[str, str, Any]]) -> byte
                 found["runtime"]["version"] = value
             elif key == "sha":
                 next(iter(found["files"].values()))["sha256"] = value
+            elif key == "gone":
+                del found[KEYS[len(text) % len(KEYS)]]
             elif key == "raw":
                 return text.encode("utf-8", "surrogateescape")
             else:
