@@ -120,13 +120,18 @@ class PacedLine:
         self._socket.close()
 
 
-@contextmanager
-def firmware(folder: Path) -> Iterator[str]:
-    """The address of the shipped firmware, built for this machine, with an erased flash."""
+def build_firmware(folder: Path) -> Path:
+    """The shipped firmware, built for this machine."""
     elf = folder / "build" / "firmware.elf"
     command = ["make", "-s", "-C", str(ROOT / "firmware_stubs"), "-f", "firmware.mk", "PORT=host"]
     subprocess.run([*command, f"BUILD={elf.parent}"], check=True, timeout=600)
-    process = subprocess.Popen([elf, folder / "flash"], stdout=subprocess.PIPE, text=True)
+    return elf
+
+
+@contextmanager
+def firmware(folder: Path) -> Iterator[str]:
+    """The address of a board of this machine, with an erased flash."""
+    process = subprocess.Popen([build_firmware(folder), folder / "flash"], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout
         yield process.stdout.readline().strip()
