@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from edgeq.link.proxy import Faults, Noise, Proxy
+from edgeq.link.proxy import BURST_BYTES, Faults, Noise, Proxy
 
 
 @pytest.fixture
@@ -168,6 +168,18 @@ def test_noise_hits_as_often_as_told_in_the_way_told() -> None:
         assert 800 < noise.hits < 1250
     assert Noise(2)(data) == data
     assert Noise(3, corrupt=0.1)(data) == Noise(3, corrupt=0.1)(data) != Noise(4, corrupt=0.1)(data)
+
+
+def test_noise_in_runs_damages_every_byte_of_each() -> None:
+    noise = Noise(3, burst=1e-3)
+    data = bytes(100_000)
+    arrived = noise(data[:50_003]) + noise(data[50_003:])
+    damaged = [at for at, byte in enumerate(arrived) if byte]
+    assert len(arrived) == len(data)
+    assert len(damaged) == noise.hits
+    assert 50 * BURST_BYTES < noise.hits < 150 * BURST_BYTES
+    first = damaged[0]
+    assert damaged[:BURST_BYTES] == list(range(first, first + BURST_BYTES))
 
 
 def test_noise_goes_one_way_only(echo: int) -> None:
