@@ -20,8 +20,8 @@ BURST_BYTES = 16
 
 
 class Noise:
-    """What a bad serial line does to bytes: each is corrupted, dropped or doubled with these probabilities; with that of
-    `burst` it begins a run of `BURST_BYTES` that are all corrupted."""
+    """What a bad serial line does to bytes: each is corrupted, dropped or doubled with these probabilities, or begins,
+    with that of `burst`, a run of `BURST_BYTES` that are all corrupted."""
 
     def __init__(
         self, seed: int, *, corrupt: float = 0.0, drop: float = 0.0, duplicate: float = 0.0, burst: float = 0.0
