@@ -3,8 +3,8 @@
 The device answers every chunk with the offset it wants next and ignores any chunk that does not start there, so that
 a lost, repeated or late chunk can do no harm. Several chunks are under way at once (`window`); where a device hears
 nothing while it erases, its answers say how far they may go (`room`), and the chunk that goes further is alone. An
-answer is known by its sequence number; late and duplicate answers are dropped. Chunks shrink by half when something was lost and grow
-slowly while nothing is: about one in ten is lost when they no longer change, whatever the line is like.
+answer is known by its sequence number; late and duplicate answers are dropped. Chunks shrink by half when something was
+lost and grow slowly while nothing is: about one in ten is lost when they no longer change, whatever the line is like.
 """
 
 from __future__ import annotations
