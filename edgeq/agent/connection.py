@@ -148,7 +148,9 @@ class Connection:
         return {}
 
     def report(self, body: dict[str, Any]) -> dict[str, Any]:
-        return self._service.report(_count(body["n"]), _count(body["good"]), _count(body["bad"]))
+        return self._service.report(
+            _count(body["n"]), _count(body["good"]), _count(body["bad"]), str(body.get("why", ""))
+        )
 
     def trust(self, body: dict[str, Any]) -> dict[str, Any]:
         return self._service.trust(_bytes(body["document"]), _bytes(body["envelope"]))

@@ -25,6 +25,7 @@ BENCH_TIMEOUT_S = 300.0
 MAX_INVOKE_BYTES = 16 << 20
 MAX_ENVELOPE_BYTES = 1 << 20
 PIECE_BYTES = 48 << 10
+LONGEST_REASON = 200
 MAX_RUNS = 1_000_000
 
 
@@ -147,10 +148,11 @@ class Service:
         self.transaction.confirm(n)
         return {}
 
-    def report(self, n: int, good: int, bad: int) -> dict[str, Any]:
-        """What applications say of inferences with release `n`."""
+    def report(self, n: int, good: int, bad: int, why: str) -> dict[str, Any]:
+        """What applications say of inferences with release `n`; `why` is what was wrong, empty where they do not say."""
         self.store.release(n)
-        self.transaction.watcher.count(n, good, bad, "an application says so" if bad else "")
+        said = "".join(c for c in why if c.isprintable()).strip()[:LONGEST_REASON]
+        self.transaction.watcher.count(n, good, bad, (said or "an application says so") if bad else "")
         return {"state": self.store.state.releases[n]["state"]}
 
     def trust(self, document: bytes, envelope: bytes) -> dict[str, Any]:

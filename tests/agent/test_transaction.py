@@ -21,6 +21,7 @@ from edgeq.confirm import ConfirmPolicy
 from edgeq.device.device import Device
 from edgeq.errors import DeviceError
 from edgeq.link.memory import MemoryLink
+from edgeq.protocol import contract
 from edgeq.protocol.status import Status
 from edgeq.runtime import available
 
@@ -154,10 +155,10 @@ def test_a_reported_bad_inference_reverts(lab: Lab) -> None:
     lab.activate(lab.bundle(ConfirmPolicy(window_s=1000, bad=2)))
     with lab.device() as device:
         assert device.report(2, bad=1) == "trial"
-        device.report(2, bad=1)
+        device.client.request(contract.REPORT, {"n": 2, "good": 0, "bad": 1, "why": "too dark\n"})
         assert lab.ended(2) == "bad"
         assert serving(lab) == 1
-        assert lab.entry(2)["why"] == "2 bad inferences: an application says so"
+        assert lab.entry(2)["why"] == "2 bad inferences: too dark"
         assert device.invoke(SAMPLE)
         with pytest.raises(DeviceError) as no:
             device.activate(2)
