@@ -149,7 +149,7 @@ class Service:
         return {}
 
     def report(self, n: int, good: int, bad: int, why: str) -> dict[str, Any]:
-        """What applications say of inferences with release `n`; `why` is what was wrong, empty where they do not say."""
+        """What applications say of inferences with release `n`; `why` is what was wrong, if they say so."""
         self.store.release(n)
         said = "".join(c for c in why if c.isprintable()).strip()[:LONGEST_REASON]
         self.transaction.watcher.count(n, good, bad, (said or "an application says so") if bad else "")
