@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> int:
         if command == "worker":
             from edgeq.agent import worker
 
-            worker.main(*given[:1])
+            worker.main(given[0] if given else "", int(given[1]) if len(given) > 1 else 0)
             return 0
         from edgeq.agent import programs
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
 from edgeq.agent import pipe
 from edgeq.agent.errors import Refused
+from edgeq.agent.limits import memory_limit
 from edgeq.protocol.status import Status
 
 LOAD_TIMEOUT_S = 120.0
@@ -26,11 +29,12 @@ class ModelProcess:
         self._tail = ""
         try:
             self._child = subprocess.Popen(
-                [python or sys.executable, *program(), "worker", str(runtime or "")],
+                [python or sys.executable, *program(), "worker", str(runtime or ""), str(memory_limit(model))],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,
                 cwd="/",
+                start_new_session=True,  # What it starts ends with it.
             )
         except OSError as error:
             self._log.close()
@@ -47,7 +51,7 @@ class ModelProcess:
     @property
     def alive(self) -> bool:
         """Whether it can be asked."""
-        return not self._log.closed and self._child.poll() is None
+        return not self._log.closed and not self._ended
 
     def ask(self, timeout_s: float, **request: Any) -> dict[str, Any]:
         """One request, one answer."""
@@ -74,20 +78,30 @@ class ModelProcess:
         except (pipe.PipeClosed, ValueError) as error:
             raise Refused(Status.RUNTIME, self._obituary()) from error
 
+    @property
+    def _ended(self) -> bool:
+        """Looked at without taking its exit code: as long as nobody has, its number and its group are its own."""
+        if self._child.returncode is not None:
+            return True
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
     def _obituary(self) -> str:
-        try:
-            code = self._child.wait(5)
-        except subprocess.TimeoutExpired:
+        deadline = time.monotonic() + 5
+        while not self._ended and time.monotonic() < deadline:
+            time.sleep(0.01)
+        ended = self._ended
+        self.close()
+        if not ended:
             return "the model's process broke the protocol"
-        finally:
-            self.close()
-        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        code = self._child.returncode
+        how = f"was killed by {_signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
         return f"the model's process {how}{self._tail}"
 
     def close(self) -> None:
-        """End the process; may be called twice."""
-        if self._child.poll() is None:
-            self._child.kill()
+        """End the process and all that it has started in its session; may be called twice."""
+        if self._child.returncode is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
         self._child.wait()
         for stream in (self._child.stdin, self._child.stdout):
             if stream:
@@ -101,6 +115,13 @@ class ModelProcess:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def _last_line(log: IO[bytes]) -> str:

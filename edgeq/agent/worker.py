@@ -12,17 +12,22 @@ import time
 from pathlib import Path
 from typing import Any
 
-from edgeq.agent import pipe
+from edgeq.agent import limits, pipe
 from edgeq.agent.errors import Refused
 from edgeq.protocol.status import Status
 
 CHUNK = 64
 
 
-def main(runtime: str) -> None:
-    """Serve until the agent closes the pipe. `runtime` is a folder of unpacked wheels, or empty for the system's."""
+def main(runtime: str, limit_bytes: int = 0) -> None:
+    """Serve until the agent closes the pipe. `runtime` is a folder of unpacked wheels, or empty for the system's;
+    `limit_bytes` is what it may take of memory, 0 for anything."""
     answers = os.dup(1)
     os.dup2(2, 1)
+    # Somebody that a runtime forks must not keep the agent waiting for an answer.
+    os.register_at_fork(after_in_child=lambda: os.close(answers))
+    limits.confine(limit_bytes)
+    limits.end_with_parent()
     if runtime:
         sys.path.insert(0, runtime)
     worker = _Worker()
@@ -36,6 +41,9 @@ def main(runtime: str) -> None:
                 pipe.send(answers, answer)
         except Refused as refused:
             pipe.send(answers, {"error": refused.reason[:500], "status": int(refused.status)})
+        except MemoryError:
+            most = f"; its process may take {limit_bytes} bytes" if limit_bytes else ""
+            pipe.send(answers, {"error": f"the model ran out of memory{most}"})
         except Exception as error:
             # Whatever the runtime throws is an answer: the agent tells it to the host.
             pipe.send(answers, {"error": f"{type(error).__name__}: {error}"[:500]})
