@@ -10,7 +10,19 @@ from fault_lab import Lab
 from fault_rows import ROWS
 from fault_table import run
 
-SLICES = {"host-kill": 4, "agent-kill": 6, "storage": 4, "fsync": 2, "power": 4, "links": 6, "races": 4, "hostile": 4}
+SLICES = {
+    "host-kill": 4,
+    "agent-kill": 6,
+    "storage": 4,
+    "fsync": 2,
+    "power": 4,
+    "links": 6,
+    "races": 4,
+    "hostile": 4,
+    "bad-models": 4,
+    "board": 2,
+    "walk": 2,
+}
 """Long rows are cut, so that the processes of `pytest -n` share them."""
 PARTS = [(name, index, SLICES.get(name, 1)) for name in ROWS for index in range(SLICES.get(name, 1))]
 
