@@ -10,8 +10,10 @@ WALKS = 10
 STEPS, FEW_STEPS = 50, 30
 
 
-def case(lab: Lab, number: int) -> None:
+def case(lab: Lab, number: int) -> int:
+    """So many walks."""
     walk(lab, number, walks=WALKS, steps=getattr(lab, "walk_steps", STEPS))
+    return WALKS
 
 
 def _reduced(lab: Lab) -> int:
@@ -25,5 +27,4 @@ ROW = Row(
     cases=lambda _lab: 100,
     case=case,
     reduced=_reduced,
-    each=WALKS,
 )
