@@ -40,7 +40,8 @@ def diagnose_device(entry: DeviceEntry, progress: Progress = silent, opener: Ope
     with contact(entry.address, progress, opener) as device:
         facts = device.describe()
         situation, target = of_facts(facts), _target(entry, facts)
-        checks = [*_identity(entry, facts), _space(facts), _profile(target, situation), _serving(device)]
+        checks = [*_identity(entry, facts), _space(facts), *_findings(facts), _profile(target, situation)]
+        checks.append(_serving(device))
     verdicts = resolve(situation, _wanted(target, situation))
     if entry.runtime:
         place = place_of(entry.runtime)
@@ -91,6 +92,18 @@ def _space(facts: Mapping[str, Any]) -> Check:
     small = facts.get("kind") != "mcu" and free < LEAST_FREE_BYTES
     fix = "Delete something on the device; a runtime with numpy takes about 120 MB." if small else ""
     return Check("free space", MISSING if small else OK, format_bytes(free), fix)
+
+
+def _findings(facts: Mapping[str, Any]) -> list[Check]:
+    """What the agent itself says of the place of its store and of its service."""
+    found = []
+    if facts.get("service"):
+        found.append(Check("service", OK, f"the agent is installed ({facts['service']})"))
+    for item in facts.get("findings") or ():
+        name = "store" if str(item.get("code", "")).startswith("store") else "service"
+        state = MISSING if item.get("severity") == "error" else NOTE
+        found.append(Check(name, state, str(item.get("message", "")), str(item.get("hint", ""))))
+    return found
 
 
 def _profile(target: TargetProfile | None, situation: Situation) -> Check:

@@ -120,3 +120,19 @@ def test_it_is_told_with_reasons_and_hints(ask: Ask) -> None:
     assert document["runtimes"][0]["answer"] == "no"
     assert "ai-edge-litert 2.3.0 has wheels for Python 3.10-3.13; the device has 3.9" in text
     assert "Install Python 3.10-3.13 on the device" in text
+
+
+def test_what_the_agent_finds_of_its_own_place(ask: Ask) -> None:
+    place = {"code": "store-noexec", "severity": "error", "message": "/data is noexec", "hint": "Mount it with exec."}
+    linger = {"code": "no-linger", "severity": "warning", "message": "lingering is disabled", "hint": "sudo loginctl"}
+    found = ask(DeviceEntry("pi", "ssh://pi@raspberrypi", "rpi4"), service="systemd", findings=[place, linger])
+    told = [(check.name, check.state, check.says) for check in found.checks if check.name in ("store", "service")]
+    assert told == [
+        ("service", OK, "the agent is installed (systemd)"),
+        ("store", MISSING, "/data is noexec"),
+        ("service", NOTE, "lingering is disabled"),
+    ]
+    assert not found.works
+    text = tell_diagnosis(found, "pi")[1]
+    assert "store: Mount it with exec." in text
+    assert "service: sudo loginctl" in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -32,7 +33,7 @@ def main(arguments: list[str]) -> int:
         if command in programs.PROGRAMS:
             return programs.main(command, given, default_root())
     except OSError as error:
-        print(f"edgeq-agent: {error.filename or 'error'}: {error.strerror or error}", file=sys.stderr)
+        print(f"edgeq-agent: {_failure(error)}", file=sys.stderr)
         return 1
     if command == "version":
         import edgeq
@@ -53,6 +54,14 @@ def _daemon(command: str, given: list[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     # As a service it has no idle end.
     return daemon.serve(root, float("inf")) if given[1:] == ["--stay"] else daemon.serve(root)
+
+
+def _failure(error: OSError) -> str:
+    """What is wrong, and where a folder that cannot be written is the reason, what helps."""
+    what = f"{error.filename or 'error'}: {error.strerror or error}"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        what += "; make it writable, or set XDG_DATA_HOME on the device to a folder on a disk that is"
+    return what
 
 
 def default_root() -> Path:

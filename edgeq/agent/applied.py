@@ -53,7 +53,7 @@ _HINTS = {
     Status.NOT_FOUND: "Pack it with its runtime: 'edgeq pack BUNDLE'.",
     Status.SELFTEST: "The device computes something else than the host; the previous release still serves.",
     Status.BUSY: "Another command is at work on this device; wait for it, or give --wait SECONDS.",
-    Status.IO: "Check the device's storage.",
+    Status.IO: "Check the device's storage; XDG_DATA_HOME may name a folder that can be written.",
     Status.INTERFACE: "Change the applications first, then apply it with --allow-interface-change.",
     Status.TIMEOUT: "The model takes too long for this device, or hangs.",
     Status.NEWER: "Apply it with an agent of the version that wrote it.",

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import edgeq
+from edgeq.agent import installed
 from edgeq.runtime import available
 
 
@@ -49,7 +50,10 @@ def describe(root: Path, agent_sha: str) -> dict[str, Any]:
         "runtime": {"name": runtime[0], "version": runtime[1]} if runtime else None,
         "store": str(root),
         "service": os.environ.get("EDGEQ_SERVICE") or None,
-        "findings": place_findings(parse_mounts(_read("/proc/self/mounts")), str(root.resolve())),
+        "findings": [
+            *place_findings(parse_mounts(_read("/proc/self/mounts")), str(root.resolve())),
+            *installed.findings(os.environ.get("EDGEQ_SERVICE", "")),
+        ],
     }
 
 
@@ -73,6 +77,9 @@ def place_findings(mounts: list[tuple[str, str, list[str]]], folder: str) -> lis
     if "ro" in options:
         message = f"{folder} lies on {point}, which is mounted read-only: nothing can be deployed"
         found.append(_finding("store-read-only", "error", message, "Mount it for writing, or set XDG_DATA_HOME."))
+    if "noexec" in options:
+        message = f"{folder} lies on {point}, which is mounted noexec: no runtime that is sent there can be loaded"
+        found.append(_finding("store-noexec", "error", message, _EXECUTABLE))
     if kind in _IN_MEMORY:
         message = f"{folder} lies on {point}, a {kind} in memory: releases do not survive a reboot"
         found.append(_finding("store-in-memory", "warning", message, _ELSEWHERE))
@@ -93,6 +100,7 @@ def place_findings(mounts: list[tuple[str, str, list[str]]], folder: str) -> lis
 _IN_MEMORY = ("tmpfs", "ramfs", "rootfs")
 _OVERLAYS = ("overlay", "overlayfs", "aufs", "unionfs")
 _ELSEWHERE = "Set XDG_DATA_HOME to a folder on a disk or card that is written to, such as a data partition."
+_EXECUTABLE = "Mount it with exec, set XDG_DATA_HOME to a folder elsewhere, or use the device's own runtime: 'system'."
 
 
 def _finding(code: str, severity: str, message: str, hint: str) -> dict[str, str]:

@@ -23,6 +23,7 @@ CONTAINER = "overlay / overlay rw,lowerdir=/l,upperdir=/var/lib/docker/1/diff,wo
         (PLAIN, "/run/store", ["store-in-memory"]),
         (PLAIN, "/running/store", []),
         (PLAIN.replace("rw,noatime", "ro,noatime"), "/home/pi/store", ["store-read-only"]),
+        (PLAIN.replace("rw,noatime", "rw,noexec"), "/home/pi/store", ["store-noexec"]),
         (UBUNTU, "/home/pi/store", ["store-in-memory"]),
         (UBUNTU, "/data/store", []),
         (CONTAINER, "/root/store", ["store-on-overlay"]),
