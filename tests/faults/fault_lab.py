@@ -39,6 +39,10 @@ PATIENCE_S = 60.0
 """Longer than anything takes here on a machine that does much else."""
 
 
+NOTHING = "nothing"
+"""What serves before the first deploy."""
+
+
 class Skip(Exception):
     """This machine cannot do what a row needs; the reason."""
 
@@ -130,6 +134,10 @@ def idle(service: Service) -> None:
     assert not service.busy, "the agent's work does not end"
 
 
+def _empty(lab: Lab, root: Path) -> None:
+    """A device on which nothing was ever installed."""
+
+
 def _good(lab: Lab, root: Path) -> None:
     with in_process(root) as device:
         deploy(lab.good, device)
@@ -169,6 +177,7 @@ def _full(lab: Lab, root: Path) -> None:
 
 
 STAGES: dict[str, tuple[str, Callable[[Lab, Path], None]]] = {
+    "empty": ("", _empty),
     "serving": ("", _good),
     "put": ("serving", _put),
     "staged": ("put", _staged),
@@ -217,14 +226,15 @@ def expect(root: Path, lab: Lab, acked: Acked, may_serve: tuple[str, ...] = (), 
     wanted = may_serve or (lab.good.digest, lab.other.digest)
     with in_process(root) as device:
         found = device.installed()
-        assert found.serving, "no release serves"
-        assert found.serving.digest in ((acked.serving,) if acked.serving else wanted), f"{found.serving} serves"
-        assert found.serving.state == "confirmed", found.serving
+        serves = found.serving.digest if found.serving else NOTHING
+        assert serves in ((acked.serving,) if acked.serving else wanted), f"{found.serving or 'nothing'} serves"
+        assert found.serving is None or found.serving.state == "confirmed", found.serving
         listed = {release.digest for release in found.releases}
         assert set(acked.staged) <= listed, "a release that was acknowledged is gone"
         gone = set(device.missing(acked.blobs)) if acked.blobs else set()
         assert not gone, f"a blob that was acknowledged is gone: {gone}"
-        assert (root / "current").resolve() == (root / "releases" / str(found.serving.n)).resolve()
+        if found.serving:
+            assert (root / "current").resolve() == (root / "releases" / str(found.serving.n)).resolve()
         damaged = [item for item in device.verify()["releases"] if not item["sound"]]
         assert not damaged, damaged
         converges(device, then or lab.other)

@@ -1,11 +1,11 @@
 """The agent is killed at every call that changes its store: putting blobs, staging, pruning, activating, rolling back,
-and starting after a kill in the middle of a trial."""
+starting after a kill in the middle of a trial, and in the first deploy of all."""
 
 from __future__ import annotations
 
 from fault_lab import Lab, expect
 from fault_table import Row
-from strace_daemon import PHASES, points, trace
+from strace_daemon import digests, points, trace
 
 CERTAIN = ("fsync", "rename", "link", "mkdir", "symlink")
 """Calls that nobody but the agent's own threads makes, and always as often."""
@@ -19,8 +19,7 @@ def case(lab: Lab, number: int) -> None:
         assert run.died or point.call not in CERTAIN, f"the agent came not to {point}"
     finally:
         run.daemon.end()
-    may = tuple(getattr(lab, name).digest for name in PHASES[point.phase].may_serve)
-    expect(run.root, lab, run.acked, may)
+    expect(run.root, lab, run.acked, digests(lab, point.phase))
 
 
 ROW = Row(

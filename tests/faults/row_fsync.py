@@ -6,12 +6,13 @@ from __future__ import annotations
 from fault_lab import Lab
 from fault_table import Row
 from row_storage import fails
-from strace_daemon import Point, points
+from strace_daemon import FIRST, Point, points
 
 
 def _after_rename(lab: Lab) -> list[Point]:
     """Between the two there is only the opening of the folder."""
-    return [point for point in points(lab) if point.call == "fsync" and point.after in ("rename", "openat")]
+    there = [point for point in points(lab) if point.call == "fsync" and point.phase != FIRST]
+    return [point for point in there if point.after in ("rename", "openat")]
 
 
 def case(lab: Lab, number: int) -> None:

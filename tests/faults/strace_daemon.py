@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from fault_lab import PATIENCE_S, Acked, Daemon, Lab, PipeLink, Skip, put_all
+from fault_lab import NOTHING, PATIENCE_S, Acked, Daemon, Lab, PipeLink, Skip, put_all
 
 from edgeq.device.device import Device
 from edgeq.errors import EdgeqError
@@ -26,6 +26,10 @@ CALLS = (
     *("mkdir", "rename", "link", "symlink", "unlink", "unlinkat", "rmdir", "fsync", "ftruncate", "write"),
     *("linkat", "renameat", "renameat2", "mkdirat", "symlinkat", "fdatasync", "open", "openat"),
 )
+
+
+FIRST = "first"
+"""The first deploy of all: nothing serves before it."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,15 @@ def _start(device: Device, lab: Lab, acked: Acked) -> None:
     acked.serving = serving.digest  # the fault may have hit the model's process, which ends the trial
 
 
+def _first(device: Device, lab: Lab, acked: Acked) -> None:
+    put_all(device, lab.other, acked.blobs.append)
+    n = device.stage(lab.other.digest, [])
+    acked.blobs.clear()
+    acked.staged.append(lab.other.digest)
+    device.activate(n)
+    acked.serving = lab.other.digest
+
+
 PHASES = {
     "put": Phase("serving", _put),
     "stage": Phase("put", _stage),
@@ -75,7 +88,13 @@ PHASES = {
     "activate": Phase("staged", _activate, may_serve=("good", "other")),
     "rollback": Phase("two", _rollback, may_serve=("good", "other")),
     "start": Phase("trial", _start, attached=False, may_serve=("good", "other")),
+    FIRST: Phase("empty", _first, may_serve=(NOTHING, "other")),
 }
+
+
+def digests(lab: Lab, phase: str) -> tuple[str, ...]:
+    """What may serve after a fault in this phase."""
+    return tuple(name if name == NOTHING else getattr(lab, name).digest for name in PHASES[phase].may_serve)
 
 
 @dataclass(frozen=True)

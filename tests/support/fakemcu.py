@@ -37,7 +37,10 @@ class FakeMcu:
         for framing, decoder in self._decoders:
             for frame in decoder.feed(data):
                 self.heard.append(framing.name)
-                message = smp.decode(frame)
+                try:
+                    message = smp.decode(frame)
+                except smp.SmpError:
+                    continue  # one damaged frame in 65,536 has the right CRC
                 out += framing.encode(message.answer(self._answer(message, frame)).encode())
         return out
 
