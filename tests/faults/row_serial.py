@@ -194,7 +194,7 @@ def _send(
                 return count
             del mcu.blobs[
                 sha
-            ]  # a CRC let damage pass, as one in 65,536 does: the SHA-256 says no, and all is sent anew
+            ]  # a CRC let damage pass, as one in 65,536 does; the SHA-256 does not
         except LinkError as error:
             assert error.hint or "gone" in error.message
     raise AssertionError("the bytes do not arrive at all")
