@@ -39,7 +39,7 @@ def fails(lab: Lab, point: Point, error: str, *, for_good: bool) -> None:
             after = serving_on_disk(run.root)
             if run.error is not None:
                 _told(run.error, error)
-                tells_the_truth(run.error.message, after, after)
+                tells_the_truth(run.error.message, run.root)
             _answers(run.root, after[0])
         if not run.error and not run.died:
             assert run.acked.serving is None or run.acked.serving in may

@@ -249,6 +249,11 @@ def _read(phase: str, done: Run) -> list[Point]:
 
 def _changes(call: str, text: str, root: Path) -> bool:
     """Whether a call changes the store: not one to a pipe, a log, the socket or a file that is only read."""
-    if f"{root}/" not in text or "agent.sock" in text or f"{root}/log" in text or f"{root}/lock" in text:
+    if (
+        (f"{root}/" not in text and f"<{root}>" not in text)
+        or "agent.sock" in text
+        or f"{root}/log" in text
+        or f"{root}/lock" in text
+    ):
         return False
     return not call.startswith("open") or "O_CREAT" in text
