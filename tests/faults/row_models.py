@@ -175,6 +175,17 @@ def _command(bundle: Bundle, bad: Bad) -> subprocess.Popen[str]:
     )
 
 
+def _ended(command: subprocess.Popen[str], device: Device, bad: Bad) -> tuple[int, str]:
+    """Its exit code and its words, in spite of applications that use what is on trial."""
+    try:
+        _use(device, bad)
+        said = command.communicate(timeout=4 * PATIENCE_S)[1]
+    finally:
+        command.kill()
+        command.communicate()
+    return command.returncode, said
+
+
 def _use(device: Device, bad: Bad) -> None:
     """Applications use what is on trial; the last inference is answered by nothing but an error."""
     if not bad.then:
@@ -203,10 +214,8 @@ def case(lab: Lab, number: int) -> None:
     bundle = bad.make(lab.folder / "bad" / bad.name)
     with _served(lab) as store, Device(PipeLink(store), "local:", lambda: PipeLink(store)) as device:
         _serves(device, lab, lab.good)
-        command = _command(bundle, bad)
-        _use(device, bad)
-        said = command.communicate(timeout=4 * PATIENCE_S)[1]
-        assert command.returncode == bad.code, f"exit code {command.returncode}: {said}"
+        code, said = _ended(_command(bundle, bad), device, bad)
+        assert code == bad.code, f"exit code {code}: {said}"
         _told(said, bad)
         _serves(device, lab, lab.good)
         found = {release.digest: release for release in device.installed().releases}.get(bundle.digest)
