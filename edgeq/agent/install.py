@@ -18,7 +18,7 @@ from typing import Any
 
 from edgeq.agent import installed
 from edgeq.agent.errors import Refused
-from edgeq.agent.files import sha256_of
+from edgeq.agent.files import replace_link, sha256_of
 from edgeq.agent.here import Gone, Here
 from edgeq.agent.installed import SUPERVISED, SYSTEMD, UNIT, Installed
 from edgeq.agent.process import archive
@@ -65,6 +65,9 @@ def uninstall(root: Path) -> dict[str, Any]:
     _stop(root)
     _remove_unit()
     shutil.rmtree(installed.folder(root), ignore_errors=True)
+    source = archive()
+    if source is not None and (root / "agent.pyz").is_symlink() and not (root / "agent.pyz").exists():
+        replace_link(root / "agent.pyz", str(source))  # Applications import it by this name.
     return {"was": was, "store": str(root)}
 
 

@@ -142,7 +142,8 @@ def supervisor(root: Path) -> int:
     try:
         with (folder(root) / "lock").open("r", encoding="ascii") as lock:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # Shared: of two that look at once, neither takes the other for a supervisor.
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except OSError:
                 return int(lock.read() or "1")
     except (OSError, ValueError):

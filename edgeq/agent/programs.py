@@ -15,6 +15,7 @@ from edgeq.agent.applied import ApplyError, document, failure, tell
 from edgeq.agent.errors import Refused
 from edgeq.agent.files import refusal
 from edgeq.agent.here import Gone, Here
+from edgeq.agent.overview import status_lines
 from edgeq.protocol import contract
 from edgeq.steps import unheard
 
@@ -148,23 +149,6 @@ def _status(given: list[str], root: Path) -> int:
     found = installing.status(said.root)
     _say(said.as_json, found, "\n".join(status_lines(found)))
     return 0
-
-
-def status_lines(found: dict[str, Any]) -> list[str]:
-    """What `status` says, for people."""
-    agent, serving = found["agent"], found["serving"]
-    lines = [f"store    {found['store']}"]
-    lines += [f"service  {found['mode']}, {_looked_after(found)}" if found["installed"] else "service  not installed"]
-    lines += [f"agent    edgeq {agent['agent']}, {str(agent['agent_sha'])[:12]}" if agent else "agent    does not run"]
-    lines += [f"serves   release {serving['n']} ({serving['name']}), {serving['state']}"] if serving else []
-    lines += [f"update   {found['trial'][:12]} is on trial"] if found.get("trial") else []
-    lines += [f"update   {found['why']}"] if found.get("why") else []
-    lines += [f"at boot  {found['cron']}    # a line for 'crontab -e'"] if "cron" in found else []
-    return lines + [f"{item['severity']}: {item['message']}. {item['hint']}" for item in found.get("findings", [])]
-
-
-def _looked_after(found: dict[str, Any]) -> str:
-    return f"looked after by process {found['supervisor']}" if found["supervisor"] else "does not run"
 
 
 def _install(given: list[str], root: Path) -> int:

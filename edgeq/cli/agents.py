@@ -93,7 +93,7 @@ def _run(device: str | None, arguments: list[str]) -> tuple[str, dict[str, Any]]
 
 
 def _tell(device: str | None, arguments: list[str]) -> None:
-    from edgeq.agent.programs import status_lines
+    from edgeq.agent.overview import status_lines
 
     name, done = _run(device, arguments)
     lines = status_lines(done)

@@ -73,6 +73,7 @@ def test_supervised_installed_and_gone_again(root: Path, tmp_path: Path) -> None
     assert told(agent("uninstall", root, "--json"))["was"] is True
     assert processes(root) == processes(root, "supervise") == []
     assert not (root / "service").exists()
+    assert (root / "agent.pyz").exists()  # applications import from there
     assert told(agent("uninstall", root, "--json"))["was"] is False
     assert told(agent("status", root, "--json"))["installed"] is False
     with attach(root) as device:
