@@ -106,10 +106,13 @@ class Blobs:
             self._incoming = None
 
     def keep(self, shas: Collection[str]) -> None:
-        """Drop every blob that is not among these."""
+        """Drop every blob that is not among these, and what came of others: nobody may ever send the rest."""
         for blob in (self._root / "blobs").iterdir():
             if blob.name not in shas:
                 blob.unlink()
+        self.close_part()
+        for part in (self._root / "incoming").iterdir():
+            part.unlink()
 
     def need_space(self, size: int) -> None:
         """Refuse before anything is written if `size` bytes and a margin do not fit."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import Any, Callable, TypeVar
 
 from edgeq.agent.errors import Refused
 from edgeq.agent.files import refusal
@@ -14,6 +14,7 @@ from edgeq.protocol.status import Status
 
 BUF_SIZE = 0xFFFF
 BUF_COUNT = 16
+_T = TypeVar("_T")
 
 
 class Connection:
@@ -35,7 +36,14 @@ class Connection:
 
     def feed(self, data: bytes) -> bytes:
         """Answers to every message that `data` completes. `smp.SmpError`: the stream cannot be used any longer."""
-        return b"".join(self._answer(message).encode() for message in self._decoder.feed(data))
+        return b"".join(self._encoded(message) for message in self._decoder.feed(data))
+
+    def _encoded(self, message: Message) -> bytes:
+        """The answer's bytes; where it cannot be said in one message that is the answer, and the stream goes on."""
+        try:
+            return self._answer(message).encode()
+        except ValueError as error:
+            return _refusal(message, Refused(Status.INVALID, f"the answer fits into no message: {error}")).encode()
 
     def _answer(self, message: Message) -> Message:
         handler = _HANDLERS.get((message.op, message.group, message.command))
@@ -52,12 +60,7 @@ class Connection:
             refused = Refused(Status.INVALID, f"the request is malformed: {error!r}"[:500])
         except Refused as error:
             refused = error
-        if message.group != smp.GROUP_EDGEQ:
-            codes = {Status.INVALID: smp.RC_INVALID, Status.BUSY: smp.RC_BAD_STATE}
-            return message.answer({"rc": codes.get(refused.status, smp.RC_UNKNOWN)})
-        return message.answer(
-            {"err": {"group": smp.GROUP_EDGEQ, "rc": int(refused.status)}, "rsn": refused.reason[:500]}
-        )
+        return _refusal(message, refused)
 
     # group 0
 
@@ -103,7 +106,7 @@ class Connection:
         return self._service.releases()
 
     def member(self, body: dict[str, Any]) -> dict[str, Any]:
-        return self._service.member(body.get("n"), body["name"], _count(body["off"]))
+        return self._service.member(_or_none(_count, body.get("n")), body["name"], _count(body["off"]))
 
     def blob_have(self, body: dict[str, Any]) -> dict[str, Any]:
         return self._service.have(body["sha"])
@@ -116,12 +119,11 @@ class Connection:
         return {"job": job.number}
 
     def stage(self, body: dict[str, Any]) -> dict[str, Any]:
-        envelope = body.get("envelope")
-        given = (body["sha"], body["wheels"], body.get("system"), None if envelope is None else _bytes(envelope))
-        return self._job(self._service.stage(*given))
+        system, envelope = _or_none(_text, body.get("system")), _or_none(_bytes, body.get("envelope"))
+        return self._job(self._service.stage(_bytes(body["sha"]), _list(body["wheels"]), system, envelope))
 
     def selftest(self, body: dict[str, Any]) -> dict[str, Any]:
-        return self._job(self._service.selftest(body.get("n")))
+        return self._job(self._service.selftest(_or_none(_count, body.get("n"))))
 
     def activate(self, body: dict[str, Any]) -> dict[str, Any]:
         return self._job(self._service.activate(_count(body["n"])))
@@ -168,7 +170,8 @@ class Connection:
         if offset == len(self._input):
             self._input += data
             if len(self._input) == length:
-                self._output = self._service.invoke(body.get("n"), bytes(self._input), body.get("raw"))
+                n = _or_none(_count, body.get("n"))
+                self._output = self._service.invoke(n, bytes(self._input), body.get("raw"))
         if len(self._input) == length:
             return {"off": length, "out": len(self._output)}
         return {"off": len(self._input)}
@@ -181,6 +184,15 @@ class Connection:
         return self._service.sensors()
 
 
+def _refusal(message: Message, refused: Refused) -> Message:
+    """How the group of this request says no."""
+    if message.group != smp.GROUP_EDGEQ:
+        codes = {Status.INVALID: smp.RC_INVALID, Status.BUSY: smp.RC_BAD_STATE}
+        return message.answer({"rc": codes.get(refused.status, smp.RC_UNKNOWN)})
+    reason = refused.reason[:500].encode("utf-8", "replace").decode()
+    return message.answer({"err": {"group": smp.GROUP_EDGEQ, "rc": int(refused.status)}, "rsn": reason})
+
+
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is not text")
@@ -191,6 +203,17 @@ def _bytes(value: Any) -> bytes:
     if not isinstance(value, bytes):
         raise TypeError(f"{value!r} is not a byte string")
     return value
+
+
+def _list(value: Any) -> list[bytes]:
+    if not isinstance(value, list):
+        raise TypeError(f"{value!r} is not a list")
+    return [_bytes(item) for item in value]
+
+
+def _or_none(read: Callable[[Any], _T], value: Any) -> _T | None:
+    """`value` where there is one."""
+    return None if value is None else read(value)
 
 
 def _count(value: Any) -> int:

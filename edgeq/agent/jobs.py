@@ -12,6 +12,7 @@ from edgeq.protocol.status import Status
 Note = Callable[[str], None]
 KEPT = 16
 POLL_SAMPLES = 4000
+LONGEST_TEXT = 1000
 
 
 class Job:
@@ -32,12 +33,18 @@ class Job:
         """State, text, and the samples from `start` on; the result once everything has been handed out."""
         done = self.finished.is_set()
         samples = self.samples[start : start + POLL_SAMPLES]
-        answer: dict[str, Any] = {"state": "running", "note": self.text, "samples": samples}
+        answer: dict[str, Any] = {"state": "running", "note": _told(self.text), "samples": samples}
         if not done or start + len(samples) < len(self.samples):
             return answer
         if self.refused is not None:
-            return {**answer, "state": "failed", "status": int(self.refused.status), "reason": self.refused.reason}
+            refused = {"status": int(self.refused.status), "reason": _told(self.refused.reason)}
+            return {**answer, "state": "failed", **refused}
         return {**answer, "state": "done", "result": self.result or {}}
+
+
+def _told(text: str) -> str:
+    """What fits into an answer, and is text there: a reason may repeat what came from outside."""
+    return text[:LONGEST_TEXT].encode("utf-8", "replace").decode()
 
 
 class Jobs:
@@ -50,7 +57,8 @@ class Jobs:
 
     @property
     def busy(self) -> bool:
-        return any(not job.finished.is_set() for job in self._jobs.values())
+        # A copy: others add and drop meanwhile.
+        return any(not job.finished.is_set() for job in list(self._jobs.values()))
 
     def start(self, work: Callable[[Job], dict[str, Any]]) -> Job:
         """Run `work` in a thread of its own."""

@@ -14,7 +14,7 @@ from edgeq.agent.golden import open_model, selftest
 from edgeq.agent.jobs import Job, Jobs
 from edgeq.agent.lease import Lease
 from edgeq.agent.policy import policy_of
-from edgeq.agent.store import Store
+from edgeq.agent.store import LONGEST_TEXT, Store
 from edgeq.agent.transaction import Transaction
 from edgeq.agent.trust import Trust
 from edgeq.protocol import cbor
@@ -91,8 +91,9 @@ class Service:
 
     def _name(self, n: int) -> str:
         try:
-            return str(json.loads((self.store.release(n) / "manifest.json").read_bytes())["name"])
-        except (OSError, ValueError, KeyError, TypeError):
+            name = str(json.loads((self.store.release(n) / "manifest.json").read_bytes())["name"])
+            return name[:LONGEST_TEXT].encode("utf-8", "replace").decode()
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return "(damaged)"
 
     def member(self, n: int | None, name: str, offset: int) -> dict[str, Any]:

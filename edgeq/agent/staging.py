@@ -18,6 +18,7 @@ from edgeq.protocol.status import Status
 from edgeq.runtime import MODULES, available
 
 Note = Callable[[str], None]
+MOST_SECURITY_VERSION = (1 << 32) - 1
 
 
 def stage(
@@ -37,7 +38,7 @@ def stage(
     Trust(store.root).check(store.blobs.path(sha).read_bytes(), envelope)
     for n, entry in store.state.releases.items():
         same = entry["sha"] == sha and entry["state"] != "bad"
-        if same and _is_sound(store, n) and store.facts(n).get("system") == system:
+        if same and _is_sound(store, n, system):
             if envelope not in (None, store.envelope(n)):
                 store.sign_release(n, envelope)
             store.settle()
@@ -46,6 +47,7 @@ def stage(
         raise Refused(Status.MISMATCH, f"the bundle is for {manifest['arch']}; this device is {arch()}")
     policy_of(manifest)
     check_security(store, manifest)
+    _check_wheels(manifest, wheels)
     if system is None:
         _check_runtime(manifest, wheels)
     else:
@@ -62,8 +64,8 @@ def stage(
 def security_version(manifest: dict[str, Any]) -> int:
     """What its builder says of it; 0 where nothing is said."""
     said = manifest.get("security_version", 0)
-    if not isinstance(said, int) or isinstance(said, bool) or said < 0:
-        raise Refused(Status.INVALID, f"the manifest is damaged: security_version {said!r}")
+    if not isinstance(said, int) or isinstance(said, bool) or not 0 <= said <= MOST_SECURITY_VERSION:
+        raise Refused(Status.INVALID, f"the manifest is damaged: security_version {said!r}"[:200])
     return said
 
 
@@ -75,22 +77,28 @@ def check_security(store: Store, manifest: dict[str, Any]) -> None:
         raise Refused(Status.STATE, f"{what}; only releases that were confirmed here may serve again")
 
 
-def _is_sound(store: Store, n: int) -> bool:
-    """Whether an installed release is what was installed; one that is not will be laid out anew from fresh blobs."""
+def _is_sound(store: Store, n: int, system: str | None) -> bool:
+    """Whether an installed release is what was installed, and runs on this runtime; one that is not will be laid out
+    anew from fresh blobs."""
     try:
         store.check_release(n)
+        return bool(store.facts(n).get("system") == system)
     except Refused:
         return False
-    return True
+
+
+def _check_wheels(manifest: dict[str, Any], wheels: Sequence[str]) -> None:
+    """Only what the manifest names, which is what was signed, is ever unpacked, each once."""
+    if len(set(wheels)) != len(wheels):
+        raise Refused(Status.INVALID, "a runtime wheel is named twice")
+    if not set(wheels) <= {entry["sha256"] for entry in manifest["runtime"]["wheels"]}:
+        raise Refused(Status.MISMATCH, "a runtime wheel is not one that the manifest names")
 
 
 def _check_runtime(manifest: dict[str, Any], wheels: Sequence[str]) -> None:
     wanted = (manifest["runtime"]["name"], manifest["runtime"]["version"])
     if wanted[0] == micro.NAME and {micro.IMAGE, micro.LIBRARY} <= set(manifest["files"]):
         return  # The bundle itself holds it, by digest.
-    listed = {entry["sha256"] for entry in manifest["runtime"]["wheels"]}
-    if not set(wheels) <= listed:
-        raise Refused(Status.MISMATCH, "a runtime wheel is not one that the manifest names")
     if not wheels and available() != wanted:
         have = " ".join(available() or ("none",))
         raise Refused(Status.MISMATCH, f"the bundle needs {' '.join(wanted)}; this device has {have}")

@@ -37,6 +37,9 @@ SIGNATURE = "signature.json"
 """The envelope with which a release was accepted; a file of the device, not a member."""
 _OWN = ("release.json", "manifest.json", SIGNATURE)
 KEEP = 5
+MOST_MANIFEST_BYTES, MOST_FILES = 4 << 20, 256
+"""Of a bundle that is laid out: it comes from outside, and is read and hashed whole."""
+LONGEST_TEXT = 200
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 
 
@@ -136,7 +139,10 @@ class Store:
     def derive(self) -> None:
         """Let the links `current` and `runtime`, by which applications find a release, follow the state."""
         serving = self.state.serving
-        facts = {"wheels": []} if serving is None else self.facts(serving)
+        facts: dict[str, Any] = {"wheels": []}
+        if serving is not None:
+            with contextlib.suppress(Refused):  # It still serves until its model cannot be loaded, which says so.
+                facts = self.facts(serving)
         pushed = f"runtimes/{runtime_key(facts['wheels'])}" if facts["wheels"] else ""
         try:
             self._link("current", "" if serving is None else f"releases/{serving}")
@@ -165,8 +171,14 @@ class Store:
         return self.root / "releases" / str(n)
 
     def manifest(self, sha: str) -> dict[str, Any]:
-        """The manifest with this digest, checked as far as the device relies on it."""
-        return self._parse(self.blobs.take(sha).read_bytes())
+        """The manifest with this digest, checked as far as the device relies on it, and as far as answers repeat it."""
+        path = self.blobs.take(sha)
+        size = path.stat().st_size
+        if size > MOST_MANIFEST_BYTES:
+            raise Refused(Status.INVALID, f"the manifest has {size} bytes; {MOST_MANIFEST_BYTES} are the most")
+        manifest = self._parse(path.read_bytes())
+        _check_sizes(manifest)
+        return manifest
 
     def release_manifest(self, n: int) -> dict[str, Any]:
         """The manifest of release `n`, hashed again."""
@@ -181,7 +193,7 @@ class Store:
             if manifest["schema"] > 1:
                 raise Refused(Status.NEWER, f"the bundle has schema {manifest['schema']}; this agent knows 1")
             files = manifest["files"]
-            names_ok = all(_NAME.fullmatch(name) and name not in _OWN for name in files)
+            names_ok = all(_NAME.fullmatch(name) and name.lower() not in _OWN for name in files)
             if manifest["kind"] != "edgeq-bundle" or not names_ok:
                 raise ValueError("it is not a bundle or a member has a forbidden name")
             texts = (manifest["name"], manifest["arch"], manifest["runtime"]["name"], manifest["runtime"]["version"])
@@ -189,8 +201,8 @@ class Store:
                 raise ValueError("name, arch and runtime are no texts")
             for entry in (*files.values(), *manifest["runtime"]["wheels"]):
                 self.blobs.path(entry["sha256"])
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise Refused(Status.INVALID, f"the manifest is damaged: {error!r}") from error
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise Refused(Status.INVALID, f"the manifest is damaged: {error!r}"[:300]) from error
         return manifest
 
     def add_release(
@@ -238,6 +250,7 @@ class Store:
         try:
             os.link(blob, path)
         except OSError:  # a file system without hard links, such as FAT
+            self.blobs.need_space(blob.stat().st_size)
             shutil.copyfile(blob, path)
             sync_file(path)
 
@@ -291,22 +304,47 @@ class Store:
             shutil.rmtree(self.root / "releases" / str(n), ignore_errors=True)
         try:
             manifests = [self.release_manifest(n) for n in self.state.releases]
+            runtimes = {runtime_key(self.facts(n)["wheels"]) for n in self.state.releases}
         except Refused:
             return  # one is damaged, so nobody knows what it refers to
         kept = {entry["sha"] for entry in self.state.releases.values()}
         for manifest in manifests:
             kept |= {item["sha256"] for item in (*manifest["files"].values(), *manifest["runtime"]["wheels"])}
         self.blobs.keep(kept)
-        runtimes = {runtime_key(self.facts(n)["wheels"]) for n in self.state.releases}
         for folder in (self.root / "runtimes").iterdir():
             if folder.name not in runtimes:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def facts(self, n: int) -> dict[str, Any]:
         """What was decided when release `n` was laid out: `wheels`, the digests of its runtime's; `system`, the folder
-        on this device that holds it, "" for Python's own packages, None or absent where neither is meant."""
-        facts: dict[str, Any] = json.loads((self.release(n) / "release.json").read_text(encoding="utf-8"))
+        on this device that holds it, "" for Python's own packages, None or absent where neither is meant. DIGEST where
+        that cannot be read."""
+        try:
+            facts: dict[str, Any] = json.loads((self.release(n) / "release.json").read_text(encoding="utf-8"))
+            if not all(isinstance(sha, str) for sha in facts["wheels"]):
+                raise ValueError("wheels")
+        except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
+            raise Refused(Status.DIGEST, f"release {n}: release.json is damaged: {error!r}"[:300]) from error
         return facts
+
+
+def _check_sizes(manifest: dict[str, Any]) -> None:
+    """INVALID for what is sound JSON and yet nothing to lay out: too many files, two that are one on some file
+    systems, texts that no answer can repeat."""
+    files, runtime = manifest["files"], manifest["runtime"]
+    if len(files) > MOST_FILES:
+        raise Refused(Status.INVALID, f"the bundle has {len(files)} files; {MOST_FILES} are the most")
+    if len({name.lower() for name in files}) != len(files):
+        raise Refused(Status.INVALID, "two files of the bundle differ in nothing but capitals")
+    if any(name.lower().endswith(".part") for name in files):
+        raise Refused(
+            Status.INVALID, "a file of the bundle has a name that ends in .part, which the device uses itself"
+        )
+    for text in (manifest["name"], manifest["arch"], runtime["name"], runtime["version"]):
+        if len(text) > LONGEST_TEXT or not text.isprintable():
+            raise Refused(
+                Status.INVALID, f"a text of the manifest is not one line of {LONGEST_TEXT} characters at most"
+            )
 
 
 def _sync_folders(root: Path) -> None:

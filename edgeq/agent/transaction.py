@@ -8,6 +8,7 @@ end of a trial before another release serves. Whatever else fails, one release s
 from __future__ import annotations
 
 import contextlib
+import copy
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,6 +44,7 @@ class Transaction:
         self.serving = Serving(lambda n: open_model(store, n), store.state.serving)
         self.watcher = Watcher(self._health, self._end)
         self._telling = threading.Lock()
+        self._swapping = threading.Lock()
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -126,7 +128,7 @@ class Transaction:
             warm = self.serving.warm
             with self.serving.reserved(n) as process:
                 result = compare(process, self.store.release(n), note)
-            self.serving.swap(n, warm)
+            self._swap(n, warm)
             self.watcher.open(n, policy)
             complaint = self._tell(note)
             if complaint:
@@ -181,6 +183,7 @@ class Transaction:
                         _mark_bad(state, over)
             except OSError as error:
                 # Starts that cannot be counted might go on for ever: what was confirmed serves instead.
+                state = copy.deepcopy(self.store.state)
                 _mark_bad(state, f"the agent started, and could not count it: {refusal(error).reason}")
                 state.releases[n]["state"] = "staged"
                 self.store.assume(state)
@@ -259,7 +262,7 @@ class Transaction:
             # Requests from now on wait for the model that serves then, rather than get answers of a bad one.
             self.serving.number = serving
         if self.store.state.releases[n]["state"] == "bad":
-            self.serving.swap(serving, warm)
+            self._swap(serving, warm)
             self._tell(lambda _: None)
         if unsettled:
             raise unsettled
@@ -278,6 +281,12 @@ class Transaction:
         except OSError:
             return error
         return None
+
+    def _swap(self, n: int | None, warm: bool | None = None) -> None:
+        """Let `n` answer, unless something else serves by now: the next trial may begin while a model loads."""
+        with self._swapping:
+            if n == self.store.state.serving:
+                self.serving.swap(n, warm)
 
     # going back
 
@@ -300,7 +309,7 @@ class Transaction:
                     else:
                         state.current, state.previous = back, state.current
                 self.watcher.drop()
-            self.serving.swap(back)
+            self._swap(back)
             complaint = self._tell(note)
             result = {"n": back, "sha": state.releases[back]["sha"]}
             return {**result, "on_activate": complaint} if complaint else result
@@ -385,7 +394,7 @@ class Transaction:
                 with contextlib.suppress(OSError):
                     self.store.derive()
         if self.serving.number != self.store.state.serving:
-            self.serving.swap(self.store.state.serving)
+            self._swap(self.store.state.serving)
         link = self.store.current
         astray = link != self.store.state.serving
         return self.what_serves() + (f"; the link 'current' still leads to release {link}" if astray else "")

@@ -14,6 +14,7 @@ from edgeq.confirm import ConfirmPolicy
 RETRY_S = 10.0
 """When to try again where the end of a trial could not be written."""
 SHORTEST_HEALTH_S = 0.1
+MOST_COUNT = (1 << 32) - 1
 
 
 @dataclass
@@ -30,7 +31,7 @@ class Watch:
 
     def count(self, good: int, bad: int, why: str) -> None:
         """Inferences of the release on trial; the one bad too many decides."""
-        self.good, self.bad = self.good + good, self.bad + bad
+        self.good, self.bad = min(MOST_COUNT, self.good + good), min(MOST_COUNT, self.bad + bad)
         if self.policy.bad and self.bad >= self.policy.bad and not self.failed:
             self.failed = f"{_times(self.bad, 'bad inference')}{': ' if why else ''}{why}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgeq.agent.connection import Connection
+from edgeq.agent.errors import Refused
+from edgeq.agent.jobs import Job
 from edgeq.agent.service import Service
 from edgeq.deploy import deploy
 from edgeq.device.device import Device
@@ -105,6 +108,11 @@ def test_what_nobody_answers_is_told_in_smp_s_own_words(service: Service) -> Non
         (2, 19, {"n": 1, "good": -1, "bad": 0}, Status.INVALID),
         (2, 19, {"n": 1, "good": 1, "bad": 0}, Status.NOT_FOUND),
         (2, 20, {"document": "text", "envelope": b""}, Status.INVALID),
+        (2, 3, {"sha": b"a" * 32, "wheels": [1.5]}, Status.INVALID),
+        (2, 3, {"sha": b"a" * 32, "wheels": {}}, Status.INVALID),
+        (2, 3, {"sha": b"a" * 32, "wheels": [], "system": []}, Status.INVALID),
+        (2, 10, {"off": 0, "len": 1, "data": b"x", "n": 1.0}, Status.INVALID),
+        (2, 5, {"n": "1"}, Status.INVALID),
     ],
 )  # fmt: skip
 def test_bad_requests_are_refused_by_number(
@@ -120,6 +128,38 @@ def test_jobs_that_fail_say_why(service: Service) -> None:
     assert service.jobs.get(job).finished.wait(10)
     told = ask(Connection(service), ours.READ, 64, 13, {"job": job, "from": 0}).body
     assert (told["state"], told["status"]) == ("failed", Status.NOT_FOUND)
+
+
+def test_an_answer_that_fits_into_no_message_is_refused_and_the_stream_goes_on(service: Service) -> None:
+    connection = Connection(service)
+    shas = [number.to_bytes(32, "big") for number in range(1800)]
+    told = ask(connection, ours.READ, 64, 1, {"sha": shas}).body
+    assert told["err"]["rc"] == Status.INVALID
+    assert "message" in told["rsn"]
+    assert ask(connection, ours.WRITE, 0, 0, {"d": b"\0" * 60_000}).body["rc"]
+    assert ask(connection, ours.READ, 64, 0, {}).body["keep"]
+
+
+def test_what_a_job_says_fits_into_its_answer(service: Service) -> None:
+    def work(job: Job) -> dict[str, Any]:
+        job.note("\ud800" * 70_000)
+        raise Refused(Status.INVALID, "\ud800" * 70_000)
+
+    job = service.jobs.start(work)
+    assert job.finished.wait(10)
+    told = ask(Connection(service), ours.READ, 64, 13, {"job": job.number, "from": 0}).body
+    assert (told["state"], told["status"]) == ("failed", Status.INVALID)
+    assert 0 < len(told["reason"]) < 2000
+
+
+def test_releases_that_an_older_agent_took_are_told_whatever_their_names(service: Service, tmp_path: Path) -> None:
+    with Device(MemoryLink(Connection(service).feed), "memory:") as device:
+        deploy(make_bundle(tmp_path / "one", name="one"), device)
+        manifest = service.store.root / "releases/1/manifest.json"
+        manifest.unlink()  # It is a link to the blob.
+        for name in ("\ud800", "x" * 70_000):
+            manifest.write_text(json.dumps({"name": name}))
+            assert [item.n for item in device.releases()] == [1]
 
 
 bodies = st.recursive(

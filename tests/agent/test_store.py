@@ -140,6 +140,20 @@ def test_old_releases_and_their_blobs_go(tmp_path: Path) -> None:
     store.check_release(1)
 
 
+def test_damaged_facts_of_a_release_keep_no_store_from_opening(tmp_path: Path) -> None:
+    store, bundle = Store(tmp_path / "store"), make_bundle(tmp_path / "bundle")
+    fill(store, bundle)
+    stage(store, bundle.digest, [], silent)
+    with store.change() as state:
+        state.current = 1
+    for damage in ("{", "[]", '{"wheels": 3}'):
+        (tmp_path / "store/releases/1/release.json").write_text(damage)
+        again = Store(tmp_path / "store")
+        again.recover()
+        again.prune()
+        assert (again.current, again.state.current) == (1, 1)
+
+
 @pytest.mark.parametrize(
     "change",
     [

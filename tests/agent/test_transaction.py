@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -512,6 +513,59 @@ def test_a_start_that_cannot_be_counted_serves_what_was_confirmed(lab: Lab, monk
     assert lab.service.transaction.serving.number == 1
     assert lab.activate(bundle) == {"n": 2, "state": "trial", **golden()}
     assert serving(lab) == 2
+
+
+@pytest.mark.parametrize("allowed", [0, 1])
+def test_a_start_too_many_that_cannot_be_written_is_no_end_of_the_agent(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, allowed: int
+) -> None:
+    lab.activate(lab.bundle(ConfirmPolicy(window_s=1000, starts=allowed)))
+    for _ in range(allowed):
+        lab.start_anew()
+        until(lambda: not lab.service.jobs.busy)
+    with monkeypatch.context() as patch:
+        Trouble(patch, 1, 1000)
+        lab.start_anew()
+        assert (lab.releases()["trial"], lab.service.transaction.serving.number) == (None, 1)
+        with lab.device() as device:
+            assert device.invoke(SAMPLE)
+
+
+def test_the_way_back_from_one_trial_does_not_undo_the_next(lab: Lab) -> None:
+    """The former model loads slowly while another release is activated: that one serves in the end."""
+    third = lab.install(lab.bundle())
+    serving_, slow = lab.service.transaction.serving, threading.Event()
+    with lab.device() as device:
+        device.invoke(SAMPLE)
+    second = lab.activate(lab.bundle(ConfirmPolicy(window_s=1000)))["n"]
+    opened = serving_._opened
+
+    def opens(n: int) -> Any:
+        if n == 1:
+            slow.wait(WAIT_S)
+        return opened(n)
+
+    for loaded in list(serving_._all.values()):
+        if loaded.n == 1:
+            loaded.close()  # As after some seconds without requests for it.
+    serving_._opened = opens
+    lab.service.report(second, 0, 1, "a wrong picture")
+    until(lambda: lab.state(second) == "bad")
+    job = lab.service.activate(third)
+    until(lambda: job.finished.is_set() or lab.state(third) == "trial")
+    time.sleep(0.3)
+    slow.set()
+    assert job.finished.wait(WAIT_S)
+    assert lab.state(third) == "confirmed"
+    time.sleep(0.3)
+    assert serving(lab) == third
+
+
+def test_counts_of_applications_do_not_grow_beyond_an_answer(lab: Lab) -> None:
+    lab.activate(lab.bundle(ConfirmPolicy(window_s=1000, bad=0)))
+    for _ in range(5):
+        lab.service.report(2, (1 << 32) - 1, (1 << 32) - 1, "")
+    assert lab.releases()["watch"]["good"] < 1 << 33
 
 
 def golden() -> dict[str, Any]:
