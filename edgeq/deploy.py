@@ -104,10 +104,14 @@ class _Deploy:
                 steps.note("the firmware is older than confirm policies: it confirms after its self-test")
         with steps.step(step_names.HOLD):
             self._hold(wait_s)
-        self.before = serving = device.installed().serving
-        same = serving is not None and serving.digest == self.bundle.digest
-        if serving and same and not runtime and self._is_sound():
-            return self._already(serving, fit, watched)
+            installed = device.installed()
+            self.before = serving = installed.serving
+            same = serving is not None and serving.digest == self.bundle.digest
+            if installed.trial is not None and not same:
+                raise _on_trial(device.address, serving)
+        tested = self._is_sound() if serving and same and not runtime else None
+        if serving and tested is not None:
+            return self._already(serving, fit, watched, tested)
         if serving:
             with steps.step(step_names.INTERFACE):
                 self._check_interface(allowed)
@@ -119,7 +123,7 @@ class _Deploy:
         with steps.step(step_names.SELFTEST):
             golden = device.selftest(n, steps.note)
         if serving and same and n == serving.n:
-            return self._already(serving, fit, watched)
+            return self._already(serving, fit, watched, golden)
         state, found = self._activate(n, fit, watched)
         previous = serving.n if serving else None
         return Deployed(n, self.bundle.digest, previous, True, device.client.sent_bytes, {**golden, **found}, state)
@@ -134,24 +138,23 @@ class _Deploy:
         if not self.held:
             self.steps.passed("")
 
-    def _is_sound(self) -> bool:
-        """Whether what serves is still what was installed; if not, it is deployed anew."""
+    def _is_sound(self) -> dict[str, Any] | None:
+        """The self-test of what serves; None where that is no longer what was installed, and is deployed anew."""
         with self.steps.step(step_names.SELFTEST):
             try:
-                self.device.selftest(progress=lambda note: self.steps.note(f"already there: {note}"))
+                return self.device.selftest(progress=lambda note: self.steps.note(f"already there: {note}"))
             except DeviceError as error:
                 if error.status != Status.DIGEST:
                     raise
                 self.steps.note(error.message)
-                return False
-        return True
+                return None
 
-    def _already(self, serving: Release, fit: Fit, watched: bool) -> Deployed:
+    def _already(self, serving: Release, fit: Fit, watched: bool, golden: dict[str, Any]) -> Deployed:
         state = serving.state
         if state == trial.TRIAL and watched:
             state = self._watch(serving.n, fit)
         sent = self.device.client.sent_bytes
-        return Deployed(serving.n, serving.digest, None, False, sent, state=state)
+        return Deployed(serving.n, serving.digest, None, False, sent, golden, state)
 
     def _check_interface(self, allowed: bool) -> None:
         changes = interface_changes(self.bundle, self.device, self.steps.note)
@@ -169,7 +172,7 @@ class _Deploy:
                 found = self._found_out(n, fit, error)
             except DeviceError as error:
                 if error.status == Status.GATE:
-                    self.steps.current = step_names.GATES
+                    self._tell_gate(n, error)
                 raise
             state = str(found.pop("state", trial.CONFIRMED))
             found.pop("n", None)
@@ -186,6 +189,15 @@ class _Deploy:
             with self.steps.step(step_names.CONFIRM):
                 self.steps.note(f"release {n} is confirmed", n=n)
         return state, found
+
+    def _tell_gate(self, n: int, error: DeviceError) -> None:
+        """A release that a gate kept out stays staged; one that `on_activate` failed for has served, and is bad."""
+        with contextlib.suppress(EdgeqError):
+            release = self.device.installed().find(n)
+            if release is not None and release.state == trial.BAD:
+                error.hint = "Find out why, build it again, and deploy that; its [confirm] table names the command."
+            else:
+                self.steps.current = step_names.GATES
 
     def _found_out(self, n: int, fit: Fit, broke: EdgeqError) -> dict[str, Any]:
         """What became of an activation whose link broke: the device goes on with it, or never heard of it."""
@@ -237,6 +249,14 @@ class _Deploy:
         self.steps.failed(because, error={**told, **error.facts})
         if not isinstance(error, (LinkError, ProtocolError)):
             self._let_go()
+
+
+def _on_trial(address: str, serving: Release | None) -> DeviceError:
+    return DeviceError(
+        f"{address}: {serving or 'a release'} is on trial, and nothing else is taken meanwhile.",
+        f"Wait for its end, or end it: 'edgeq confirm {address}', or 'edgeq confirm {address} --reject'.",
+        Status.STATE,
+    )
 
 
 def push(cargo: Cargo, device: Device, steps: Steps) -> None:

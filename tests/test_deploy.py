@@ -279,3 +279,32 @@ def test_the_same_bundle_on_trial_is_watched_on(service: Service, tmp_path: Path
         assert deploy(bundle, device, watch=False).state == "trial"
         again = deploy(bundle, device)
         assert (again.n, again.changed, again.state) == (1, False, "confirmed")
+
+
+def test_while_another_release_is_on_trial_nothing_is_sent(service: Service, tmp_path: Path) -> None:
+    with connect(service) as device:
+        deploy(make_bundle(tmp_path / "a", name="a", confirm={"manual": True}), device, watch=False)
+        with pytest.raises(DeviceError, match=r"release 1 .* is on trial") as no:
+            deploy(make_bundle(tmp_path / "b", name="b"), device)
+        assert (no.value.status, no.value.facts["step"]) == (Status.STATE, "hold")
+        assert "--reject" in no.value.hint
+        assert [release.n for release in device.releases()] == [1]
+
+
+def test_what_serves_already_is_tested_and_its_test_is_told(service: Service, tmp_path: Path) -> None:
+    bundle = make_bundle(tmp_path / "b")
+    with connect(service) as device:
+        assert deploy(bundle, device).golden == deploy(bundle, device).golden
+
+
+@pytest.mark.parametrize(
+    ("policy", "step", "state"),
+    [({"latency_ms": 1e-6}, "gates", "staged"), ({"on_activate": ["/bin/false"]}, "activate", "bad")],
+)
+def test_a_command_that_fails_is_no_gate(
+    service: Service, tmp_path: Path, policy: dict[str, Any], step: str, state: str
+) -> None:
+    with connect(service) as device, pytest.raises(DeviceError) as no:
+        deploy(make_bundle(tmp_path / "b", confirm=policy), device)
+    assert (no.value.status, no.value.facts["step"]) == (Status.GATE, step)
+    assert service.releases()["releases"][0]["state"] == state
