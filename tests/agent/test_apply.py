@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,8 @@ from edgeq.device.device import Device
 from edgeq.interface import DTYPES, Interface, Tensor, differences
 from edgeq.link.program import ProgramLink
 from edgeq.pack import pack
+from edgeq.paths import home
+from edgeq.runtime import available
 from edgeq.steps import Event
 
 
@@ -379,3 +383,27 @@ def test_numbers_of_json_are_compared_as_a_host_compares_them() -> None:
     other = json.loads(json.dumps(document))
     other["inputs"][0]["scale"], other["outputs"][0]["zero_point"] = 1, 0.0
     assert changes(document, other) == []
+
+
+def test_the_runtime_comes_with_the_file(root: Path, tmp_path: Path) -> None:
+    """A wheel of our own, that stands before the runtime of this machine, is packed, taken and loaded."""
+    found = available()
+    if found is None or found[0] != "ai-edge-litert":
+        pytest.skip("this machine's own runtime is not ai-edge-litert")
+    tag = f"cp{sys.version_info[0]}{sys.version_info[1]}"
+    file = f"ai_edge_litert-0.0.1-{tag}-{tag}-manylinux_2_5_{os.uname().machine}.whl"
+    (home() / "wheels").mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(home() / "wheels" / file, "w") as wheel:
+        wheel.writestr(
+            "ai_edge_litert/__init__.py", "import pkgutil\n__path__ = pkgutil.extend_path(__path__, __name__)\n"
+        )
+    data = (home() / "wheels" / file).read_bytes()
+    entry = {"name": "ai-edge-litert", "version": "0.0.1", "python": tag, "glibc": "2.5", "file": file}
+    wheels = [{**entry, "sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}]
+    runtime = {"name": "ai-edge-litert", "version": "0.0.1", "threads": 1, "wheels": wheels}
+    packed_file = packed(tmp_path / "a", runtime=runtime)
+    (home() / "wheels" / file).unlink()
+    done = agent("apply", packed_file, root, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((root / "releases" / "1" / "release.json").read_text())["wheels"] == [wheels[0]["sha256"]]
+    assert (root / "runtime" / "ai_edge_litert" / "__init__.py").is_file()
