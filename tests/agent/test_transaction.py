@@ -557,7 +557,7 @@ def test_the_way_back_from_one_trial_does_not_undo_the_next(lab: Lab) -> None:
     slow.set()
     assert job.finished.wait(WAIT_S)
     assert lab.state(third) == "confirmed"
-    time.sleep(0.3)
+    until(lambda: all(thread.name != f"trial-{second}" for thread in threading.enumerate()))
     assert serving(lab) == third
 
 
