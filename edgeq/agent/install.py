@@ -89,7 +89,8 @@ def status(root: Path) -> dict[str, Any]:
         names = {item["n"]: (item["name"], item["state"]) for item in state["releases"]}
         if number is not None:
             answer["serving"] = {"n": number, "name": names[number][0], "state": names[number][1]}
-        answer["findings"] = [*answer.get("findings", []), *facts.get("findings", [])]
+        own = answer.get("findings", [])  # An agent of this version says them as well.
+        answer["findings"] = [*own, *(item for item in facts.get("findings", []) if item not in own)]
     return answer
 
 
