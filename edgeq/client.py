@@ -181,7 +181,9 @@ class Model:
     def _look(self) -> None:
         """Learn what serves; its interface is read again only where another release does."""
         state = self._ask(contract.RELEASES, {})
-        serving = state["current"] if state["trial"] is None else state["trial"]
+        # While another model is loaded and tested, the one before answers; older agents did not say which one does.
+        before = state["current"] if state["trial"] is None else state["trial"]
+        serving = state.get("answers", before)
         if serving == self._release:
             return
         if serving is None:

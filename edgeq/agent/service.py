@@ -74,6 +74,7 @@ class Service:
             for n, entry in sorted(state.releases.items())
         ]
         answer = {"releases": listed, "current": state.current, "previous": state.previous, "trial": state.trial}
+        answer["answers"] = self.transaction.serving.number
         return {**answer, **self._watch(state.trial)}
 
     def _watch(self, trial: int | None) -> dict[str, Any]:

@@ -92,10 +92,15 @@ class Serving:
         with self._guard:
             self.number = n
             idle = [loaded for loaded in self._all.values() if not loaded.users and (loaded.n != n or not warm)]
-            for loaded in idle:
+            # An application may have learned a moment ago that the other one serves, and be about to ask it.
+            lingering = [loaded for loaded in idle if warm and loaded.here]
+            ended = [loaded for loaded in idle if loaded not in lingering]
+            for loaded in ended:
                 del self._all[loaded.n]
-        for loaded in idle:
+        for loaded in ended:
             loaded.close()
+        for loaded in lingering:
+            self._linger(loaded)
 
     @contextmanager
     def _used(self, n: int) -> Iterator[_Loaded]:
@@ -110,9 +115,12 @@ class Serving:
                 loaded.users -= 1
                 over = not loaded.users and n != self.number
             if over:
-                timer = threading.Timer(LINGER_S, self._let_go, (loaded, loaded.uses))
-                timer.daemon = True
-                timer.start()
+                self._linger(loaded)
+
+    def _linger(self, loaded: _Loaded) -> None:
+        timer = threading.Timer(LINGER_S, self._let_go, (loaded, loaded.uses))
+        timer.daemon = True
+        timer.start()
 
     def _let_go(self, loaded: _Loaded, uses: int) -> None:
         with self._guard:

@@ -200,3 +200,33 @@ def zeros(model: Model) -> list[float]:
     for extent in tensor["shape"]:
         count *= int(extent)
     return [0.0] * count
+
+
+def test_until_a_trial_is_tested_the_one_before_answers(service: Service) -> None:
+    service.invoke(None, SAMPLE)
+    seen = []
+
+    def note(text: str) -> None:
+        told = service.releases()
+        seen.append((text, told["trial"], told["answers"]))
+
+    service.transaction.activate(2, note)
+    assert ("on trial", 2, 1) in seen
+    assert service.releases()["answers"] == 2
+
+
+def test_a_model_that_was_served_until_just_now_still_answers(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "LINGER_S", 1.0)
+    service.invoke(None, SAMPLE)
+    process = service.transaction.serving._all[1]._process
+    assert process is not None
+    with connect(service) as device:
+        device.activate(2)
+    assert process.alive
+    deadline = time.monotonic() + 30
+    while process.alive:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert sorted(service.transaction.serving._all) == [2]
