@@ -192,9 +192,7 @@ def _send(
                 Client(line).upload(data, offset, contract.BLOB_PUT, {"sha": sha}, lambda _: None)
             if bytes(mcu.blobs[sha]) == data:
                 return count
-            del mcu.blobs[
-                sha
-            ]  # a CRC let damage pass, as one in 65,536 does; the SHA-256 does not
+            del mcu.blobs[sha]  # a CRC let damage pass, as one in 65,536 does; the SHA-256 does not
         except LinkError as error:
             assert error.hint or "gone" in error.message
     raise AssertionError("the bytes do not arrive at all")
