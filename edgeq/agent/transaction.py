@@ -243,9 +243,13 @@ class Transaction:
                 self.watcher.drop()
                 return
             unsettled = None
+            answers, warm = self.serving.number, self.serving.warm
             try:
                 if good:
                     good, why = self._still_sound(n, why)
+                if not good:
+                    # Requests from now on wait for the model that serves then, rather than get answers of a bad one.
+                    self.serving.number = self.store.state.current
                 security = security_version(self.store.release_manifest(n)) if good else 0
                 with self.store.change() as state:
                     if good:
@@ -255,11 +259,11 @@ class Transaction:
             except OSError as error:
                 self.store.reload()
                 if self.store.state.trial == n:
+                    self.serving.number = answers
                     raise
                 unsettled = self._unsettled(error)  # The end was written, though perhaps not for good.
             self.watcher.drop()
-            warm, serving = self.serving.warm, self.store.state.serving
-            # Requests from now on wait for the model that serves then, rather than get answers of a bad one.
+            serving = self.store.state.serving
             self.serving.number = serving
         if self.store.state.releases[n]["state"] == "bad":
             self._swap(serving, warm)
