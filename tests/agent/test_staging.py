@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from bundles import make_bundle
 
+from edgeq.agent import micro
 from edgeq.agent.errors import Refused
 from edgeq.agent.staging import stage
 from edgeq.agent.store import MOST_FILES, MOST_MANIFEST_BYTES, Store
@@ -74,8 +75,8 @@ def test_a_wheel_that_the_manifest_does_not_name_is_not_unpacked(
 
 def test_a_bundle_with_its_own_runtime_takes_no_wheel(store: Store, bundle: Bundle) -> None:
     files = {**bundle.manifest["files"]}
-    files["image.eqi"] = files["libeqmicro.so"] = files["model.tflite"]
-    runtime = {"name": "edgeq-micro", "version": "1", "threads": 1, "wheels": []}
+    files[micro.IMAGE] = files[micro.LIBRARY] = files["model.tflite"]
+    runtime = {"name": micro.NAME, "version": "1", "threads": 1, "wheels": []}
     sha, strange = fill(store, bundle, files=files, runtime=runtime), put(store, wheel())
     assert refused(store, sha, [strange]).status == Status.MISMATCH
 
