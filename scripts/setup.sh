@@ -81,10 +81,14 @@ if [ "$purpose" = test ]; then
     need optional clang clang
     need optional libclang-rt-dev # its sanitizers: recommended packages are left out
     need optional chromium chromium chromium-browser google-chrome
-    if [ -d /run/systemd/system ] && ! have sshd; then
-        say "openssh-server is not installed, and its tests are skipped: installing it would start an SSH server here"
+    need optional strace strace
+    need optional mender-artifact mender-artifact
+    if [ -d /run/systemd/system ]; then
+        have sshd || say "openssh-server is not installed, and its tests are skipped: installing it would start a server here"
+        have mender || say "mender-client is not installed, and its test is skipped: installing it would start a daemon here"
     else
         need optional openssh-server sshd
+        need optional mender-client mender
     fi
 fi
 

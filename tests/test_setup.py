@@ -15,7 +15,7 @@ TOOLS = ("bash", "basename", "cat", "cut", "dirname", "env", "mktemp", "rm", "se
 PACKAGES = ("qemu-aarch64-static", "ssh-keygen", "dpkg-deb", "proot", "qemu-system-aarch64", "mke2fs", "cpio")
 PACKAGES += ("modprobe", "zstd", "chromium", "sshd", "cc", "clang", "arm-none-eabi-gcc", "arm-linux-gnueabihf-gcc")
 PACKAGES += ("aarch64-linux-gnu-gcc",)
-PACKAGES += ("riscv64-unknown-elf-gcc", "qemu-system-riscv32")
+PACKAGES += ("riscv64-unknown-elf-gcc", "qemu-system-riscv32", "strace", "mender-artifact", "mender")
 
 
 class Machine:
