@@ -83,10 +83,12 @@ class Here:
                     return dict(answer.body)
 
     def put(self, sha: str, size: int, offset: int, read: Callable[[int, int], bytes]) -> Iterator[int]:
-        """Send one blob from `offset` on; the answers are the offsets that the daemon wants next, up to `size`."""
+        """Send one blob from `offset` on; the answers are the offsets that the daemon wants next, up to `size`.
+
+        Where a crash left all of its bytes but no verdict, an empty chunk asks for that."""
         tries = 0
-        while offset < size:
-            data = read(offset, CHUNK_BYTES)
+        while True:
+            data = read(offset, CHUNK_BYTES) if offset < size else b""
             body = {"sha": bytes.fromhex(sha), "off": offset, "len": size, "data": data}
             self.sent_bytes += len(data)
             wanted = int(self.ask(contract.BLOB_PUT, body)["off"])
@@ -95,6 +97,8 @@ class Here:
                 raise Gone(f"the agent of {self.root} wants offset {wanted} of {size} bytes")
             offset = wanted
             yield offset
+            if offset == size:
+                return
 
     def job(self, command: tuple[int, int, int], body: dict[str, Any], note: Callable[[str], None]) -> dict[str, Any]:
         """Start a job and wait for its end; `note` hears what it is doing."""

@@ -96,6 +96,15 @@ def test_the_steps_are_those_of_a_deploy(root: Path, tmp_path: Path) -> None:
     assert set(result) == {"device", "name", *vars(hosted)}
 
 
+def test_a_blob_of_which_a_crash_left_all_bytes_but_no_verdict_is_ended(root: Path, tmp_path: Path) -> None:
+    bundle = make_bundle(tmp_path / "a")
+    digest, _ = bundle.files["model.tflite"]
+    (root / "incoming").mkdir(parents=True)
+    (root / "incoming" / f"{digest}.part").write_bytes(bundle.path("model.tflite").read_bytes())
+    done = agent("apply", pack(bundle).path, root)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_dry_run_tells_the_plan_and_changes_nothing(root: Path, tmp_path: Path) -> None:
     first, second = make_bundle(tmp_path / "a", name="a"), make_bundle(tmp_path / "b", name="b", security_version=3)
     assert agent("apply", pack(first).path, root).returncode == 0
