@@ -7,7 +7,7 @@ import getpass
 import os
 import socket
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from edgeq import steps as step_names
@@ -93,7 +93,7 @@ class _Deploy:
         """The steps, one after the other."""
         done = self._run(allowed, runtime, wait_s, watched)
         self._let_go()
-        return done
+        return replace(done, sent_bytes=self.device.client.sent_bytes)
 
     def _run(self, allowed: bool, runtime: str, wait_s: float, watched: bool) -> Deployed:
         device, steps = self.device, self.steps
