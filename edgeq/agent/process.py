@@ -124,10 +124,15 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
+_CHATTER = ("INFO:", "WARNING:")
+"""How lines begin that LiteRT writes of a healthy model."""
+
+
 def _last_line(log: IO[bytes]) -> str:
     log.seek(max(0, log.seek(0, 2) - 2000))
-    lines = [line for line in log.read().decode("utf-8", "replace").splitlines() if line.strip()]
-    return f": {lines[-1].strip()[:300]}" if lines else ""
+    lines = [line.strip() for line in log.read().decode("utf-8", "replace").splitlines()]
+    last = next((line for line in reversed(lines) if line and not line.startswith(_CHATTER)), "")
+    return f": {last[:300]}" if last else ""
 
 
 def program() -> list[str]:

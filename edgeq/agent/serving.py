@@ -19,7 +19,7 @@ class _Loaded:
     """One release's process, loaded by the first request; `turn` lets one request at a time talk to it."""
 
     def __init__(self, n: int) -> None:
-        self.n, self.users, self.uses = n, 0, 0
+        self.n, self.users, self.uses, self.over = n, 0, 0, False
         self.turn = threading.Lock()
         self._process: ModelProcess | None = None
 
@@ -32,6 +32,9 @@ class _Loaded:
         if not self.here:
             self.close()
             self._process = opened(self.n)
+            if self.over:  # It was being loaded when the agent ended.
+                self.close()
+                raise _ending()
         assert self._process is not None
         return self._process
 
@@ -48,6 +51,7 @@ class Serving:
         self._opened = opened
         self._guard = threading.Lock()
         self._all: dict[int, _Loaded] = {}
+        self._over = False
         self.number = number
 
     def ask(self, n: int, timeout_s: float, **request: Any) -> dict[str, Any]:
@@ -105,6 +109,8 @@ class Serving:
     @contextmanager
     def _used(self, n: int) -> Iterator[_Loaded]:
         with self._guard:
+            if self._over:
+                raise _ending()
             loaded = self._all.setdefault(n, _Loaded(n))
             loaded.users += 1
             loaded.uses += 1
@@ -131,9 +137,15 @@ class Serving:
         loaded.close()
 
     def close(self) -> None:
-        """End every process, also those that are answering."""
+        """End every process for good, also those that are answering or are being loaded."""
         with self._guard:
+            self._over = True
             everything = list(self._all.values())
             self._all.clear()
         for loaded in everything:
+            loaded.over = True
             loaded.close()
+
+
+def _ending() -> Refused:
+    return Refused(Status.STATE, "the agent is ending; ask the next one")

@@ -230,3 +230,35 @@ def test_a_model_that_was_served_until_just_now_still_answers(
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert sorted(service.transaction.serving._all) == [2]
+
+
+def test_a_model_that_is_being_loaded_when_the_agent_ends_is_let_go() -> None:
+    loading, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+
+    class Slow:
+        alive = True
+
+        def __init__(self, n: int) -> None:
+            loading.set()
+            assert go_on.wait(30)
+
+        def close(self) -> None:
+            ended.set()
+
+    models = serving.Serving(Slow, 1)  # type: ignore[arg-type]
+    said: list[Status] = []
+
+    def ask() -> None:
+        with pytest.raises(Refused) as no:
+            models.ask(1, 1.0, do="invoke")
+        said.append(no.value.status)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    assert loading.wait(30)
+    models.close()
+    go_on.set()
+    asking.join(30)
+    assert ended.is_set() and said == [Status.STATE]
+    ask()
+    assert said == [Status.STATE] * 2
