@@ -39,12 +39,12 @@ MOST = 240
 GAIN_DB = 0.2
 """What a change must gain to be kept."""
 RISKY_GAIN_DB = 1.0
-"""What narrower ranges and scaled channels must gain: they take room that held-back samples of the same kind do not
+"""What `per-sample` ranges and scaled channels must gain: they take room that held-back samples of the same kind do not
 miss, but others do (the test data of `ad` has anomalies: 0.4 dB gained here, 3 dB lost there)."""
 _PARTS = ((20, 5), (60, 3), (MOST, 2))
 """(up to so many samples, so many parts)."""
-_WIDE = ("robust", "extrapolated")
-_NARROW = ("per-sample", "percentile", "mse", "entropy")
+_RANGES = ("robust", "extrapolated", "percentile", "mse", "entropy")
+_RANGES_RISKY = ("per-sample",)
 _RANGES_FEW = ("extrapolated", "robust")
 _FEW = 50
 """Samples below which these are offered one after the other, and nothing else: so few do not show what a narrower range
@@ -252,8 +252,8 @@ def _methods(recipe: Recipe, names: Sequence[str]) -> Iterator[tuple[str, Recipe
 
 def _range_stage(search: _Search) -> None:
     if not search.few:
-        search.compete(list(_methods(search.recipe, _WIDE)))
-        search.compete(list(_methods(search.recipe, _NARROW)), RISKY_GAIN_DB)
+        search.compete(list(_methods(search.recipe, _RANGES)))
+        search.compete(list(_methods(search.recipe, _RANGES_RISKY)), RISKY_GAIN_DB)
         return
     wide, seen = _methods(search.recipe, _RANGES_FEW)
     if not search.attempt(*wide, _FEW_GAIN_DB):
