@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, TypeVar
 
-from edgeq.agent.errors import Refused
+from edgeq.agent.errors import Ending, Refused
 from edgeq.agent.files import refusal
 from edgeq.agent.jobs import Job
 from edgeq.agent.service import MAX_INVOKE_BYTES, PIECE_BYTES, Service
@@ -35,7 +35,8 @@ class Connection:
         self._service.lease.drop(self)
 
     def feed(self, data: bytes) -> bytes:
-        """Answers to every message that `data` completes. `smp.SmpError`: the stream cannot be used any longer."""
+        """Answers to every message that `data` completes. `smp.SmpError` and `Ending`: the stream cannot be used any
+        longer."""
         return b"".join(self._encoded(message) for message in self._decoder.feed(data))
 
     def _encoded(self, message: Message) -> bytes:
@@ -54,6 +55,8 @@ class Connection:
             if (message.op, message.group, message.command) in _CHANGES:
                 self._service.lease.check(self)
             return message.answer(handler(self, message.body))
+        except Ending:
+            raise
         except OSError as error:
             refused = refusal(error)
         except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 from edgeq.agent.connection import Connection
-from edgeq.agent.errors import Refused
+from edgeq.agent.errors import Ending, Refused
 from edgeq.agent.files import replace_link
 from edgeq.agent.installed import supervisor
 from edgeq.agent.process import archive, program
@@ -154,7 +154,7 @@ class _Server:
             if len(fds) == 2 and not self._ending.is_set():
                 channel.sendall(TAKEN)
                 self._talk(*fds)
-        except (OSError, SmpError):
+        except (OSError, SmpError, Ending):
             pass  # the host went away or broke the stream: it will attach again
         finally:
             for fd in fds:

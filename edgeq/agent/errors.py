@@ -11,3 +11,7 @@ class Refused(Exception):
     def __init__(self, status: Status, reason: str) -> None:
         super().__init__(reason)
         self.status, self.reason = status, reason
+
+
+class Ending(Refused):
+    """The agent ends: whoever asked is not answered but let go, and asks the next one."""

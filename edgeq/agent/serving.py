@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Callable
 
-from edgeq.agent.errors import Refused
+from edgeq.agent.errors import Ending, Refused
 from edgeq.agent.process import ModelProcess
 from edgeq.protocol.status import Status
 
@@ -34,7 +34,7 @@ class _Loaded:
             self._process = opened(self.n)
             if self.over:  # It was being loaded when the agent ended.
                 self.close()
-                raise _ending()
+                raise Ending(Status.STATE, "the agent is ending")
         assert self._process is not None
         return self._process
 
@@ -110,7 +110,7 @@ class Serving:
     def _used(self, n: int) -> Iterator[_Loaded]:
         with self._guard:
             if self._over:
-                raise _ending()
+                raise Ending(Status.STATE, "the agent is ending")
             loaded = self._all.setdefault(n, _Loaded(n))
             loaded.users += 1
             loaded.uses += 1
@@ -145,7 +145,3 @@ class Serving:
         for loaded in everything:
             loaded.over = True
             loaded.close()
-
-
-def _ending() -> Refused:
-    return Refused(Status.STATE, "the agent is ending; ask the next one")

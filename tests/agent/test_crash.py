@@ -146,8 +146,9 @@ def test_a_daemon_with_a_trial_stays_though_nobody_is_there(store: Path, tmp_pat
         install(device, make_bundle(tmp_path / "b", confirm=ConfirmPolicy(window_s=2.0).to_json()))
         device.reset()
     script = (
-        "import sys; from pathlib import Path; from edgeq.agent import daemon; "
-        "sys.exit(daemon.serve(Path(sys.argv[1]), idle_s=0.2))"
+        "import sys; from pathlib import Path; from edgeq.agent import daemon\n"
+        "while (code := daemon.serve(Path(sys.argv[1]), idle_s=0.2)) == daemon.BUSY: pass\n"  # the former one ends
+        "sys.exit(code)"
     )
     with subprocess.Popen([sys.executable, "-c", script, str(store)]) as child:
         until(lambda: (store / "agent.sock").exists())

@@ -105,7 +105,7 @@ def test_nobody_waits_where_that_is_said_and_a_word_ends_it(run: Any, tmp_path: 
     assert (code, "as release 2, on trial" in out, "'edgeq releases local:' shows which" in out) == (0, True, True)
     assert "Release 2 is on trial. It waits for another" in run("releases", "local:")[1]
     code, out, err = run("deploy", "two", *TO)
-    assert (code, "release 2 is on trial" in err) == (5, True)
+    assert (code, "release 2 (m, " in err, "is on trial, and nothing else is taken" in err) == (5, True, True)
     code, out, _ = run("confirm", "local:")
     assert (code, out) == (0, "Release 2 (m) is confirmed on local:.\n")
     assert run("confirm", "local:")[0] == 5
