@@ -181,11 +181,13 @@ class _Server:
 
 
 def _address(root: Path) -> str:
-    """The socket's path; where that is too long for the kernel (108 bytes), one in the runtime or temp folder."""
+    """The socket's path, the same by whichever link the folder is reached; where that is too long for the kernel (108
+    bytes), one in the runtime or temp folder."""
+    root = root.resolve()
     path = str(root / "agent.sock")
     if len(os.fsencode(path)) < 100:
         return path
-    short = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:16]
+    short = hashlib.sha256(os.fsencode(root)).hexdigest()[:16]
     return f"{os.environ.get('XDG_RUNTIME_DIR') or '/tmp'}/edgeq-{os.getuid()}-{short}.sock"  # noqa: S108
 
 

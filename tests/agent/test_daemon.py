@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from edgeq.agent import daemon
 from edgeq.device.agentfile import agent_path
 from edgeq.device.device import Device
 from edgeq.link.program import ProgramLink
@@ -104,3 +105,10 @@ def test_a_host_that_talks_nonsense_is_let_go(tmp_path: Path, noise: bytes) -> N
     assert done.stdout == b""
     reset = Message(smp.WRITE, 0, 5).encode()
     assert subprocess.run(command, input=reset, capture_output=True, timeout=30).stdout
+
+
+def test_a_folder_is_one_by_whichever_link_it_is_reached(tmp_path: Path) -> None:
+    folder = tmp_path / ("long" * 30)
+    folder.mkdir()
+    (tmp_path / "s").symlink_to(folder)
+    assert daemon._address(tmp_path / "s") == daemon._address(folder)
