@@ -60,6 +60,8 @@ class Serving:
             try:
                 return loaded.process(self._opened).ask(timeout_s, **request)
             except Refused as refused:
+                if loaded.over:  # Its process was ended with the agent, in the middle of the answer.
+                    raise Ending(Status.STATE, "the agent is ending") from refused
                 if refused.status != Status.INVALID:  # A wrong input says nothing against the model's process.
                     loaded.close()
                 raise
