@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from edgeq.units import format_bytes, format_seconds
+
 LONGEST_S = 7 * 24 * 3600.0
 MOST = 65535
 """The most inferences that can be asked for: a microcontroller counts in 16 bits."""
@@ -64,6 +66,27 @@ class ConfirmPolicy:
             _check(key, value, getattr(cls(), key))
         given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
         return cls(**given)
+
+
+def describe_policy(policy: ConfirmPolicy) -> str:
+    """The trial in words."""
+    if policy.at_once:
+        return "none; the golden vectors once more where it serves, then it is confirmed"
+    wanted = [
+        *([f"{format_seconds(policy.window_s)} of serving"] if policy.window_s else []),
+        *([f"{policy.good} good inferences"] if policy.good else []),
+        *(["the health command"] if policy.health else []),
+        *(["'edgeq confirm'"] if policy.manual else []),
+    ]
+    return f"on trial until {', '.join(wanted)}"
+
+
+def describe_gates(policy: ConfirmPolicy) -> list[str]:
+    """What is measured before a trial, in words."""
+    return [
+        *([f"the median inference takes at most {policy.latency_ms:g} ms"] if policy.latency_ms else []),
+        *([f"the model's process takes at most {format_bytes(policy.memory_bytes)}"] if policy.memory_bytes else []),
+    ]
 
 
 def _check(key: str, value: Any, plain: Any) -> None:

@@ -14,13 +14,13 @@ from edgeq import steps as step_names
 from edgeq import trial
 from edgeq.aftermath import tell_serving
 from edgeq.bundle import Bundle
+from edgeq.confirm import describe_policy
 from edgeq.device.device import Device, Progress, Release, Watched, silent
 from edgeq.errors import DeviceError, EdgeqError, LinkError, ProtocolError
 from edgeq.plan import (
     Cargo,
     Fit,
     Piece,
-    describe_policy,
     interface_changes,
     load,
     preflight,

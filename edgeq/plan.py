@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from edgeq.bundle import IMAGE_SIGNATURE, MANIFEST, Bundle
-from edgeq.confirm import ConfirmPolicy
+from edgeq.confirm import ConfirmPolicy, describe_gates, describe_policy
 from edgeq.device.device import Device, Installed, Progress, Release, silent
 from edgeq.errors import ArtifactError, DeviceError, ProtocolError, UsageError
 from edgeq.interface import differences
@@ -18,7 +18,7 @@ from edgeq.resolve import SYSTEM, judge, of_facts, place_of
 from edgeq.runtimes import Wheel, fetch
 from edgeq.signing.image import IMAGE, sent_image
 from edgeq.signing.signable import wire_envelope
-from edgeq.units import format_bytes, format_seconds
+from edgeq.units import format_bytes
 
 SPACE_MARGIN = 2
 """Free space a deploy asks for, as a multiple of what it sends: the blobs, and what they unpack to. A device that is
@@ -111,15 +111,11 @@ def _checks(bundle: Bundle, fit: Fit, installed: Installed) -> tuple[str, ...]:
     """The sentences of a plan, in the order in which the device would do it."""
     policy, golden = fit.policy, bundle.manifest["golden"]
     signed = " and its signatures" if fit.envelope else ""
-    gates = [
-        *([f"the median inference takes at most {policy.latency_ms:g} ms"] if policy.latency_ms else []),
-        *([f"the model's process takes at most {format_bytes(policy.memory_bytes)}"] if policy.memory_bytes else []),
-    ]
     return (
         f"verify: the SHA-256 of every member{signed}",
         f"self-test: {golden['vectors']} golden vectors, tolerance {golden['tolerance']} output step(s)",
         *(["interface: as applications know it"] if installed.serving else []),
-        *(f"gates: {gate}" for gate in gates),
+        *(f"gates: {gate}" for gate in describe_gates(policy)),
         f"watch: {describe_policy(policy)}",
     )
 
@@ -132,19 +128,6 @@ def policy_of(manifest: Mapping[str, Any]) -> ConfirmPolicy:
         raise ArtifactError(
             f"The bundle's confirm policy cannot be used: {error}.", "Build it again, or upgrade edgeq."
         ) from error
-
-
-def describe_policy(policy: ConfirmPolicy) -> str:
-    """The trial in words."""
-    if policy.at_once:
-        return "none; the golden vectors once more where it serves, then it is confirmed"
-    wanted = [
-        *([f"{format_seconds(policy.window_s)} of serving"] if policy.window_s else []),
-        *([f"{policy.good} good inferences"] if policy.good else []),
-        *(["the health command"] if policy.health else []),
-        *(["'edgeq confirm'"] if policy.manual else []),
-    ]
-    return f"on trial until {', '.join(wanted)}"
 
 
 def preflight(bundle: Bundle, device: Device, runtime: str = "") -> Fit:

@@ -11,12 +11,12 @@ from bundles import make_bundle, tiny
 
 from edgeq.agent.connection import Connection
 from edgeq.agent.service import Service
-from edgeq.confirm import ConfirmPolicy
+from edgeq.confirm import ConfirmPolicy, describe_policy
 from edgeq.deploy import deploy
 from edgeq.device.device import Device
 from edgeq.errors import ArtifactError, DeviceError
 from edgeq.link.memory import MemoryLink
-from edgeq.plan import describe_policy, make_plan, policy_of
+from edgeq.plan import make_plan, policy_of
 from edgeq.protocol import contract, smp
 from edgeq.protocol.status import Status
 

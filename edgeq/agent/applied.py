@@ -10,9 +10,8 @@ from typing import Any
 
 from edgeq.agent.eqb import Eqb, EqbError
 from edgeq.agent.errors import Refused
-from edgeq.confirm import ConfirmPolicy
+from edgeq.confirm import ConfirmPolicy, describe_gates, describe_policy
 from edgeq.protocol.status import Status
-from edgeq.units import format_bytes, format_seconds
 
 CONFIRMED, TRIAL, BAD, STAGED = "confirmed", "trial", "bad", "staged"
 USAGE, LINK, DEVICE, ARTIFACT, GATE = 2, 4, 5, 6, 1
@@ -60,31 +59,14 @@ _HINTS = {
 }
 
 
-def describe_policy(policy: ConfirmPolicy) -> str:
-    """The trial in words, those of `edgeq.plan.describe_policy`."""
-    if policy.at_once:
-        return "none; the golden vectors once more where it serves, then it is confirmed"
-    wanted = [
-        *([f"{format_seconds(policy.window_s)} of serving"] if policy.window_s else []),
-        *([f"{policy.good} good inferences"] if policy.good else []),
-        *(["the health command"] if policy.health else []),
-        *(["'edgeq confirm'"] if policy.manual else []),
-    ]
-    return f"on trial until {', '.join(wanted)}"
-
-
 def checks(eqb: Eqb, policy: ConfirmPolicy, serves: bool) -> list[str]:
     """What would be checked, in order: the sentences of `edgeq deploy --dry-run`."""
     golden = eqb.manifest["golden"]
-    gates = [
-        *([f"the median inference takes at most {policy.latency_ms:g} ms"] if policy.latency_ms else []),
-        *([f"the model's process takes at most {format_bytes(policy.memory_bytes)}"] if policy.memory_bytes else []),
-    ]
     return [
         f"verify: the SHA-256 of every member{' and its signatures' if eqb.envelope else ''}",
         f"self-test: {golden.get('vectors')} golden vectors, tolerance {golden.get('tolerance')} output step(s)",
         *(["interface: as applications know it"] if serves else []),
-        *(f"gates: {gate}" for gate in gates),
+        *(f"gates: {gate}" for gate in describe_gates(policy)),
         f"watch: {describe_policy(policy)}",
     ]
 

@@ -28,7 +28,6 @@ from edgeq.agent.applied import (
     Applied,
     ApplyError,
     checks,
-    describe_policy,
     failure,
     release,
     words,
@@ -39,7 +38,7 @@ from edgeq.agent.errors import Refused
 from edgeq.agent.fitting import fitting
 from edgeq.agent.here import REQUEST_TIMEOUT_S, Gone, Here
 from edgeq.agent.policy import policy_of
-from edgeq.confirm import ConfirmPolicy
+from edgeq.confirm import ConfirmPolicy, describe_policy
 from edgeq.protocol import contract
 from edgeq.protocol.status import Status
 from edgeq.steps import Steps, Tell, unheard

@@ -22,7 +22,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeq import plan
-from edgeq.agent.applied import describe_policy
 from edgeq.agent.changes import changes
 from edgeq.confirm import ConfirmPolicy
 from edgeq.deploy import deploy
@@ -335,20 +334,6 @@ def test_changes_of_an_interface_are_told_as_on_a_host(before: Interface, after:
     documents = [json.loads(json.dumps(item.to_json())) for item in (before, after)]
     hosted = differences(*(Interface.from_json(document) for document in documents))
     assert changes(*documents) == hosted
-
-
-@settings(max_examples=200, deadline=None)
-@given(
-    st.builds(
-        ConfirmPolicy,
-        window_s=st.sampled_from([0.0, 0.5, 30.0, 3600.0]),
-        good=st.integers(0, 3),
-        health=st.sampled_from([(), ("x",)]),
-        manual=st.booleans(),
-    )
-)
-def test_a_policy_is_told_as_on_a_host(policy: ConfirmPolicy) -> None:
-    assert describe_policy(policy) == plan.describe_policy(policy)
 
 
 FACTS = st.fixed_dictionaries(
