@@ -23,7 +23,6 @@ from hypothesis import strategies as st
 
 from edgeq import plan
 from edgeq.agent.changes import changes
-from edgeq.confirm import ConfirmPolicy
 from edgeq.deploy import deploy
 from edgeq.device.agentfile import agent_path
 from edgeq.device.device import Device
