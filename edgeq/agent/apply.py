@@ -11,6 +11,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, TypeVar
@@ -354,7 +355,8 @@ class _Apply:
         """Wait until the device has ended the trial: confirmed, or still on trial where only somebody's word lacks."""
         with self.steps.step(names.WATCH):
             self.steps.note(describe_policy(fit.policy))
-            self._hold("")
+            with suppress(Gone):  # an agent that has ended holds nothing, and the look below finds the next one
+                self._hold("")
             pause, said = 0.05, ""
             while True:
                 installed = self._look(fit)
