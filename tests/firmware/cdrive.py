@@ -24,6 +24,8 @@ PARTS = (
     "sectors",
     "sha256",
     "slots",
+    "slots_parts",
+    "slots_receive",
     "sha512",
     "ed25519",
     "trust",
