@@ -39,7 +39,7 @@ _ALONE = (step_names.ACTIVATE, step_names.GATES, step_names.WATCH, step_names.CO
 @dataclass(frozen=True)
 class Deployed:
     """What serves after a deploy. `changed` is false where it served already; `golden` is the device's self-test;
-    `state` is "trial" where the device has not decided yet."""
+    `state` is "trial" where the device has not decided yet; `signed` where it keeps signatures of the bundle."""
 
     n: int
     digest: str
@@ -48,6 +48,7 @@ class Deployed:
     sent_bytes: int
     golden: dict[str, Any] = field(default_factory=dict)
     state: str = trial.CONFIRMED
+    signed: bool = False
 
 
 def deploy(
@@ -87,13 +88,13 @@ class _Deploy:
     def __init__(self, bundle: Bundle, device: Device, steps: Steps) -> None:
         self.bundle, self.device, self.steps = bundle, device, steps
         self.before: Release | None = None
-        self.held = False
+        self.held = self.signed = False
 
     def run(self, allowed: bool, runtime: str, wait_s: float, watched: bool) -> Deployed:
         """The steps, one after the other."""
         done = self._run(allowed, runtime, wait_s, watched)
         self._let_go()
-        return replace(done, sent_bytes=self.device.client.sent_bytes)
+        return replace(done, sent_bytes=self.device.client.sent_bytes, signed=self.signed)
 
     def _run(self, allowed: bool, runtime: str, wait_s: float, watched: bool) -> Deployed:
         device, steps = self.device, self.steps
@@ -111,6 +112,8 @@ class _Deploy:
                 raise _on_trial(device.address, serving)
         tested = self._is_sound() if serving and same and not runtime else None
         if serving and tested is not None:
+            if fit.envelope is not None:
+                self._sign(serving, fit.envelope)
             return self._already(serving, fit, watched, tested)
         if serving:
             with steps.step(step_names.INTERFACE):
@@ -120,6 +123,7 @@ class _Deploy:
         with steps.step(step_names.VERIFY):
             digests = [wheel.sha256 for wheel in fit.wheels]
             n = device.stage(self.bundle.digest, digests, steps.note, fit.system, fit.envelope)
+            self.signed = fit.envelope is not None
         with steps.step(step_names.SELFTEST):
             golden = device.selftest(n, steps.note)
         if serving and same and n == serving.n:
@@ -148,6 +152,15 @@ class _Deploy:
                     raise
                 self.steps.note(error.message)
                 return None
+
+    def _sign(self, serving: Release, envelope: bytes) -> None:
+        """Let what serves already have these signatures, and go on as it is: no wheels, no folder of a runtime."""
+        device, steps = self.device, self.steps
+        with steps.step(step_names.VERIFY):
+            push(load(self.bundle, (), device, steps.note), device, steps)
+            self.signed = device.stage(self.bundle.digest, (), steps.note, None, envelope) == serving.n
+            whose = f"release {serving.n} has" if self.signed else "the agent is too old to take"
+            steps.note(f"{whose} the bundle's signatures")
 
     def _already(self, serving: Release, fit: Fit, watched: bool, golden: dict[str, Any]) -> Deployed:
         state = serving.state

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +17,14 @@ _DAMAGED = (Status.DIGEST, Status.SIGNATURE, Status.SELFTEST, Status.RUNTIME, St
 @dataclass(frozen=True)
 class Checked:
     """One release; `sound` is None where the device cannot look at releases that do not serve. `needed` ones serve, or
-    are what the device would go back to."""
+    are what the device would go back to. `signed` has the ids of the keys that signed it, none where the device has no
+    keys to judge its signatures by; it is None without signatures, and where `why` says what a sound one lacks."""
 
     release: Release
     sound: bool | None
     why: str = ""
     needed: bool = False
+    signed: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -51,16 +54,20 @@ def verify(device: Device, progress: Progress = silent) -> Verified:
     found = {int(item["n"]): item for item in answer.pop("releases")}
     after = device.installed()
     return Verified(
-        tuple(
-            Checked(
-                release,
-                bool(found[release.n]["sound"]) if release.n in found else None,
-                str(found.get(release.n, {}).get("why") or ""),
-                _needed(after, release),
-            )
-            for release in after.releases
-        ),
+        tuple(_checked(release, found.get(release.n, {}), _needed(after, release)) for release in after.releases),
         answer,
+    )
+
+
+def _checked(release: Release, found: Mapping[str, Any], needed: bool) -> Checked:
+    """What the device found of a release; nothing of one that came meanwhile."""
+    signed = found.get("signed")
+    return Checked(
+        release,
+        bool(found["sound"]) if found else None,
+        str(found.get("why") or ""),
+        needed,
+        None if signed is None else tuple(map(str, signed)),
     )
 
 

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 from bundles import make_bundle
+from signers import Signer, envelope, signed, trust
 
 from edgeq.agent.connection import Connection
 from edgeq.agent.service import Service
+from edgeq.bundle import Bundle, read_bundle
 from edgeq.deploy import deploy
 from edgeq.device.device import Device
 from edgeq.errors import DeviceError, GateFailed, LinkError, UsageError
@@ -156,6 +158,67 @@ def test_a_device_s_own_runtime_is_used_where_it_is_said(service: Service, tmp_p
         assert deploy(bundle, device, runtime=f"system:{place}").changed is False
         moved = deploy(bundle, device, runtime="system")
         assert (moved.changed, moved.n) == (True, first.n + 1)
+
+
+def sign(bundle: Bundle, *signers: Signer) -> tuple[Bundle, bytes]:
+    """The bundle with these signatures, and what a device keeps of them."""
+    found = envelope(bundle.path("manifest.json").read_bytes(), *signers)
+    bundle.path("signature.json").write_bytes(found.encode())
+    return read_bundle(bundle.folder), found.detached().encode()
+
+
+@pytest.mark.parametrize("runtime", ["", "system:PLACE"])
+def test_what_serves_already_gets_the_signatures_that_came_later(
+    service: Service, tmp_path: Path, runtime: str
+) -> None:
+    builder, approver = Signer("builder"), Signer("approver")
+    bundle = make_bundle(tmp_path / "b")
+    runtime = runtime.replace("PLACE", place_of_the_runtime())
+    with connect(service) as device:
+        first = deploy(bundle, device, runtime=runtime)
+        assert not first.signed
+        facts = service.store.facts(first.n)
+        for signers in ((builder,), (builder, approver)):
+            (bundle, sent), heard = sign(bundle, *signers), list[Event]()
+            again = deploy(bundle, device, events=heard.append)
+            assert (again.n, again.changed, again.signed) == (first.n, False, True)
+            assert service.store.envelope(first.n) == sent
+            assert [event.step for event in heard if event.state == "done"] == [
+                *("preflight", "hold", "self-test", "verify")
+            ]
+        assert device.verify()["releases"] == [{"n": 1, "sound": True, "signed": []}]
+        service.trust(*signed(trust([builder], [approver]), builder, approver))
+        assert device.verify()["releases"][0]["signed"] == sorted([builder.id, approver.id])
+        assert (service.store.facts(first.n), len(device.releases())) == (facts, 1)
+        kept = service.store.envelope(first.n)
+        bundle, _ = sign(bundle, builder)
+        with pytest.raises(
+            DeviceError, match=r"approver.* The deploy ended at its verify step; release 1 .* still serve"
+        ):
+            deploy(bundle, device)
+        assert service.store.envelope(first.n) == kept
+
+
+def test_a_second_release_of_the_same_bundle_is_the_one_that_is_signed(service: Service, tmp_path: Path) -> None:
+    bundle = make_bundle(tmp_path / "b")
+    with connect(service) as device:
+        deploy(bundle, device)
+        second = deploy(bundle, device, runtime=f"system:{place_of_the_runtime()}")
+        assert second.changed
+        bundle, sent = sign(bundle, Signer("builder"))
+        again = deploy(bundle, device)
+    assert (again.n, again.changed, again.signed) == (second.n, False, True)
+    assert (service.store.envelope(second.n - 1), service.store.envelope(second.n)) == (None, sent)
+
+
+def test_signatures_reach_what_is_on_trial(service: Service, tmp_path: Path) -> None:
+    bundle = make_bundle(tmp_path / "b", confirm={"window_s": 600})
+    with connect(service) as device:
+        deploy(bundle, device, watch=False)
+        bundle, sent = sign(bundle, Signer("builder"))
+        again = deploy(bundle, device, watch=False)
+        assert (again.n, again.state, again.signed, service.store.envelope(1)) == (1, "trial", True, sent)
+        assert device.installed().trial == 1
 
 
 def test_a_profile_may_say_that_the_system_s_runtime_is_meant(service: Service, tmp_path: Path) -> None:

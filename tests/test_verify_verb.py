@@ -73,3 +73,12 @@ def test_a_busy_device_is_not_taken_for_a_damaged_one() -> None:
     device = Recorded({contract.RELEASES: [THREE], contract.SELFTEST: [no(Status.BUSY, "a job runs")]}).device()
     with pytest.raises(DeviceError, match="a job runs"):
         verify(device)
+
+
+def test_who_signed_what_is_told() -> None:
+    found = [{"n": 1, "sound": True, "signed": ["ab", "cd"]}, {"n": 2, "sound": True, "signed": []}]
+    found.append({"n": 3, "sound": True, "why": "the release is not signed"})
+    recorded = Recorded({contract.RELEASES: [THREE], contract.VERIFY: [{"job": 1}], **job(releases=found, **GOLDEN)})
+    answer = verify(recorded.device())
+    assert [item.signed for item in answer.releases] == [("ab", "cd"), (), None]
+    assert (answer.damaged, answer.releases[2].why) == ((), "the release is not signed")

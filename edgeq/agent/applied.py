@@ -41,6 +41,7 @@ class Applied:
     sent_bytes: int
     golden: dict[str, Any] = field(default_factory=dict)
     state: str = CONFIRMED
+    signed: bool = False
 
 
 _LOOK = "'edgeq-agent status' shows what serves."
@@ -79,7 +80,7 @@ def tell(applied: Applied, name: str) -> Sequence[str]:
         serves += ", on trial"
     after = [look] if applied.state == TRIAL else []
     if not applied.changed:
-        return [f"{serves} already; nothing was changed.", *after]
+        return [f"{serves} {already(applied.signed)}", *after]
     golden = applied.golden
     before = f"; release {applied.previous} is kept for rollback" if applied.previous else ""
     return [
@@ -89,6 +90,11 @@ def tell(applied: Applied, name: str) -> Sequence[str]:
         *([f"Gate: an inference takes {golden['latency_ms']:.3g} ms."] if "latency_ms" in golden else []),
         *after,
     ]
+
+
+def already(signed: bool) -> str:
+    """The end of that sentence where it served before; `signed` where the bundle's signatures are there now."""
+    return f"already{', with the signatures of the bundle; nothing else' if signed else '; nothing'} was changed."
 
 
 def document(applied: Applied, name: str, root: Path) -> dict[str, Any]:

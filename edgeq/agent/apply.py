@@ -123,6 +123,7 @@ class _Apply:
         self.eqb, self.root, self.how, self.steps = eqb, root, how, steps
         self.here: Here = None  # type: ignore[assignment]  # until `told` opens it
         self.before: dict[str, Any] | None = None
+        self.signed = False
 
     def told(self, work: Callable[[_Apply], Result]) -> Result:
         """Do it with a daemon that is started where none runs; every error says what serves."""
@@ -143,6 +144,8 @@ class _Apply:
             self._hold(_who(eqb.name), self.how.wait_s)
         self.before = serving = serving_of(self._installed())
         if serving and serving["sha"].hex() == eqb.digest and self._is_sound():
+            if eqb.envelope is not None:
+                self._sign(fit)
             return self._already(serving, fit)
         if serving:
             with steps.step(names.INTERFACE):
@@ -151,18 +154,14 @@ class _Apply:
         with steps.step(names.STAGE):
             self._push(fit)
         with steps.step(names.VERIFY):
-            wheels = [bytes.fromhex(sha) for sha in fit.wheels]
-            body = {"sha": bytes.fromhex(eqb.digest), "wheels": wheels}
-            body.update({} if fit.system is None else {"system": fit.system})
-            body.update({} if eqb.envelope is None else {"envelope": eqb.envelope})
-            n = int(self.here.job(contract.STAGE, body, steps.note)["n"])
+            n = self._stage(fit)
         with steps.step(names.SELFTEST):
             golden = self.here.job(contract.SELFTEST, {"n": n}, steps.note)
         if serving and n == serving["n"]:
             return self._already(serving, fit)
         state, found = self._activate(n, fit)
         previous = serving["n"] if serving else None
-        return Applied(n, eqb.digest, previous, True, self.here.sent_bytes, {**golden, **found}, state)
+        return Applied(n, eqb.digest, previous, True, self.here.sent_bytes, {**golden, **found}, state, self.signed)
 
     def plan(self) -> dict[str, Any]:
         fit = self._preflight()
@@ -242,11 +241,29 @@ class _Apply:
                 return False
         return True
 
+    def _stage(self, fit: Fit) -> int:
+        """The number of the release that the blobs are now."""
+        body = {"sha": bytes.fromhex(self.eqb.digest), "wheels": [bytes.fromhex(sha) for sha in fit.wheels]}
+        body.update({} if fit.system is None else {"system": fit.system})
+        body.update({} if self.eqb.envelope is None else {"envelope": self.eqb.envelope})
+        n = int(self.here.job(contract.STAGE, body, self.steps.note)["n"])
+        self.signed = self.eqb.envelope is not None
+        return n
+
+    def _sign(self, fit: Fit) -> None:
+        """Let what serves already have the file's signatures, and go on as it is: no wheels, no folder of a runtime."""
+        with self.steps.step(names.VERIFY):
+            own = {sha: member for sha, member in fit.blobs.items() if sha not in fit.wheels}
+            fit = Fit(fit.policy, (), None, own)
+            self._push(fit)
+            self.steps.note(f"release {self._stage(fit)} has the bundle's signatures")
+
     def _already(self, serving: dict[str, Any], fit: Fit) -> Applied:
         state = serving["state"]
         if state == TRIAL and self.how.watch:
             state = self._watch(serving["n"], fit)
-        return Applied(serving["n"], self.eqb.digest, None, False, self.here.sent_bytes, state=state)
+        n, sent = serving["n"], self.here.sent_bytes
+        return Applied(n, self.eqb.digest, None, False, sent, state=state, signed=self.signed)
 
     def _changes(self) -> list[str]:
         """What applications would meet; INTERFACE where that is not allowed."""

@@ -32,11 +32,13 @@ def stage(
     """Install the bundle whose manifest has this digest; the very same one twice is the same release.
 
     `system` is a folder of Python packages on this device that holds the runtime, "" for Python's own; None means that
-    the wheels do, or the runtime that the manifest names is here. `envelope` holds the signatures of the manifest.
+    the wheels do, or the runtime that the manifest names is here, or for what serves already the one that it has.
+    `envelope` holds the signatures of the manifest; it replaces those with which a release was accepted before.
     """
     manifest = store.manifest(sha)
     Trust(store.root).check(store.blobs.path(sha).read_bytes(), envelope)
-    for n, entry in store.state.releases.items():
+    # What serves comes first: of the same bundle there may be another release, on another runtime.
+    for n, entry in sorted(store.state.releases.items(), key=lambda item: item[0] != store.state.serving):
         same = entry["sha"] == sha and entry["state"] != "bad"
         if same and _is_sound(store, n, system):
             if envelope not in (None, store.envelope(n)):
@@ -82,7 +84,8 @@ def _is_sound(store: Store, n: int, system: str | None) -> bool:
     anew from fresh blobs."""
     try:
         store.check_release(n)
-        return bool(store.facts(n).get("system") == system)
+        has = store.facts(n).get("system")
+        return has == system or (system is None and n == store.state.serving)
     except Refused:
         return False
 

@@ -411,8 +411,8 @@ class Transaction:
         return f"release {state.serving} serves{'' if state.trial is None else ' on trial'}"
 
     def verify(self, note: Note) -> dict[str, Any]:
-        """Hash every release again and test the one that serves: `releases` with `n`, `sound` and, where something is
-        to be said, `why`; and the result of the self-test where that went well."""
+        """Hash every release again and test the one that serves: `releases` with `n`, `sound`, `signed` as `_signature`
+        has it and, where something is to be said, `why`; and the result of the self-test where that went well."""
         trust, found = Trust(self.store.root), []
         result: dict[str, Any] = {}
         for n in sorted(self.store.state.releases):
@@ -431,12 +431,14 @@ class Transaction:
         return {"releases": found, **result}
 
     def _signature(self, trust: Trust, n: int) -> dict[str, Any]:
-        """What the present keys say to a sound release: one that was confirmed serves on, whatever they say."""
+        """What the present keys say to a sound release: `signed`, the ids of those that signed it, none where there are
+        signatures and no keys to judge them; or `why` not. One that was confirmed serves on, whatever they say."""
+        envelope = self.store.envelope(n)
         try:
-            trust.check((self.store.release(n) / "manifest.json").read_bytes(), self.store.envelope(n))
+            signers = trust.check((self.store.release(n) / "manifest.json").read_bytes(), envelope)
         except Refused as refused:
             return {"why": refused.reason[:LONGEST_WHY]}
-        return {}
+        return {} if envelope is None else {"signed": signers}
 
 
 def _mark_confirmed(state: State, why: str, security: int) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from edgeq.agent.applied import already
 from edgeq.console import table
 from edgeq.units import format_bytes
 
@@ -32,7 +33,7 @@ def tell_deployed(done: Deployed, name: str, address: str) -> Told:
             f"and 'edgeq confirm {address}' ends a trial that waits for somebody's word."
         )
     if not done.changed:
-        return document, f"{serves} already; nothing was changed." + (f"\n{look}" if done.state == "trial" else "")
+        return document, f"{serves} {already(done.signed)}" + (f"\n{look}" if done.state == "trial" else "")
     golden = done.golden
     before = f"; release {done.previous} is kept for rollback" if done.previous else ""
     lines = [
@@ -51,7 +52,8 @@ def tell_plan(plan: Plan) -> Told:
     bundle = plan.bundle
     title = f"{bundle.name} ({bundle.digest[:SHORT]}) to {plan.address}: nothing was changed."
     if plan.same:
-        return plan_document(plan), f"{title}\nIt serves there already; a deploy would test it and leave all as it is."
+        but = "leave all but its signatures" if plan.fit.envelope else "leave all"
+        return plan_document(plan), f"{title}\nIt serves there already; a deploy would test it and {but} as it is."
     returns = f"{plan.serving}, to which any failure returns" if plan.serving else "nothing"
     rows = [
         (piece.name, format_bytes(piece.size_bytes), format_bytes(piece.sent_bytes), _there(piece.offset))
@@ -152,7 +154,7 @@ def tell_verified(found: Verified, address: str) -> Told:
             f"Golden vectors: {golden['vectors']} match, off by {golden['worst']:g} output step(s), "
             f"tolerance {golden['tolerance']}; {golden['runtime']}."
         )
-    return document, "\n".join([*lines, *damaged_lines(found)])
+    return document, "\n".join([*lines, *needed_lines(found)])
 
 
 def verified_document(found: Verified) -> dict[str, Any]:
@@ -160,7 +162,14 @@ def verified_document(found: Verified) -> dict[str, Any]:
     return {
         "sound": not found.damaged,
         "releases": [
-            {**asdict(item.release), "sound": item.sound, "needed": item.needed, "damage": item.why}
+            {
+                **asdict(item.release),
+                "sound": item.sound,
+                "needed": item.needed,
+                "damage": "" if item.sound else item.why,
+                "signed": None if item.signed is None else list(item.signed),
+                "unsigned": item.why if item.sound else "",
+            }
             for item in found.releases
         ],
         "golden": found.golden or None,
@@ -172,16 +181,27 @@ def verified_cells(item: Checked) -> Sequence[Any]:
     release = item.release
     words = {True: "sound", False: "damaged", None: "not looked at"}
     cells = (release.n, release.name, release.digest[:SHORT], release.state, mark(release))
-    return (*cells, words[item.sound], item.why or release.why)
+    return (*cells, words[item.sound] + _signed(item), item.why or release.why)
 
 
-def damaged_lines(found: Verified) -> list[str]:
-    """What to do about damage, a line for each release that is needed."""
-    return [
+def _signed(item: Checked) -> str:
+    if item.signed is None:
+        return ""
+    return f", signed by {', '.join(key[:SHORT] for key in item.signed)}" if item.signed else ", signatures not judged"
+
+
+def needed_lines(found: Verified) -> list[str]:
+    """What to do about damage, a line for each release that is needed, and about a lack of signatures and of keys."""
+    lines = [
         f"Release {item.release.n} is damaged, and it {'serves' if item.release.serving else 'is what to go back to'}: "
         f"{'deploy the bundle again' if item.release.serving else 'deploy once more to have another'}."
         for item in found.damaged
     ]
+    if any(item.release.serving and item.sound and item.why for item in found.releases):
+        lines.append("What serves is not signed as the device asks; sign its bundle and deploy it again: it serves on.")
+    if any(item.signed == () for item in found.releases):
+        lines.append("The device has no keys to judge signatures by; 'edgeq keys provision' gives it some.")
+    return lines
 
 
 def tell_confirmed(release: Release, address: str) -> Told:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from edgeq.cli.telling_deploy import (
     SHORT,
     VERIFIED_HEAD,
-    damaged_lines,
     mark,
+    needed_lines,
     plan_document,
     verified_cells,
     verified_document,
@@ -50,6 +50,7 @@ def tell_fleet_deployed(rows: Sequence[Row[Deployed]], bundles: Mapping[str, Bun
             "previous": done.previous if done else None,
             "golden": done.golden if done else None,
             "trial": done.state == "trial" if done else None,
+            "signed": done.signed if done else None,
         }
 
     def cells(row: Row[Deployed]) -> Sequence[Any]:
@@ -105,7 +106,7 @@ def tell_fleet_verified(rows: Sequence[Row[Verified]], exit_code: int) -> Told:
     document = _document(
         rows, lambda row: {"verified": verified_document(row.result) if row.result else None}, exit_code
     )
-    damaged = [f"{row.device.name}: {line}" for row in rows if row.result for line in damaged_lines(row.result)]
+    damaged = [f"{row.device.name}: {line}" for row in rows if row.result for line in needed_lines(row.result)]
     return document, "\n".join([text, *damaged, *_failures(rows)])
 
 

@@ -20,9 +20,12 @@ import pytest
 from bundles import make_bundle, tiny
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from signers import Signer, envelope
 
 from edgeq import plan
+from edgeq.agent import dsse
 from edgeq.agent.changes import changes
+from edgeq.bundle import read_bundle
 from edgeq.deploy import deploy
 from edgeq.device.agentfile import agent_path
 from edgeq.device.device import Device
@@ -69,6 +72,22 @@ def test_a_file_becomes_the_release_that_serves(root: Path, tmp_path: Path) -> N
     assert "serves on this device as release 1 already; nothing was changed" in again.stdout
     with attach(root) as device:
         assert [item.n for item in device.releases()] == [1]
+
+
+def test_what_serves_already_gets_the_signatures_of_the_file(root: Path, tmp_path: Path) -> None:
+    bundle = make_bundle(tmp_path / "a")
+    assert agent("apply", pack(bundle).path, root).returncode == 0
+    found = envelope(bundle.path("manifest.json").read_bytes(), Signer("builder"))
+    bundle.path("signature.json").write_bytes(found.encode())
+    file = pack(read_bundle(bundle.folder)).path
+    again = agent("apply", file, root)
+    assert (again.returncode, "verify: release 1 has the bundle's signatures" in again.stderr) == (0, True)
+    assert "as release 1 already, with the signatures of the bundle; nothing else was changed." in again.stdout
+    assert dsse.decode((root / "releases/1/signature.json").read_bytes()).signatures == found.signatures
+    done = json.loads(agent("apply", file, root, "--json").stdout)
+    assert (done["n"], done["changed"], done["signed"]) == (1, False, True)
+    with attach(root) as device:
+        assert device.verify()["releases"] == [{"n": 1, "sound": True, "signed": []}]
 
 
 def test_the_steps_are_those_of_a_deploy(root: Path, tmp_path: Path) -> None:

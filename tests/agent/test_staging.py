@@ -19,6 +19,7 @@ from edgeq.agent.staging import stage
 from edgeq.agent.store import MOST_FILES, MOST_MANIFEST_BYTES, Store
 from edgeq.bundle import Bundle
 from edgeq.protocol.status import Status
+from edgeq.runtime import MODULES
 
 
 def silent(_text: str) -> None:
@@ -154,6 +155,19 @@ def test_a_release_whose_facts_are_damaged_is_laid_out_anew(store: Store, bundle
     (store.root / "releases/1/release.json").write_text("{")
     fill(store, bundle)
     assert stage(store, sha, [], silent)["n"] == 2
+
+
+def test_what_serves_keeps_its_runtime_where_none_is_asked_for(store: Store, bundle: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "place" / MODULES[0]).mkdir(parents=True)
+    sha = fill(store, bundle)
+    assert stage(store, sha, [], silent, str(tmp_path / "place"))["n"] == 1
+    assert stage(store, sha, [], silent)["n"] == 2, "it does not serve, and another runtime is meant"
+    with store.change() as state:
+        state.current = 1
+    assert stage(store, sha, [], silent, envelope=b"signed")["n"] == 1
+    assert (store.envelope(1), store.envelope(2)) == (b"signed", None)
+    assert stage(store, sha, [], silent)["n"] == 1
+    assert store.envelope(1) == b"signed", "no signatures replace none"
 
 
 def test_what_another_deploy_left_half_sent_goes_with_the_blobs(store: Store, bundle: Bundle) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from bundles import make_bundle
+from signers import Signer, envelope, signed, trust
 
 from edgeq import cli
 from edgeq.cli.base import console
@@ -164,6 +165,27 @@ def test_verify_ends_with_6_where_what_serves_is_damaged(run: Any) -> None:
     document = json.loads(out)
     assert (code, document["sound"], [item["sound"] for item in document["releases"]]) == (6, False, [True, False])
     assert "deploy the bundle again" in run("verify", "local:")[1]
+
+
+def test_a_bundle_that_serves_is_signed_afterwards(run: Any, tmp_path: Path) -> None:
+    builder, approver = Signer("builder"), Signer("approver")
+    assert run("deploy", "one", *TO)[0] == 0
+    with open_device("local:") as device:
+        document, signatures = signed(trust([builder], [approver]), builder, approver)
+        device.client.request(contract.TRUST, {"document": document, "envelope": signatures})
+    code, out, _ = run("verify", "local:")
+    assert (code, "the release is not signed" in out, "sign its bundle and deploy it again" in out) == (0, True, True)
+    manifest = (tmp_path / "one" / "manifest.json").read_bytes()
+    (tmp_path / "one" / "signature.json").write_bytes(envelope(manifest, builder, approver).encode())
+    assert "leave all but its signatures as it is" in run("deploy", "one", *TO, "--dry-run")[1]
+    code, out, err = run("deploy", "one", *TO)
+    assert (code, "verify: release 1 has the bundle's signatures" in err) == (0, True)
+    assert "as release 1 already, with the signatures of the bundle; nothing else was changed." in out
+    code, out, _ = run("verify", "local:")
+    ids = sorted([builder.id, approver.id])
+    assert (code, f"sound, signed by {ids[0][:12]}, {ids[1][:12]}" in out) == (0, True)
+    (item,) = json.loads(run("verify", "local:", "--json")[1])["releases"]
+    assert (item["signed"], item["unsigned"], item["damage"]) == (ids, "", "")
 
 
 def test_rollback_says_from_which_to_which_and_takes_less_than_two_seconds(run: Any) -> None:

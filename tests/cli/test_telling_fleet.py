@@ -57,6 +57,7 @@ def test_a_deploy_to_many() -> None:
         "previous": 1,
         "golden": {"vectors": 4},
         "trial": False,
+        "signed": False,
     }
     assert failed["error"] == {"message": GONE.message, "hint": "Is it up?", "exit_code": 4}
     assert (waiting["state"], waiting["digest"]) == ("not begun", None)
