@@ -19,7 +19,8 @@ eq_command eq_blob_have, eq_blob_put;
 eq_command eq_releases, eq_member;
 eq_command eq_invoke_chunk, eq_output_piece;
 eq_command eq_trial_confirm, eq_trial_report;
-eq_command eq_job_stage, eq_job_selftest, eq_job_activate, eq_job_rollback, eq_job_bench, eq_job_profile, eq_job_poll;
+eq_command eq_job_stage, eq_job_selftest, eq_job_activate, eq_job_rollback, eq_job_bench, eq_job_profile, eq_job_verify;
+eq_command eq_job_poll;
 
 /* `status`, with the reason for people. */
 int eq_refuse(struct eq_core *core, int status, const char *why);
@@ -40,6 +41,9 @@ int eq_judge(struct eq_core *core, const struct eq_envelope *envelope, uint32_t 
 int eq_judge_signature(struct eq_core *core, const struct eq_envelope *envelope);
 int eq_signed_some(struct eq_core *core);
 int eq_signed_slot(struct eq_core *core, uint32_t slot);
+
+/* "signed": the ids of the device's keys that signed the image in a slot, which was found signed. */
+void eq_put_signers(const struct eq_core *core, uint32_t slot, struct eq_writer *out);
 
 /* What serves without being signed as it must be does not: at start, and where another release came to serve. */
 void eq_signed_start(struct eq_core *core);
@@ -85,7 +89,8 @@ enum eq_job_kind {
     EQ_JOB_TRIAL, /* a trial that a restart interrupted is tested again */
     EQ_JOB_ROLLBACK,
     EQ_JOB_BENCH,
-    EQ_JOB_PROFILE
+    EQ_JOB_PROFILE,
+    EQ_JOB_VERIFY
 };
 
 enum eq_job_state { EQ_JOB_IDLE, EQ_JOB_RUNNING, EQ_JOB_DONE, EQ_JOB_FAILED };
@@ -119,6 +124,12 @@ const char *eq_job_phase(const struct eq_job *job);
 
 /* Begin a job. */
 int eq_job_begin(struct eq_core *core, enum eq_job_kind kind, uint32_t slot);
+
+/* Verify: on to the release in the next slot, which is 1, and at last to the one that serves: EQ_OK, or EQ_NOT_FOUND where
+ * there is none to be tested. Something is wrong with the present one, as was just refused. What came of it. */
+int eq_verify_next(struct eq_core *core);
+void eq_verify_fault(struct eq_core *core);
+void eq_put_found(const struct eq_core *core, struct eq_writer *out);
 
 /* Whether the counter counts instructions rather than time. */
 static inline int eq_counts(const struct eq_core *core)

@@ -42,6 +42,7 @@ static const struct entry commands[] = {
     {WRITE, EDGEQ, 14, eq_job_profile},
     {READ, EDGEQ, 15, eq_sensors},
     {WRITE, EDGEQ, 16, eq_line},
+    {WRITE, EDGEQ, 17, eq_job_verify},
     {WRITE, EDGEQ, 19, eq_trial_report},
 };
 

@@ -10,6 +10,12 @@
 
 #define EQ_SAMPLES 64u
 
+/* What `verify` found out about the release in a slot. */
+struct eq_finding {
+    uint32_t n;      /* 0 where there is none */
+    const char *why; /* it is not sound, for people; NULL where it is */
+};
+
 /* Work that takes longer than a request: one at a time, a piece with every poll. */
 struct eq_job {
     uint32_t number;   /* 0 before the first one */
@@ -34,6 +40,7 @@ struct eq_job {
     uint32_t stack;    /* bench: bytes that one inference took at most; 0 where nobody knows */
     uint32_t samples;  /* how many there were */
     uint32_t seen;     /* how many of them the host has */
+    struct eq_finding found[EQ_SLOTS];
     struct eq_sha256 sha;
 };
 

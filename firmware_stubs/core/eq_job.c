@@ -5,9 +5,9 @@
 
 #define HASH_BYTES 4096u
 
-enum phase { FINISH, HASH_IMAGE, HASH_MANIFEST, SIGNED, STAGE, TRY, OPEN, GOLDEN, MEASURE };
+enum phase { FINISH, HASH_IMAGE, HASH_MANIFEST, SIGNED, STAGE, TRY, OPEN, GOLDEN, MEASURE, NEXT };
 
-static const uint8_t phases[][6] = {
+static const uint8_t phases[][7] = {
     [EQ_JOB_STAGE] = {SIGNED, OPEN, STAGE, FINISH},
     [EQ_JOB_SELFTEST] = {HASH_IMAGE, HASH_MANIFEST, OPEN, GOLDEN, FINISH},
     [EQ_JOB_ACTIVATE] = {SIGNED, TRY, OPEN, GOLDEN, FINISH},
@@ -16,6 +16,7 @@ static const uint8_t phases[][6] = {
     [EQ_JOB_ROLLBACK] = {FINISH},
     [EQ_JOB_BENCH] = {OPEN, MEASURE, FINISH},
     [EQ_JOB_PROFILE] = {OPEN, MEASURE, FINISH},
+    [EQ_JOB_VERIFY] = {HASH_IMAGE, HASH_MANIFEST, SIGNED, NEXT, OPEN, GOLDEN, FINISH},
 };
 
 static enum phase phase_of(const struct eq_job *job)
@@ -35,6 +36,7 @@ const char *eq_job_phase(const struct eq_job *job)
         [OPEN] = "loading the model",
         [GOLDEN] = "golden vector",
         [MEASURE] = "inference",
+        [NEXT] = "hashing",
     };
     return names[phase_of(job)];
 }
@@ -70,6 +72,15 @@ static void fail(struct eq_core *core, int status)
     eq_unload(core);
 }
 
+/* Verify goes on behind what is left of a release, or of its self-test. */
+static void skip(struct eq_job *job)
+{
+    do {
+        job->phase++;
+    } while (phase_of(job) != NEXT && phase_of(job) != FINISH);
+    job->at = job->of = 0;
+}
+
 int eq_free(struct eq_core *core)
 {
     if (!is_running(core)) {
@@ -93,26 +104,18 @@ void eq_add_sample(struct eq_core *core, uint32_t value)
 static int hash_some(struct eq_core *core, enum eq_part part)
 {
     struct eq_job *job = &core->job;
-    const struct eq_slot *entry = &core->slots.now.slot[job->slot];
-    const struct eq_blob *blob = part == EQ_IMAGE ? &entry->image : &entry->manifest;
-    uint8_t digest[EQ_SHA256_BYTES];
-    const uint8_t *data = eq_slots_part(&core->slots, job->slot, part, &job->of);
-    uint32_t bytes = job->of - job->at < HASH_BYTES ? job->of - job->at : HASH_BYTES;
-    if (job->at == 0) {
-        eq_sha256_begin(&job->sha);
+    int status;
+    (void)eq_slots_part(&core->slots, job->slot, part, &job->of);
+    status = eq_slots_hash(&core->slots, job->slot, part, &job->sha, &job->at, HASH_BYTES);
+    if (status >= EQ_OK) {
+        return status;
     }
-    eq_sha256_add(&job->sha, data + job->at, bytes);
-    job->at += bytes;
-    if (job->at < job->of) {
-        return 1;
+    if (job->kind == EQ_JOB_SELFTEST) {
+        (void)eq_slots_condemn(&core->slots, job->slot, EQ_WHY_DAMAGED);
+        eq_signed_start(core);
     }
-    eq_sha256_end(&job->sha, digest);
-    if ((job->of == 0 && blob->bytes == 0) || memcmp(digest, blob->sha256, sizeof digest) == 0) {
-        return 0;
-    }
-    (void)eq_slots_condemn(&core->slots, job->slot, EQ_WHY_DAMAGED);
-    eq_signed_start(core);
-    return eq_refuse(core, EQ_DIGEST, "the release in flash is damaged");
+    return eq_refuse(core, status, part == EQ_IMAGE ? "the release's image is damaged in flash"
+                                                    : "the release's manifest is damaged in flash");
 }
 
 static int open_model(struct eq_core *core)
@@ -235,6 +238,18 @@ static int roll_back(struct eq_core *core)
     return status;
 }
 
+static int next_release(struct eq_core *core)
+{
+    struct eq_job *job = &core->job;
+    int status = eq_verify_next(core);
+    if (status > 0) {
+        job->phase = 0;
+    } else if (status != EQ_OK) {
+        skip(job);
+    }
+    return status == EQ_OK ? 0 : 1;
+}
+
 static int finish(struct eq_core *core)
 {
     struct eq_job *job = &core->job;
@@ -245,7 +260,7 @@ static int finish(struct eq_core *core)
         status = roll_back(core);
     }
     if (status == EQ_OK) {
-        job->n = core->slots.now.slot[job->slot].n;
+        job->n = job->slot < EQ_SLOTS ? core->slots.now.slot[job->slot].n : 0;
         job->state = EQ_JOB_DONE;
         eq_unload(core);
     }
@@ -271,6 +286,8 @@ static int advance(struct eq_core *core)
         return golden(core);
     case MEASURE:
         return eq_measure(core);
+    case NEXT:
+        return next_release(core);
     default:
         return finish(core);
     }
@@ -282,7 +299,10 @@ void eq_job_step(struct eq_core *core)
     int more;
     core->why = NULL;
     more = advance(core);
-    if (more < 0) {
+    if (more < 0 && job->kind == EQ_JOB_VERIFY) {
+        eq_verify_fault(core);
+        skip(job);
+    } else if (more < 0) {
         fail(core, more);
     } else if (more == 0 && is_running(core)) {
         job->phase++;

@@ -77,6 +77,23 @@ int eq_job_profile(struct eq_core *core, const struct eq_item *body, struct eq_w
     return status == EQ_OK ? start(core, EQ_JOB_PROFILE, slot, out) : status;
 }
 
+int eq_job_verify(struct eq_core *core, const struct eq_item *body, struct eq_writer *out)
+{
+    struct eq_job *job = &core->job;
+    int status = start(core, EQ_JOB_VERIFY, EQ_SLOTS, out);
+    (void)body;
+    for (uint32_t slot = EQ_SLOTS; status == EQ_OK && slot-- > 0;) {
+        if (eq_is_release(core, slot)) {
+            job->found[slot].n = core->slots.now.slot[slot].n;
+            job->slot = slot;
+        }
+    }
+    if (status == EQ_OK && job->slot == EQ_SLOTS) {
+        job->state = EQ_JOB_DONE;
+    }
+    return status;
+}
+
 /* What became of it */
 
 static uint32_t add_text(char *to, const char *text)
@@ -132,6 +149,13 @@ static void put_result(struct eq_core *core, struct eq_writer *out)
     case EQ_JOB_SELFTEST:
         eq_put_map(out, 4);
         put_golden(job, out);
+        break;
+    case EQ_JOB_VERIFY:
+        eq_put_map(out, job->tested ? 5 : 1);
+        eq_put_found(core, out);
+        if (job->tested) {
+            put_golden(job, out);
+        }
         break;
     case EQ_JOB_BENCH:
         eq_put_bench(core, out);

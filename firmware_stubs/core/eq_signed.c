@@ -97,6 +97,35 @@ int eq_signed_slot(struct eq_core *core, uint32_t slot)
     return status;
 }
 
+static void put_id(struct eq_writer *out, const uint8_t *id)
+{
+    char text[2 * EQ_KEY_ID_BYTES];
+    for (uint32_t i = 0; i < sizeof text; i++) {
+        text[i] = "0123456789abcdef"[id[i / 2] >> (i % 2 ? 0 : 4) & 15];
+    }
+    eq_put_string(out, EQ_TEXT, text, sizeof text);
+}
+
+void eq_put_signers(const struct eq_core *core, uint32_t slot, struct eq_writer *out)
+{
+    const struct eq_trust *trust = core->config->trust;
+    const struct eq_signatures *area = (const void *)image_of(core, slot)->signature;
+    const uint8_t *known[EQ_MOST_SIGNATURES * EQ_MOST_KEYS];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < EQ_MOST_SIGNATURES; i++) {
+        for (uint32_t key = 0; key < trust->count; key++) {
+            if (memcmp(trust->key[key].id, area->by[i].key_id, EQ_KEY_ID_BYTES) == 0) {
+                known[count++] = trust->key[key].id;
+            }
+        }
+    }
+    eq_put_text(out, "signed");
+    eq_put_array(out, count);
+    for (uint32_t i = 0; i < count; i++) {
+        put_id(out, known[i]);
+    }
+}
+
 /* One that serves on trial, and one that serves or would serve again; behind a second one there is none. */
 void eq_signed_start(struct eq_core *core)
 {

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "eq_sha256.h"
 #include "eq_slots_inner.h"
 
 uint32_t eq_slots_in_state(const struct eq_slots *slots, enum eq_slot_state state)

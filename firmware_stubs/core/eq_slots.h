@@ -7,6 +7,7 @@
 #define EQ_SLOTS_H
 
 #include "eq_log.h"
+#include "eq_sha256.h"
 
 /* What arrives: an image takes a slot of its own, a manifest joins the image that arrived before. */
 enum eq_part { EQ_IMAGE, EQ_MANIFEST };
@@ -64,7 +65,12 @@ int eq_slots_is_arriving(const struct eq_slots *slots, enum eq_part part, const 
 int eq_slots_receive(struct eq_slots *slots, enum eq_part part, const struct eq_blob *blob, uint32_t off,
                      const uint8_t *data, uint32_t bytes, uint32_t *wanted);
 
-/* Hash a slot again: EQ_DIGEST where it is not what was recorded. */
+/* Hash a part again, `most` bytes from `at` on: 1 while there is more, then EQ_OK, or EQ_DIGEST where it is not what was
+ * recorded or cannot be read. The caller keeps `sha` and `at`, which is 0 at first. */
+int eq_slots_hash(const struct eq_slots *slots, uint32_t slot, enum eq_part part, struct eq_sha256 *sha, uint32_t *at,
+                  uint32_t most);
+
+/* All of a slot. */
 int eq_slots_check(const struct eq_slots *slots, uint32_t slot);
 
 /* A release that is found bad, because its bytes are damaged, no longer counts, as `eq_slots_open` would find; the

@@ -24,7 +24,7 @@ const struct eq_blob *eq_slots_blob(const struct eq_slots *slots, uint32_t slot,
 int eq_slots_fits(const struct eq_flash *flash, uint32_t slot, uint32_t start, uint32_t bytes);
 int eq_slots_fits_everywhere(const struct eq_flash *flash, enum eq_part part, uint32_t image_bytes, uint32_t bytes);
 
-/* Hash a part again: EQ_DIGEST where it is not what was recorded. */
+/* All of a part: `eq_slots_hash`. */
 int eq_slots_check_part(const struct eq_slots *slots, uint32_t slot, enum eq_part part);
 
 /* A piece of long work is done. */

@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "eq_sectors.h"
-#include "eq_sha256.h"
 #include "eq_slots_inner.h"
 
 #define PIECE_BYTES 256u
@@ -64,37 +63,40 @@ void eq_slots_busy(const struct eq_slots *slots)
     }
 }
 
-/* The digest of what lies there; negative where it cannot be read. */
-static int hash(const struct eq_slots *slots, uint32_t offset, uint32_t bytes, uint8_t *digest)
+int eq_slots_hash(const struct eq_slots *slots, uint32_t slot, enum eq_part part, struct eq_sha256 *sha, uint32_t *at,
+                  uint32_t most)
 {
-    struct eq_sha256 sha;
-    uint8_t piece[PIECE_BYTES];
-    eq_sha256_begin(&sha);
-    for (uint32_t at = 0; at < bytes; at += PIECE_BYTES) {
-        uint32_t count = bytes - at < PIECE_BYTES ? bytes - at : PIECE_BYTES;
-        if (eq_flash_read(slots->flash, offset + at, piece, count) != 0) {
-            return EQ_IO;
-        }
-        eq_sha256_add(&sha, piece, count);
-        eq_slots_busy(slots);
+    const struct eq_blob *blob = eq_slots_blob(slots, slot, part);
+    uint8_t piece[PIECE_BYTES], digest[EQ_SHA256_BYTES];
+    uint32_t bytes, end, offset = (uint32_t)(eq_slots_part(slots, slot, part, &bytes) - slots->flash->base);
+    if (bytes == 0) {
+        return part == EQ_MANIFEST && blob->bytes == 0 ? EQ_OK : EQ_DIGEST;
     }
-    eq_sha256_end(&sha, digest);
-    return EQ_OK;
+    if (*at == 0) {
+        eq_sha256_begin(sha);
+    }
+    end = bytes - *at < most ? bytes : *at + most;
+    while (*at < end) {
+        uint32_t count = end - *at < PIECE_BYTES ? end - *at : PIECE_BYTES;
+        if (eq_flash_read(slots->flash, offset + *at, piece, count) != 0) {
+            return EQ_DIGEST;
+        }
+        eq_sha256_add(sha, piece, count);
+        eq_slots_busy(slots);
+        *at += count;
+    }
+    if (end < bytes) {
+        return 1;
+    }
+    eq_sha256_end(sha, digest);
+    return memcmp(digest, blob->sha256, sizeof digest) == 0 ? EQ_OK : EQ_DIGEST;
 }
 
 int eq_slots_check_part(const struct eq_slots *slots, uint32_t slot, enum eq_part part)
 {
-    const struct eq_blob *blob = eq_slots_blob(slots, slot, part);
-    uint8_t digest[EQ_SHA256_BYTES];
-    uint32_t bytes;
-    const uint8_t *data = eq_slots_part(slots, slot, part, &bytes);
-    if (bytes == 0) {
-        return part == EQ_MANIFEST && blob->bytes == 0 ? EQ_OK : EQ_DIGEST;
-    }
-    return hash(slots, (uint32_t)(data - slots->flash->base), bytes, digest) == EQ_OK &&
-                   memcmp(digest, blob->sha256, sizeof digest) == 0
-               ? EQ_OK
-               : EQ_DIGEST;
+    struct eq_sha256 sha;
+    uint32_t at = 0;
+    return eq_slots_hash(slots, slot, part, &sha, &at, UINT32_MAX);
 }
 
 int eq_slots_check(const struct eq_slots *slots, uint32_t slot)

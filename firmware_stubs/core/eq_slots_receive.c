@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "eq_sectors.h"
-#include "eq_sha256.h"
 #include "eq_slots_inner.h"
 
 static int is_blob(const struct eq_blob *blob, const uint8_t *sha256)
