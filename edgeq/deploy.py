@@ -266,7 +266,7 @@ class _Deploy:
 
 def _on_trial(address: str, serving: Release | None) -> DeviceError:
     return DeviceError(
-        f"{address}: {serving or 'a release'} is on trial, and nothing else is taken meanwhile.",
+        f"On {address} {serving or 'a release'} is on trial, and nothing else is taken meanwhile.",
         f"Wait for its end, or end it: 'edgeq confirm {address}', or 'edgeq confirm {address} --reject'.",
         Status.STATE,
     )

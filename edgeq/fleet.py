@@ -154,10 +154,15 @@ def _raise(wrong: Sequence[tuple[str, EdgeqError]]) -> None:
     by_message: dict[str, list[str]] = {}
     for name, error in wrong:
         by_message.setdefault(error.message, []).append(name)
-    said = " ".join(f"{', '.join(names)}: {message}" for message, names in by_message.items())
+    said = " ".join(f"{lead(', '.join(names))} {message}" for message, names in by_message.items())
     first = wrong[0][1]
     kind = type(first) if len({error.exit_code for _, error in wrong}) == 1 else UsageError
     raise kind(f"No device was touched. {said}", first.hint)
+
+
+def lead(name: str) -> str:
+    """What stands before a sentence about a device; its name may be its address, and that of `local:` ends so."""
+    return name if name.endswith(":") else f"{name}:"
 
 
 def deploy(

@@ -155,7 +155,7 @@ def preflight(bundle: Bundle, device: Device, runtime: str = "") -> Fit:
     verdict = judge(wanted["name"], wanted["version"], situation, wanted["wheels"])
     if not verdict.works:
         raise DeviceError(
-            f"{verdict.runtime} cannot run on {device.address}: {verdict.reason}.", verdict.hint, Status.MISMATCH
+            f"{device.address} cannot run {verdict.runtime}: {verdict.reason}.", verdict.hint, Status.MISMATCH
         )
     return Fit(policy, verdict.wheels, None, envelope)
 
@@ -205,7 +205,7 @@ def require_interface(address: str, changes: Sequence[str], allowed: bool) -> No
     """`DeviceError` with status INTERFACE for a change that is not allowed."""
     if changes and not allowed:
         raise DeviceError(
-            f"The interface differs from that of the release that serves on {address}: {_first(changes)}.",
+            f"The interface differs on {address} from that of the release that serves: {_first(changes)}.",
             "Change the applications there first, then deploy with --allow-interface-change.",
             Status.INTERFACE,
         )

@@ -152,7 +152,7 @@ def _on_trial(device: Device) -> Release:
     if release is None:
         serving = installed.serving
         raise DeviceError(
-            f"No release is on trial on {device.address}: "
+            f"On {device.address} no release is on trial: "
             f"{f'{serving} serves, and is {serving.state}' if serving else 'none serves'}.",
             "'edgeq releases' shows what is installed.",
             Status.STATE,

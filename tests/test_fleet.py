@@ -21,7 +21,7 @@ from edgeq.bundle import Bundle
 from edgeq.device.device import Device, Progress
 from edgeq.device.open import open_device
 from edgeq.errors import ArtifactError, DeviceError, EdgeqError, LinkError, UsageError
-from edgeq.fleet import Row
+from edgeq.fleet import Row, lead
 from edgeq.link.base import Link
 from edgeq.parallel import DONE, FAILED, STOPPED, WAITING
 from edgeq.paths import home
@@ -288,3 +288,7 @@ def test_fifty_devices_take_no_more_memory_than_one_and_the_broken_one_is_named(
 
     one, fifty = peak(1, 1), peak(50, 49)
     assert fifty - one < 16 << 20, (one, fifty)
+
+
+def test_an_address_that_ends_with_a_colon_leads_a_sentence_as_it_is() -> None:
+    assert (lead("pi"), lead("local:"), lead("local:a")) == ("pi:", "local:", "local:a:")

@@ -110,7 +110,7 @@ def test_somebody_s_no_goes_back() -> None:
 
 
 def test_a_word_about_nothing_is_refused() -> None:
-    with pytest.raises(DeviceError, match=r"No release is on trial on memory:: release 2 .* serves, and is confirmed"):
+    with pytest.raises(DeviceError, match=r"On memory: no release is on trial: release 2 .* serves, and is confirmed"):
         trial.confirm(Recorded({contract.RELEASES: [GOOD]}).device())
     with pytest.raises(DeviceError, match="none serves"):
         trial.confirm(Recorded({contract.RELEASES: [releases()]}).device())

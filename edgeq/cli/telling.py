@@ -224,7 +224,7 @@ def tell_profile(found: Profile, name: str) -> Told:
     kernels = [item.kernel for item in found.records]
     rows = list(zip(range(len(kernels)), kernels, spent, share, strict=True))
     text = (
-        f"{found.release.name} on {name}: {_said(found.invoke, timed)} per inference ({found.how}), "
+        f"{found.release.name} on {name} takes {_said(found.invoke, timed)} per inference ({found.how}), "
         f"{_said(found.total, timed)} in its {len(rows)} records\n"
     )
     return document, text + table(("record", "kernel", unit, part), rows)

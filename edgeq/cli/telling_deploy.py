@@ -50,7 +50,7 @@ def tell_deployed(done: Deployed, name: str, address: str) -> Told:
 def tell_plan(plan: Plan) -> Told:
     """What a deploy would do."""
     bundle = plan.bundle
-    title = f"{bundle.name} ({bundle.digest[:SHORT]}) to {plan.address}: nothing was changed."
+    title = f"A plan, nothing was changed: {bundle.name} ({bundle.digest[:SHORT]}) to {plan.address}"
     if plan.same:
         but = "leave all but its signatures" if plan.fit.envelope else "leave all"
         return plan_document(plan), f"{title}\nIt serves there already; a deploy would test it and {but} as it is."

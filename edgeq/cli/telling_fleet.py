@@ -18,6 +18,7 @@ from edgeq.cli.telling_deploy import (
 )
 from edgeq.console import table
 from edgeq.errors import EdgeqError
+from edgeq.fleet import lead
 from edgeq.parallel import DONE, FAILED, WAITING
 from edgeq.units import format_bytes, format_seconds
 
@@ -106,7 +107,7 @@ def tell_fleet_verified(rows: Sequence[Row[Verified]], exit_code: int) -> Told:
     document = _document(
         rows, lambda row: {"verified": verified_document(row.result) if row.result else None}, exit_code
     )
-    damaged = [f"{row.device.name}: {line}" for row in rows if row.result for line in needed_lines(row.result)]
+    damaged = [f"{lead(row.device.name)} {line}" for row in rows if row.result for line in needed_lines(row.result)]
     return document, "\n".join([text, *damaged, *_failures(rows)])
 
 
@@ -290,7 +291,9 @@ def _common(row: Row[Result]) -> dict[str, Any]:
 
 
 def _error(error: EdgeqError | None) -> dict[str, Any] | None:
-    return {"message": error.message, "hint": error.hint, "exit_code": error.exit_code} if error else None
+    """As a single device's error: where a deploy failed also `step`, and `serving` where that is known."""
+    told = {"message": error.message, "hint": error.hint, "exit_code": error.exit_code} if error else None
+    return {**told, **error.facts} if told and error else None
 
 
 def _state(row: Row[Result]) -> str:
@@ -308,7 +311,7 @@ def _failures(rows: Sequence[Row[Result]]) -> list[str]:
 
 
 def _why(name: str, error: EdgeqError | None) -> str:
-    return f"{name}: {error.message} {error.hint}".rstrip() if error else ""
+    return f"{lead(name)} {error.message} {error.hint}".rstrip() if error else ""
 
 
 def _rest(rows: Sequence[Row[Result]]) -> str:

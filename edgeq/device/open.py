@@ -124,8 +124,11 @@ def _qemu(rest: str, progress: Progress) -> Link:
     name, _, instance = rest.partition("#")
     found = emulate.start(name, instance=instance or None, progress=progress)
     if found.address.startswith("tcp:"):
-        return tcp_link(found.address)
-    return ssh_link(found.address, progress, identity=found.identity, known_hosts=found.known_hosts)
+        link = tcp_link(found.address)
+    else:
+        link = ssh_link(found.address, progress, identity=found.identity, known_hosts=found.known_hosts)
+    link.name = f"qemu:{rest}"  # What it is called here, not the port that it got this time.
+    return link
 
 
 class _OwningLink:

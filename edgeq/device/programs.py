@@ -100,7 +100,7 @@ def _answer(address: str, code: int, stdout: bytes, stderr: bytes) -> dict[str, 
     document = parse_answer(stdout.decode("utf-8", "replace"))
     if document is None:
         said = last_line(stderr) or f"exit code {code}"
-        raise DeviceError(f"The agent did not run on {address}: {said}.", "'edgeq doctor' looks at the device.")
+        raise DeviceError(f"The agent of {address} did not run: {said}.", "'edgeq doctor' looks at the device.")
     if "error" in document:
         raise _error(address, document["error"])
     return document

@@ -67,7 +67,8 @@ def test_a_deploy_to_all_names_the_broken(run: Any) -> None:
     document = json.loads(out)
     assert (code, document["exit_code"], err) == (5, 5, "")
     assert [(row["device"], row["state"]) for row in document["devices"]] == [("a", "unchanged"), ("spoiled", "failed")]
-    assert document["devices"][1]["error"]["exit_code"] == 5
+    error = document["devices"][1]["error"]
+    assert (error["exit_code"], error["step"], error["serving"]) == (5, "self-test", None)
 
     code, out, _ = run("devices", "--json", "-q")
     assert (code, [item["reachable"] for item in json.loads(out)["devices"]]) == (0, [True, True, True, False])

@@ -127,6 +127,7 @@ def test_from_empty_to_serving_and_back(open_it: Open, bundle: MakeBundle) -> No
         assert device.releases() == []
         with pytest.raises(DeviceError, match="no release is active") as no:
             device.invoke(b"x")
+        assert no.value.message.startswith(f"{device.address} says no: "), "the address that was given"
         assert no.value.status == Status.STATE
         with pytest.raises(DeviceError) as no:
             device.rollback()
