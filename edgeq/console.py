@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,10 +67,10 @@ class Console:
             print(f"hint: {error.hint}", file=sys.stderr)
         return error.exit_code
 
-    def interrupted(self, hint: str = GO_ON) -> int:
-        """Say that Ctrl-C was heard; the answer is the exit code."""
+    def interrupted(self, hint: str = GO_ON, facts: Mapping[str, Any] | None = None) -> int:
+        """Say that Ctrl-C was heard; the answer is the exit code. `facts` are for programs."""
         message = "Interrupted."
-        self._wrong({"message": message, "hint": hint, "exit_code": INTERRUPTED})
+        self._wrong({"message": message, "hint": hint, "exit_code": INTERRUPTED, **(facts or {})})
         print(f"\n{message} {hint}", file=sys.stderr)
         return INTERRUPTED
 

@@ -67,7 +67,7 @@ def deploy(
 
     `DeviceError` with status INTERFACE where applications would meet another interface than that of the release that
     serves, unless that is allowed; with status BUSY where somebody else still changes the device after `wait_s`.
-    `GateFailed` where the device went back; `edgeq.trial.LeftToDevice` after Ctrl-C. `runtime` as
+    `GateFailed` where the device went back; `edgeq.trial.Interrupted` after Ctrl-C. `runtime` as
     `edgeq.plan.preflight` has it. Without `watch` the answer is given as soon as the release serves on trial.
     """
     run = _Deploy(bundle, device, Steps(progress, events))
@@ -77,9 +77,7 @@ def deploy(
         run.explain(error)
         raise
     except KeyboardInterrupt:
-        if run.steps.current in _ALONE:
-            raise trial.LeftToDevice(device.address) from None
-        raise
+        raise run.interrupted() from None
 
 
 class _Deploy:
@@ -262,6 +260,14 @@ class _Deploy:
         self.steps.failed(because, error={**told, **error.facts})
         if not isinstance(error, (LinkError, ProtocolError)):
             self._let_go()
+
+    def interrupted(self) -> trial.Interrupted:
+        """What Ctrl-C has ended, and what it has not."""
+        step, address = self.steps.current, self.device.address
+        if step in _ALONE:
+            return trial.LeftToDevice(address, step)
+        hint = f"What serves on {address} was left as it is. Run the command again: it goes on where it can."
+        return trial.Interrupted(hint, step)
 
 
 def _on_trial(address: str, serving: Release | None) -> DeviceError:

@@ -22,12 +22,20 @@ TOLD_S = 5.0
 """A trial in which nothing happens is told so often."""
 
 
-class LeftToDevice(KeyboardInterrupt):
-    """Ctrl-C once the device has begun to activate; `hint` says that the device goes on by itself."""
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C; `hint` says what the device does now, `facts` is what `--json` says beside that."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, hint: str, step: str) -> None:
         super().__init__()
-        self.hint = f"The device confirms or reverts by itself; 'edgeq releases {address}' shows what came of it."
+        self.hint, self.facts = hint, {"step": step}
+
+
+class LeftToDevice(Interrupted):
+    """Ctrl-C once the device has begun to activate: it goes on by itself."""
+
+    def __init__(self, address: str, step: str) -> None:
+        hint = f"The device confirms or reverts by itself; 'edgeq releases {address}' shows what came of it."
+        super().__init__(hint, step)
 
 
 Note = Callable[[str, "Watched | None"], None]

@@ -25,7 +25,7 @@ from edgeq.protocol.status import Status
 from edgeq.runtime import MODULES
 from edgeq.runtimes import wheels_for
 from edgeq.steps import Event
-from edgeq.trial import LeftToDevice
+from edgeq.trial import Interrupted, LeftToDevice
 
 OTHER = {"name": "tflite-runtime", "version": "0.1", "threads": 1, "wheels": []}
 """A runtime that no device here has."""
@@ -259,9 +259,10 @@ def test_ctrl_c_says_whether_the_device_goes_on(service: Service, tmp_path: Path
 
     with connect(service) as device, pytest.raises(KeyboardInterrupt) as stopped:
         deploy(make_bundle(tmp_path / "b"), device, stop)
-    assert isinstance(stopped.value, LeftToDevice) == alone
-    if alone:
-        assert "by itself; 'edgeq releases memory:' shows" in stopped.value.hint
+    assert isinstance(stopped.value, Interrupted)
+    assert (isinstance(stopped.value, LeftToDevice), stopped.value.facts) == (alone, {"step": step})
+    told = "by itself; 'edgeq releases memory:' shows" if alone else "What serves on memory: was left as it is. Run"
+    assert told in stopped.value.hint
 
 
 class Breaks:

@@ -51,7 +51,7 @@ _HINTS = {
     Status.SIGNATURE: "'edgeq sign' signs the bundle with a key that the device knows; then pack it again.",
     Status.MISMATCH: "Build and pack for this device: 'edgeq targets' lists the profiles.",
     Status.NOT_FOUND: "Pack it with its runtime: 'edgeq pack BUNDLE'.",
-    Status.SELFTEST: "This device computes something else than the host that built it: build it again, or with the runtime of this device.",
+    Status.SELFTEST: "This device computes something else than the host that built it: build it again.",
     Status.BUSY: "Another command is at work on this device; wait for it, or give --wait SECONDS.",
     Status.IO: "Check the device's storage; XDG_DATA_HOME may name a folder that can be written.",
     Status.INTERFACE: "Change the applications first, then apply it with --allow-interface-change.",

@@ -45,7 +45,8 @@ def command(parent: typer.Typer, name: str | None = None) -> Callable[[Callable[
             try:
                 function(**given)
             except KeyboardInterrupt as stop:  # typer would end without a word
-                raise typer.Exit(console.interrupted(getattr(stop, "hint", GO_ON))) from None
+                told = getattr(stop, "hint", GO_ON), getattr(stop, "facts", {})
+                raise typer.Exit(console.interrupted(*told)) from None
 
         own = inspect.signature(function, eval_str=True)
         kind = inspect.Parameter.KEYWORD_ONLY

@@ -19,7 +19,7 @@ from edgeq.cli.telling_deploy import (
 from edgeq.console import table
 from edgeq.errors import EdgeqError
 from edgeq.fleet import lead
-from edgeq.parallel import DONE, FAILED, WAITING
+from edgeq.parallel import DONE, FAILED, STOPPED, WAITING
 from edgeq.units import format_bytes, format_seconds
 
 if TYPE_CHECKING:
@@ -62,6 +62,11 @@ def tell_fleet_deployed(rows: Sequence[Row[Deployed]], bundles: Mapping[str, Bun
     head = ("state", "release", "digest", "n", "sent", "took")
     well = sum(row.state == DONE for row in rows)
     summary = f"{well} of {len(rows)} devices serve what was deployed{_rest(rows)}."
+    if any(row.state == STOPPED for row in rows):
+        summary += (
+            "\nOf those that were stopped, a device that had begun to activate confirms or reverts by itself, any "
+            "other serves what it did; 'edgeq releases' shows it."
+        )
     return _tell(rows, more, head, cells, summary, exit_code)
 
 

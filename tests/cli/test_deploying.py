@@ -203,21 +203,28 @@ def test_rollback_says_from_which_to_which_and_takes_less_than_two_seconds(run: 
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
-def test_ctrl_c_in_the_watch_leaves_the_device_to_decide(run: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["--events", "--json", "-v"])
+def test_ctrl_c_in_the_watch_leaves_the_device_to_decide(run: Any, tmp_path: Path, how: str) -> None:
     make_bundle(tmp_path / "w", name="w", confirm={"window_s": 300})
-    command = [sys.executable, "-m", "edgeq", "deploy", "w", *TO, "--events"]
+    command = [sys.executable, "-m", "edgeq", "deploy", "w", *TO, how]
     root = Path(cli.__file__).parents[2]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(root)}
     )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if json.loads(line).get("step") == "watch":
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "watch: on trial, waits" in line:
             break
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "The device confirms or reverts by itself; 'edgeq releases local:'" in err
-    assert lines(out)[-1]["error"]["exit_code"] == 130
+    assert err.endswith(
+        "\nInterrupted. The device confirms or reverts by itself; 'edgeq releases local:' shows what came of it.\n"
+    )
+    if how == "-v":
+        assert out == ""
+    else:
+        error = (json.loads(out) if how == "--json" else lines(out)[-1])["error"]
+        assert (error["exit_code"], error["step"], error["hint"] in err) == (130, "watch", True)
     assert "trial" in run("releases", "local:")[1]
     assert run("rollback", "local:")[0] == 5  # the first release has nothing to go back to
