@@ -150,7 +150,7 @@ def read_signature(path: Path) -> bytes:
         raise UsageError(f"The signature '{path}' cannot be read: {error.strerror}.", "Check the path.") from error
     if len(data) == SIGNATURE_BYTES:
         return data
-    text = data.strip()
+    text = b"".join(data.split())  # openssl breaks lines of base64
     for form in (bytes.fromhex, lambda said: base64.b64decode(said, validate=True)):
         try:
             found = form(text.decode("ascii"))

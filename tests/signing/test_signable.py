@@ -137,7 +137,9 @@ def test_a_wrong_signature_is_not_attached(folder: Path) -> None:
 def test_a_signature_is_read_in_three_forms(tmp_path: Path) -> None:
     signature = ALICE.sign(b"x")
     path = tmp_path / "signature"
-    for data in (signature, signature.hex().encode() + b"\n", base64.b64encode(signature) + b"\r\n"):
+    texts = (signature.hex().encode(), base64.b64encode(signature))
+    broken = (b"\n".join((text[:60], text[60:])) for text in texts)  # lines as openssl and xxd break them
+    for data in (signature, *(text + end for text in texts for end in (b"", b"\n", b"\r\n")), *broken):
         path.write_bytes(data)
         assert read_signature(path) == signature
     for data in (b"", b"junk", signature[:63], base64.b64encode(signature[:60]), b"\xff" * 88):
