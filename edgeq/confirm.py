@@ -89,6 +89,18 @@ def describe_gates(policy: ConfirmPolicy) -> list[str]:
     ]
 
 
+def describe_checks(golden: Mapping[str, Any], policy: ConfirmPolicy, envelope: object, serving: object) -> list[str]:
+    """What is checked on the way to a confirmed release, in order, in words; `golden` is that of the manifest, and
+    `envelope` and `serving` are None where there are no signatures, and where nothing serves."""
+    return [
+        f"verify: the SHA-256 of every member{'' if envelope is None else ' and its signatures'}",
+        f"self-test: {golden.get('vectors')} golden vectors, tolerance {golden.get('tolerance')} output step(s)",
+        *([] if serving is None else ["interface: as applications know it"]),
+        *(f"gates: {gate}" for gate in describe_gates(policy)),
+        f"watch: {describe_policy(policy)}",
+    ]
+
+
 def _check(key: str, value: Any, plain: Any) -> None:
     if isinstance(plain, bool):
         good, wanted = isinstance(value, bool), "true or false"

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeq.changes import changes
 from edgeq.errors import ArtifactError, UsageError
 from edgeq.runtime import quantize
 
@@ -129,68 +130,7 @@ class Interface:
 def differences(before: Interface, after: Interface) -> list[str]:
     """What an application that was written for `before` would meet in `after`: one clause for each thing; none where
     nothing changed."""
-    return [
-        *_tensor_differences("input", before.inputs, after.inputs),
-        *_tensor_differences("output", before.outputs, after.outputs),
-        *_label_differences(before.labels, after.labels),
-        *_preprocess_differences(before, after),
-        *(
-            f"{name}: {getattr(before, name)} before, now {getattr(after, name)}"
-            for name in ("threshold", "smoothing")
-            if getattr(before, name) != getattr(after, name)
-        ),
-    ]
-
-
-def _tensor_differences(what: str, before: tuple[Tensor, ...], after: tuple[Tensor, ...]) -> Iterator[str]:
-    if len(before) != len(after):
-        yield f"{len(before)} {what}s before, now {len(after)}"
-        return
-    for number, (old, new) in enumerate(zip(before, after, strict=True)):
-        title = f"{what} '{old.name}'" if len(before) > 1 or old.name else f"{what} {number}"
-        for field in ("name", "shape", "dtype", "scale", "zero_point"):
-            was, now = getattr(old, field), getattr(new, field)
-            if was != now:
-                yield f"{title}: {field.replace('_', ' ')} {_told(was)}, now {_told(now)}"
-
-
-def _told(value: Any) -> str:
-    if isinstance(value, tuple):
-        return str(list(value))
-    return f"{value:.9g}" if isinstance(value, float) else str(value)
-
-
-def _label_differences(before: tuple[str, ...], after: tuple[str, ...]) -> Iterator[str]:
-    if before == after:
-        return
-    if len(before) != len(after):
-        yield f"{len(before)} labels before, now {len(after)}"
-    elif sorted(before) == sorted(after):
-        place = next(index for index, pair in enumerate(zip(before, after, strict=True)) if pair[0] != pair[1])
-        yield f"the labels stand in another order, first at {place}: '{before[place]}', now '{after[place]}'"
-    else:
-        place = next(index for index, pair in enumerate(zip(before, after, strict=True)) if pair[0] != pair[1])
-        yield f"label {place}: '{before[place]}', now '{after[place]}'"
-
-
-def _preprocess_differences(before: Interface, after: Interface) -> Iterator[str]:
-    old, new = before.preprocess, after.preprocess
-    if old == new:
-        return
-    if old is None or new is None:
-        yield "preprocessing: none before, now on the device" if old is None else "preprocessing: now the application's"
-        return
-    first, second = old.get("steps", []), new.get("steps", [])
-    for number, (one, other) in enumerate(zip(first, second, strict=False)):
-        if one != other:
-            keys = [key for key in {**one, **other} if one.get(key) != other.get(key)]
-            changes = ", ".join(f"{key} {one.get(key)}, now {other.get(key)}" for key in keys)
-            yield f"preprocessing, step {number + 1} ({one.get('do')}): {changes}"
-            return
-    if len(first) != len(second):
-        yield f"preprocessing: {len(first)} steps before, now {len(second)}"
-        return
-    yield f"preprocessing: {', '.join(key for key in {**old, **new} if old.get(key) != new.get(key))} changed"
+    return changes(before.to_json(), after.to_json())
 
 
 def _tensor(item: Mapping[str, Any]) -> Tensor:

@@ -9,8 +9,8 @@ from functools import partial
 from typing import Any
 
 from edgeq.bundle import IMAGE_SIGNATURE, MANIFEST, Bundle
-from edgeq.confirm import ConfirmPolicy, describe_gates, describe_policy
-from edgeq.device.device import Device, Installed, Progress, Release, silent
+from edgeq.confirm import ConfirmPolicy, describe_checks
+from edgeq.device.device import Device, Progress, Release, silent
 from edgeq.errors import ArtifactError, DeviceError, ProtocolError, UsageError
 from edgeq.interface import differences
 from edgeq.protocol.status import Status
@@ -104,20 +104,8 @@ def make_plan(
     same = serving is not None and serving.digest == bundle.digest and not runtime
     if not same:
         require_space(cargo, device.address)
-    return Plan(bundle, device.address, fit, cargo, serving, same, changes, _checks(bundle, fit, installed))
-
-
-def _checks(bundle: Bundle, fit: Fit, installed: Installed) -> tuple[str, ...]:
-    """The sentences of a plan, in the order in which the device would do it."""
-    policy, golden = fit.policy, bundle.manifest["golden"]
-    signed = " and its signatures" if fit.envelope else ""
-    return (
-        f"verify: the SHA-256 of every member{signed}",
-        f"self-test: {golden['vectors']} golden vectors, tolerance {golden['tolerance']} output step(s)",
-        *(["interface: as applications know it"] if installed.serving else []),
-        *(f"gates: {gate}" for gate in describe_gates(policy)),
-        f"watch: {describe_policy(policy)}",
-    )
+    checks = describe_checks(bundle.manifest["golden"], fit.policy, fit.envelope, serving)
+    return Plan(bundle, device.address, fit, cargo, serving, same, changes, tuple(checks))
 
 
 def policy_of(manifest: Mapping[str, Any]) -> ConfirmPolicy:

@@ -28,6 +28,7 @@ LAYERS = (
     (
         *("edgeq.target", "edgeq.dataset", "edgeq.interface", "edgeq.preprocess", "edgeq.model", "edgeq.run"),
         *(
+            "edgeq.changes",
             "edgeq.confirm",
             "edgeq.steps",
             "edgeq.runtime",
@@ -81,7 +82,7 @@ LAYERS = (
 # Some modules may import less than their row allows.
 LOW = ("edgeq", "edgeq.errors", "edgeq.units", "edgeq.paths")
 ON_DEVICE = (
-    *("edgeq.agent", "edgeq.client", "edgeq.confirm", "edgeq.preprocess", "edgeq.protocol", "edgeq.runtime"),
+    *("edgeq.agent", "edgeq.changes", "edgeq.client", "edgeq.confirm", "edgeq.preprocess", "edgeq.protocol", "edgeq.runtime"),
     *("edgeq.steps", "edgeq.units"),
 )
 ONLY = {

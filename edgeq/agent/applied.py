@@ -1,4 +1,4 @@
-"""What `edgeq-agent apply` says: errors with what to do next, the plan's sentences, what serves. The words of the
+"""What `edgeq-agent apply` says: errors with what to do next, what serves. The words of the
 command line."""
 
 from __future__ import annotations
@@ -8,9 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgeq.agent.eqb import Eqb, EqbError
+from edgeq.agent.eqb import EqbError
 from edgeq.agent.errors import Refused
-from edgeq.confirm import ConfirmPolicy, describe_gates, describe_policy
 from edgeq.protocol.status import Status
 
 CONFIRMED, TRIAL, BAD, STAGED = "confirmed", "trial", "bad", "staged"
@@ -58,18 +57,6 @@ _HINTS = {
     Status.TIMEOUT: "The model takes too long for this device, or hangs.",
     Status.NEWER: "Apply it with an agent of the version that wrote it.",
 }
-
-
-def checks(eqb: Eqb, policy: ConfirmPolicy, serves: bool) -> list[str]:
-    """What would be checked, in order: the sentences of `edgeq deploy --dry-run`."""
-    golden = eqb.manifest["golden"]
-    return [
-        f"verify: the SHA-256 of every member{' and its signatures' if eqb.envelope else ''}",
-        f"self-test: {golden.get('vectors')} golden vectors, tolerance {golden.get('tolerance')} output step(s)",
-        *(["interface: as applications know it"] if serves else []),
-        *(f"gates: {gate}" for gate in describe_gates(policy)),
-        f"watch: {describe_policy(policy)}",
-    ]
 
 
 def tell(applied: Applied, name: str) -> Sequence[str]:

@@ -28,18 +28,17 @@ from edgeq.agent.applied import (
     USAGE,
     Applied,
     ApplyError,
-    checks,
     failure,
     release,
     words,
 )
-from edgeq.agent.changes import changes
 from edgeq.agent.eqb import WHEELS, Eqb, EqbError, Member
 from edgeq.agent.errors import Refused
 from edgeq.agent.fitting import fitting
 from edgeq.agent.here import REQUEST_TIMEOUT_S, Gone, Here
 from edgeq.agent.policy import policy_of
-from edgeq.confirm import ConfirmPolicy, describe_policy
+from edgeq.changes import changes
+from edgeq.confirm import ConfirmPolicy, describe_checks, describe_policy
 from edgeq.protocol import contract
 from edgeq.protocol.status import Status
 from edgeq.steps import Steps, Tell, unheard
@@ -199,7 +198,7 @@ class _Apply:
             "signed": self.eqb.envelope is not None,
             "interface_changes": differ,
             "confirm": fit.policy.to_json(),
-            "checks": checks(self.eqb, fit.policy, serving is not None),
+            "checks": describe_checks(self.eqb.manifest["golden"], fit.policy, self.eqb.envelope, serving),
         }
 
     # the steps

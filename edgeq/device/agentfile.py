@@ -14,7 +14,7 @@ from edgeq.paths import home
 
 _PACKAGE = Path(edgeq.__file__).parent
 _SOURCES = (
-    *("__init__.py", "client.py", "confirm.py", "runtime.py", "steps.py", "units.py"),
+    *("__init__.py", "changes.py", "client.py", "confirm.py", "runtime.py", "steps.py", "units.py"),
     *("agent/*.py", "preprocess/*.py", "protocol/*.py"),
 )
 _MAIN = "import sys\nfrom edgeq.agent.__main__ import main\nsys.exit(main(sys.argv[1:]))\n"

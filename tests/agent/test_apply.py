@@ -24,8 +24,8 @@ from signers import Signer, envelope
 
 from edgeq import plan
 from edgeq.agent import dsse
-from edgeq.agent.changes import changes
 from edgeq.bundle import read_bundle
+from edgeq.changes import changes
 from edgeq.deploy import deploy
 from edgeq.device.agentfile import agent_path
 from edgeq.device.device import Device

@@ -1,4 +1,7 @@
-"""What applications would meet in another interface, from two `interface.json`: the words of `edgeq.interface`."""
+"""What applications would meet in another interface, from two `interface.json`.
+
+Read by host and agent alike: Python 3.9 and the standard library alone.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,8 @@ def _tensors(what: str, before: Sequence[Mapping[str, Any]], after: Sequence[Map
     if len(before) != len(after):
         yield f"{len(before)} {what}s before, now {len(after)}"
         return
-    for number, (old, new) in enumerate(zip(before, after)):
+    for number, old in enumerate(before):
+        new = after[number]
         title = f"{what} '{old['name']}'" if len(before) > 1 or old["name"] else f"{what} {number}"
         for field in ("name", "shape", "dtype", "scale", "zero_point"):
             was, now = (list(value) if field == "shape" else value for value in (old[field], new[field]))
@@ -49,7 +53,7 @@ def _labels(before: Sequence[str], after: Sequence[str]) -> Iterator[str]:
     if len(before) != len(after):
         yield f"{len(before)} labels before, now {len(after)}"
         return
-    place = next(index for index, pair in enumerate(zip(before, after)) if pair[0] != pair[1])
+    place = next(index for index, label in enumerate(before) if label != after[index])
     lead = f"label {place}:"
     if sorted(before) == sorted(after):
         lead = f"the labels stand in another order, first at {place}:"
@@ -63,7 +67,8 @@ def _preprocess(old: Any, new: Any) -> Iterator[str]:
         yield "preprocessing: none before, now on the device" if old is None else "preprocessing: now the application's"
         return
     first, second = old.get("steps", []), new.get("steps", [])
-    for number, (one, other) in enumerate(zip(first, second)):
+    for number in range(min(len(first), len(second))):
+        one, other = first[number], second[number]
         if one != other:
             keys = [key for key in {**one, **other} if one.get(key) != other.get(key)]
             differ = ", ".join(f"{key} {one.get(key)}, now {other.get(key)}" for key in keys)
