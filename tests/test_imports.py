@@ -82,8 +82,8 @@ LAYERS = (
 # Some modules may import less than their row allows.
 LOW = ("edgeq", "edgeq.errors", "edgeq.units", "edgeq.paths")
 ON_DEVICE = (
-    *("edgeq.agent", "edgeq.changes", "edgeq.client", "edgeq.confirm", "edgeq.preprocess", "edgeq.protocol", "edgeq.runtime"),
-    *("edgeq.steps", "edgeq.units"),
+    *("edgeq.agent", "edgeq.changes", "edgeq.client", "edgeq.confirm", "edgeq.preprocess", "edgeq.protocol"),
+    *("edgeq.runtime", "edgeq.steps", "edgeq.units"),
 )
 ONLY = {
     **dict.fromkeys(ON_DEVICE, ("edgeq", *ON_DEVICE)),
