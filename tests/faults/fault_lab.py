@@ -39,6 +39,8 @@ PATIENCE_S = 60.0
 """Longer than anything takes here on a machine that does much else."""
 
 
+MEMORY_BYTES = 1 << 30
+"""More than the stores of a whole table take."""
 NOTHING = "nothing"
 """What serves before the first deploy."""
 
@@ -56,14 +58,18 @@ class Acked:
     serving: str | None = None
 
 
+def _in_memory() -> Path | None:
+    """Where a store costs no time of the disk, if there is enough of it."""
+    folder = Path("/dev/shm")
+    return folder if os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > MEMORY_BYTES else None
+
+
 class Lab:
     """A folder for the cases of one process. Stores are made once at each stage and copied for each case."""
 
-    def __init__(self, folder: Path | None = None, *, full: bool = False) -> None:
+    def __init__(self, *, full: bool = False) -> None:
         self.full = full
-        fast = Path("/dev/shm")  # a store there costs no time of the disk
-        where = fast if folder is None and os.access(fast, os.W_OK) else folder
-        self.folder = Path(tempfile.mkdtemp(prefix="edgeq-faults-", dir=where))
+        self.folder = Path(tempfile.mkdtemp(prefix="edgeq-faults-", dir=_in_memory()))
         self._count = 0
 
     def close(self) -> None:

@@ -19,18 +19,17 @@ SLICES = {
     "links": 6,
     "races": 4,
     "hostile": 4,
+    "bad-models": 3,
     "board": 2,
     "walk": 2,
 }
 """Long rows are cut, so that the processes of `pytest -n` share them."""
-ALONE = ()
-"""It passes by itself and in `make faults`; why not behind all other tests in one process is not found yet."""
 PARTS = [(name, index, SLICES.get(name, 1)) for name in ROWS for index in range(SLICES.get(name, 1))]
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    made = Lab(tmp_path_factory.mktemp("faults"))
+def lab() -> Iterator[Lab]:
+    made = Lab()
     yield made
     made.close()
 
@@ -38,8 +37,6 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "index", "count"), PARTS, ids=[f"{name}-{index}" for name, index, _ in PARTS])
 def test_row(lab: Lab, name: str, index: int, count: int) -> None:
-    if name in ALONE:
-        pytest.skip("behind the whole suite its command line hears nothing of the agent; 'make faults' runs it")
     row = ROWS[name]
     outcome = run(row, lab, None, part=(index, count), reduced=True, say=lambda text: print(text, file=sys.stderr))
     if outcome.skipped:

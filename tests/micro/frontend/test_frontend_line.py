@@ -23,7 +23,7 @@ from edgeq.preprocess import Raw, parse
 from edgeq.preprocess.audio import at_rate
 from edgeq.target import load_target
 
-WORDS, RATE_HZ = 10, 44_100
+WORDS, RATE_HZ = 5, 44_100
 BOARD = "mps2-an386"
 ADDRESSES = {"linux-x86_64": "local:", BOARD: f"qemu:{BOARD}"}
 CHAIN = {
