@@ -1,4 +1,4 @@
-"""A run: what a bench planned, found and measured, with its raw samples; `run.json`, schema version 1.
+"""A run: what a bench planned, found and measured, with its raw samples; `run.json`, schema version 2.
 
 Statistics are derived from the raw series later. Every series says how it was obtained:
 `measured` on the device's hardware, `emulated`, or `estimated` (then with its error in percent and its source).
@@ -15,7 +15,8 @@ from typing import Any
 
 from edgeq.errors import ArtifactError
 
-SCHEMA = 1
+SCHEMA = 2
+"""2 added what a plan stops at, times of samples, `profile`, `energy` and `correctness`; schema 1 lacks them."""
 HOW = ("measured", "emulated", "estimated")
 VERDICTS = ("valid", "degraded", "invalid")
 SEVERITIES = ("info", "degraded", "invalid")
@@ -25,10 +26,16 @@ SEVERITIES = ("info", "degraded", "invalid")
 class Series:
     """Raw values of one quantity, in the order they were taken.
 
-    Names used so far: `init`, `first_inference`, `warmup`, `invoke` (unit `ns`, the device's own clock),
-    `instructions` and, with that suffix, the three before (unit `instructions`, where a device counts them and its
-    clock tells no time), `rss_peak`, `rss_load`, `ram`, `arena`, `stack`, `static` (unit `bytes`),
-    `power` (unit `mw`, with `t_s`), `energy` (unit `uj`, per inference).
+    Names used so far: `init`, `warm_load`, `first_inference`, `warmup`, `invoke`, `preprocess`, `postprocess`,
+    `end_to_end` (unit `ns`, the device's own clock), `instructions` and, with that suffix, the first ones (unit
+    `instructions`, where a device counts them and its clock tells no time), `rss_peak`, `rss_load`, `pss_peak`, `ram`,
+    `arena`, `stack`, `static`, `flash` (unit `bytes`), `power` (unit `mw`, with `t_s`), `voltage` (unit `v`), `gate`
+    (unit `s`: start and end of each window), `energy` (unit `uj`, per inference).
+
+    `invoke` has as `t_s` when each began, in seconds since the bench did, where the device tells it. On that clock are
+    the traces, too: `cpu_hz` (unit `hz`), `temperature` (unit `c`), `throttled` (unit `bits`), `other_load` (unit
+    `cores`: what other programs took), `supply` (unit `v`). `clock` (unit `ns`) holds readings of the device's clock,
+    `t_s` the host's monotonic clock then.
     """
 
     name: str
@@ -55,11 +62,20 @@ class Issue:
 
 @dataclass(frozen=True)
 class Plan:
-    """What was asked for."""
+    """What was asked for. The bench ends with the first of `runs` samples, `seconds`, and a 95 % interval of the median
+    within `rel_error` (a fraction) of it."""
 
     runs: int
     warmup: int
     threads: int
+    seconds: float | None = None
+    rel_error: float | None = None
+    sustained: bool = False
+    """Whether it was to last `seconds`, come what may."""
+    delegate: str = ""
+    """What executes the ops (`xnnpack`, `reference` ...); empty for what the bundle says."""
+    end_to_end: bool = False
+    """Whether preprocessing and postprocessing were timed, too."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +86,14 @@ class Run:
     `release`: name, digest, n, target, mode, model_bytes, macs, golden {vectors, tolerance, worst},
     evaluation (or null; see docs/bundle.md).
     `environment`: readings before and after the bench, e.g. governor, cpu_hz, temperature_c, load_1m, throttled.
+
+    `profile`, per op: `unit` (`ns` or `instructions`), `how`, `source`, `runs`, `whole` (of one invoke, the median),
+    and `ops`, in order: `index`, `op`, `name`, `kernel` (or delegate), `count`, `first`, `avg`, `min`, `max`, `std`,
+    `macs`.
+    `energy`, where a meter watched: `tier` (T0 to T3), `meter`, `scope`, `gate`, `idle_mw`, `supply_v`, `energy_uj`,
+    `uncertainty_uj` (k = 2), `budget` (each part's standard uncertainty in uJ), `inferences`.
+    `correctness`, where a labelled set went through the device: `data`, `samples`, `metric`, `value`, `low`, `high`,
+    `reference` (the host's value), `agreement`, `identical` (fraction of outputs equal to the host's bit by bit).
     """
 
     created: str
@@ -82,6 +106,9 @@ class Run:
     series: tuple[Series, ...]
     verdict: str = "valid"
     issues: tuple[Issue, ...] = ()
+    profile: Mapping[str, Any] | None = None
+    energy: Mapping[str, Any] | None = None
+    correctness: Mapping[str, Any] | None = None
     path: Path | None = field(default=None, compare=False)
 
     def one(self, name: str) -> Series | None:
@@ -125,10 +152,17 @@ def read_run(path: Path) -> Run:
             series=tuple(_series(item) for item in data["series"]),
             verdict=data["verdict"],
             issues=tuple(_issue(item) for item in data["issues"]),
+            profile=_optional(data.get("profile")),
+            energy=_optional(data.get("energy")),
+            correctness=_optional(data.get("correctness")),
             path=path,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f"{path}: the run is damaged: {error!r}.", "Bench again.") from error
+
+
+def _optional(item: Any) -> dict[str, Any] | None:
+    return None if item is None else dict(item)
 
 
 def _issue(item: dict[str, Any]) -> Issue:

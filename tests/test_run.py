@@ -34,11 +34,14 @@ runs = st.builds(
     edgeq=st.text(max_size=9),
     device=st.dictionaries(st.text(max_size=5), st.none() | st.text(max_size=5) | st.booleans() | st.integers(-9, 9)),
     release=st.just({"name": "x", "evaluation": None}),
-    plan=st.builds(Plan, st.integers(0, 9), st.integers(0, 9), st.integers(0, 9)),
+    plan=st.builds(Plan, st.integers(0, 9), st.integers(0, 9), st.integers(0, 9), st.none() | st.floats(0, 9)),
     environment=st.just({"before": {"load_1m": 0.5}}),
     series=st.lists(series, max_size=3).map(tuple),
     verdict=st.sampled_from(("valid", "degraded", "invalid")),
     issues=st.just((Issue("c", "info", "m", "h"),)),
+    profile=st.none() | st.just({"unit": "ns", "ops": [{"op": "CONV_2D", "avg": 2.5}]}),
+    energy=st.none() | st.just({"tier": "T2", "budget": {"gate": 0.5}}),
+    correctness=st.none() | st.just({"samples": 5, "value": 0.8}),
     path=st.none(),
 )
 
@@ -62,6 +65,15 @@ def test_series_are_found_by_name() -> None:
     assert run.one("absent") is None
 
 
+def test_runs_of_schema_1_are_read() -> None:
+    assert {json.loads(path.read_bytes())["schema"] for path in CASES} >= {1}
+    for path in CASES:
+        run = read_run(path)
+        assert run.to_json()["schema"] == 2
+        if json.loads(path.read_bytes())["schema"] == 1:
+            assert (run.plan.seconds, run.plan.delegate, run.profile, run.energy) == (None, "", None, None)
+
+
 def document() -> dict[str, Any]:
     data: dict[str, Any] = json.loads(CASES[0].read_text(encoding="utf-8"))
     return data
@@ -77,7 +89,7 @@ def damaged(change: dict[str, Any]) -> str:
         ("{", "cannot be read as a run"),
         ("[]", "this is not a run"),
         ('{"kind": "edgeq-bundle"}', "this is not a run"),
-        (damaged({"schema": 2}), r"schema 2 is newer than this edgeq's \(1\)"),
+        (damaged({"schema": 3}), r"schema 3 is newer than this edgeq's \(2\)"),
         (damaged({"schema": "x"}), "the run is damaged"),
         (damaged({"plan": {"runs": 1}}), "the run is damaged"),
         (damaged({"series": [{"name": "invoke"}]}), "the run is damaged"),
