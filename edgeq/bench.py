@@ -11,6 +11,7 @@ from typing import Any
 import edgeq
 from edgeq.device.device import Device, Progress, silent
 from edgeq.errors import TargetError, UsageError
+from edgeq.kept import fit, provenance
 from edgeq.probe import Probe, open_probe
 from edgeq.probe.latency import latency_series
 from edgeq.probe.memory import memory_series
@@ -51,7 +52,7 @@ def bench(
         created=datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         edgeq=edgeq.__version__,
         device=_device(facts, device.address, name, golden),
-        release=_release(manifest, golden, device),
+        release={**_release(manifest, golden, device), **_kept(manifest, profile)},
         plan=Plan(runs, warmup, threads or manifest["runtime"]["threads"]),
         environment={"before": answer["before"], "after": answer["after"]},
         series=(*series, *energy_series(series)),
@@ -90,6 +91,10 @@ def _device(facts: dict[str, Any], address: str, name: str, golden: dict[str, An
     runtime, _, version = str(golden["runtime"]).rpartition(" ")
     chosen = {key: facts.get(key) for key in FACTS}
     return {"address": address, "name": name or address, **chosen, "runtime": runtime, "runtime_version": version}
+
+
+def _kept(manifest: dict[str, Any], profile: TargetProfile | None) -> dict[str, Any]:
+    return {"provenance": provenance(manifest), "fit": fit(manifest, profile)}
 
 
 def _release(manifest: dict[str, Any], golden: dict[str, Any], device: Device) -> dict[str, Any]:

@@ -16,14 +16,19 @@ SIZES = "sizes.json"
 
 
 def footprint(planned: Compiled, port: str) -> Footprint:
-    """Bytes on a board whose firmware is built from `port`; where nothing was measured there, the largest firmware that
+    """Bytes on a board whose firmware is built from `port`."""
+    return footprint_of(planned.arena.bytes, len(planned.image()), port)
+
+
+def footprint_of(arena_bytes: int, image_bytes: int, port: str) -> Footprint:
+    """The same of a plan of which no more is known; where nothing was measured on the port, the largest firmware that
     was measured stands for it."""
     measured = _measured()
     name = port if port in measured else max(measured, key=lambda each: measured[each].get("flash_bytes", 0))
     sizes = measured[name]
     return Footprint(
-        planned.arena.bytes,
-        len(planned.image()),
+        arena_bytes,
+        image_bytes,
         int(sizes.get("runtime_data_bytes", 0)) + int(sizes.get("runtime_stack_bytes", 0)),
         int(sizes.get("flash_bytes", 0)),
         name,
