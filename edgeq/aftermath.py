@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from edgeq.device.device import Device, Release
 from edgeq.errors import EdgeqError, LinkError, ProtocolError
+from edgeq.releases import Device, Release
 
 
 def tell_serving(error: EdgeqError, device: Device, before: Release | None, lead: str = "") -> None:
@@ -22,7 +22,7 @@ def _words(error: EdgeqError, device: Device, before: Release | None) -> str:
             raise error
         serving = device.installed().serving
     except EdgeqError:
-        return f"what serves on {device.address} now is not known: 'edgeq releases {device.address}' tells"
+        return f"what serves on {device.address} now is not known: {device.shows} tells"
     error.facts["serving"] = asdict(serving) if serving else None
     still = "still " if serving and before and serving.n == before.n else ""
     return f"{serving} {still}serves" if serving else "no release serves there"

@@ -9,7 +9,6 @@ from typing import Generic, Protocol, TypeVar
 
 from edgeq import inventory
 from edgeq.bundle import Bundle, read_bundle
-from edgeq.deploy import Deployed
 from edgeq.deploy import deploy as deploy_bundle
 from edgeq.device.address import check_address
 from edgeq.device.contact import Opener, contact
@@ -24,6 +23,7 @@ from edgeq.rollback import RolledBack
 from edgeq.rollback import rollback as roll_back
 from edgeq.run import Run
 from edgeq.steps import Tell, unheard
+from edgeq.transaction import Deployed
 from edgeq.verify import Verified
 from edgeq.verify import verify as verify_device
 

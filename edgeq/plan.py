@@ -18,11 +18,8 @@ from edgeq.resolve import SYSTEM, judge, of_facts, place_of
 from edgeq.runtimes import Wheel, fetch
 from edgeq.signing.image import IMAGE, sent_image
 from edgeq.signing.signable import wire_envelope
-from edgeq.units import format_bytes
+from edgeq.transaction import SPACE_MARGIN, require_interface, require_space
 
-SPACE_MARGIN = 2
-"""Free space a deploy asks for, as a multiple of what it sends: the blobs, and what they unpack to. A device that is
-sent some members only, a microcontroller, unpacks nothing."""
 SECTOR_BYTES = 4096
 """In a slot the manifest begins at a sector of its own."""
 _Blob = tuple[str, int, Callable[[], bytes]]
@@ -103,7 +100,7 @@ def make_plan(
     cargo = load(bundle, fit.wheels, device, progress)
     same = serving is not None and serving.digest == bundle.digest and not runtime
     if not same:
-        require_space(cargo, device.address)
+        require_space(cargo.need_bytes, cargo.free_bytes, device.address)
     checks = describe_checks(bundle.manifest["golden"], fit.policy, fit.envelope, serving)
     return Plan(bundle, device.address, fit, cargo, serving, same, changes, tuple(checks))
 
@@ -189,21 +186,6 @@ def interface_changes(bundle: Bundle, device: Device, progress: Progress) -> tup
     return tuple(differences(before, bundle.interface()))
 
 
-def require_interface(address: str, changes: Sequence[str], allowed: bool) -> None:
-    """`DeviceError` with status INTERFACE for a change that is not allowed."""
-    if changes and not allowed:
-        raise DeviceError(
-            f"The interface differs on {address} from that of the release that serves: {_first(changes)}.",
-            "Change the applications there first, then deploy with --allow-interface-change.",
-            Status.INTERFACE,
-        )
-
-
-def _first(changes: Sequence[str], most: int = 3) -> str:
-    more = f"; and {len(changes) - most} more changes" if len(changes) > most else ""
-    return "; ".join(changes[:most]) + more
-
-
 def load(bundle: Bundle, wheels: Sequence[Wheel], device: Device, progress: Progress) -> Cargo:
     """Every blob that the release is made of, and how much of each the device has. Wheels are fetched when opened."""
     blobs = {
@@ -223,17 +205,6 @@ def load(bundle: Bundle, wheels: Sequence[Wheel], device: Device, progress: Prog
     # What a device lacks comes first, in the order in which it asks for it.
     order = [*missing, *(digest for digest in pieces if digest not in missing)]
     return Cargo(tuple(pieces[digest] for digest in order), need, int(device.describe().get("free_bytes", 0)))
-
-
-def require_space(cargo: Cargo, address: str) -> None:
-    """`DeviceError` with status NO_SPACE where the device has too little."""
-    if cargo.need_bytes > cargo.free_bytes:
-        raise DeviceError(
-            f"The deploy needs {format_bytes(cargo.need_bytes)} on {address}; "
-            f"{format_bytes(cargo.free_bytes)} are free.",
-            "Free some space on the device, then run the command again.",
-            Status.NO_SPACE,
-        )
 
 
 def _members(bundle: Bundle) -> dict[str, _Blob]:

@@ -1,4 +1,7 @@
-"""A trial seen from the host: watched until the device has decided, or ended by somebody's word."""
+"""A trial seen by who began it: watched until the device has decided, or ended by somebody's word.
+
+Read by host and agent alike: Python 3.9 and the standard library alone.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,12 @@ from collections.abc import Callable
 
 from edgeq.aftermath import tell_serving
 from edgeq.confirm import ConfirmPolicy
-from edgeq.device.device import Device, Installed, Progress, Release, Watched, silent
 from edgeq.errors import DeviceError, EdgeqError, GateFailed, LinkError, ProtocolError
 from edgeq.protocol.status import Status
+from edgeq.releases import BAD, TRIAL, Device, Installed, Progress, Release, Watched, silent
 
 WAITS_FOR_PEOPLE = "to be confirmed"
 """What an agent says of a trial for which everything else has come."""
-CONFIRMED, TRIAL, BAD, STAGED = "confirmed", "trial", "bad", "staged"
 RECONNECT_S = 60.0
 """How much longer than the window of a trial a link that broke is waited for."""
 LONGEST_PAUSE_S = 1.0
@@ -33,8 +35,8 @@ class Interrupted(KeyboardInterrupt):
 class LeftToDevice(Interrupted):
     """Ctrl-C once the device has begun to activate: it goes on by itself."""
 
-    def __init__(self, address: str, step: str) -> None:
-        hint = f"The device confirms or reverts by itself; 'edgeq releases {address}' shows what came of it."
+    def __init__(self, shows: str, step: str) -> None:
+        hint = f"The device confirms or reverts by itself; {shows} shows what came of it."
         super().__init__(hint, step)
 
 
@@ -79,7 +81,7 @@ def look(device: Device, patience_s: float, progress: Progress = silent) -> Inst
             if left <= 0:
                 raise LinkError(
                     f"The link to {device.address} broke, and cannot be opened again: {error.message}",
-                    f"The device confirms or reverts by itself; 'edgeq releases {device.address}' shows it.",
+                    f"The device confirms or reverts by itself; {device.shows} shows it.",
                 ) from broke
             time.sleep(min(pause, left))
             pause = min(2 * pause, LONGEST_RETRY_S)
@@ -162,7 +164,7 @@ def _on_trial(device: Device) -> Release:
         raise DeviceError(
             f"On {device.address} no release is on trial: "
             f"{f'{serving} serves, and is {serving.state}' if serving else 'none serves'}.",
-            "'edgeq releases' shows what is installed.",
+            f"{device.shows} shows what is installed.",
             Status.STATE,
         )
     return release

@@ -28,9 +28,13 @@ LAYERS = (
     (
         *("edgeq.target", "edgeq.dataset", "edgeq.interface", "edgeq.preprocess", "edgeq.model", "edgeq.run"),
         *(
+            "edgeq.aftermath",
             "edgeq.changes",
             "edgeq.confirm",
+            "edgeq.releases",
             "edgeq.steps",
+            "edgeq.transaction",
+            "edgeq.trial",
             "edgeq.runtime",
             "edgeq.runtimes",
             "edgeq.resolve",
@@ -63,12 +67,10 @@ LAYERS = (
             "edgeq.materials",
         ),
         *(
-            "edgeq.aftermath",
             "edgeq.deploy",
             "edgeq.plan",
             "edgeq.pack",
             "edgeq.rollback",
-            "edgeq.trial",
             "edgeq.verify",
         ),
         *("edgeq.infer", "edgeq.kept", "edgeq.bench", "edgeq.profile", "edgeq.monitor"),
@@ -83,7 +85,8 @@ LAYERS = (
 LOW = ("edgeq", "edgeq.errors", "edgeq.units", "edgeq.paths")
 ON_DEVICE = (
     *("edgeq.agent", "edgeq.changes", "edgeq.client", "edgeq.confirm", "edgeq.preprocess", "edgeq.protocol"),
-    *("edgeq.runtime", "edgeq.steps", "edgeq.units"),
+    *("edgeq.aftermath", "edgeq.errors", "edgeq.releases", "edgeq.runtime", "edgeq.steps", "edgeq.transaction"),
+    *("edgeq.trial", "edgeq.units"),
 )
 ONLY = {
     **dict.fromkeys(ON_DEVICE, ("edgeq", *ON_DEVICE)),
@@ -207,8 +210,8 @@ def test_imports_point_one_way() -> None:
 
 def test_a_wrong_direction_would_be_seen() -> None:
     upward = read("edgeq.link.ssh", "def f():\n    from edgeq.emulate import pi\n", package=False)
-    sideways = read("edgeq.agent.store", "import edgeq.errors\n", package=False)
-    relative = read("edgeq.errors", "from .cli import app\n", package=False)
+    sideways = read("edgeq.agent.store", "import edgeq.bundle\n", package=False)
+    relative = read("edgeq.paths", "from .cli import app\n", package=False)
     assert len(complaints(iter(upward))) == 1
     assert len(complaints(iter(sideways))) == 1
     assert len(complaints(iter(relative))) == 1

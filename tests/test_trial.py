@@ -11,6 +11,7 @@ from edgeq.device.device import Watched
 from edgeq.errors import DeviceError, GateFailed, LinkError
 from edgeq.protocol import contract
 from edgeq.protocol.status import Status
+from edgeq.releases import CONFIRMED, TRIAL
 
 ON = releases("confirmed", "trial", trial=2, good=0, bad=0, starts=1, left_s=2.0, waits="for another 2 s")
 GOOD = releases("confirmed", "confirmed")
@@ -29,7 +30,7 @@ class Heard(list[tuple[str, Watched | None]]):
 def test_it_lasts_until_the_device_has_confirmed() -> None:
     more = releases("confirmed", "trial", trial=2, good=3, bad=0, starts=1, left_s=1.0)
     recorded, heard = Recorded({contract.RELEASES: [ON, ON, more, GOOD]}), Heard()
-    assert trial.watch(recorded.device(), 2, POLICY, heard) == trial.CONFIRMED
+    assert trial.watch(recorded.device(), 2, POLICY, heard) == CONFIRMED
     assert len(recorded.asked) == 4
     assert [text for text, _ in heard] == [
         "on trial, waits for another 2 s: 0 good and 0 bad inferences",
@@ -56,7 +57,7 @@ def test_a_release_that_is_gone_is_told() -> None:
 def test_a_trial_that_waits_for_a_word_is_not_watched_for_ever(words: dict[str, str]) -> None:
     over = releases("confirmed", "trial", trial=2, good=0, bad=0, starts=1, left_s=0.0, **words)
     recorded = Recorded({contract.RELEASES: [ON, over]})
-    assert trial.watch(recorded.device(), 2, ConfirmPolicy(window_s=2.0, manual=True), Heard()) == trial.TRIAL
+    assert trial.watch(recorded.device(), 2, ConfirmPolicy(window_s=2.0, manual=True), Heard()) == TRIAL
     assert len(recorded.asked) == 2
 
 
@@ -74,7 +75,7 @@ def test_a_link_that_breaks_is_opened_again() -> None:
     heard = Heard()
     device = first.device(reopen)  # type: ignore[arg-type]
     before = device.client.sent_bytes
-    assert trial.watch(device, 2, POLICY, heard) == trial.CONFIRMED
+    assert trial.watch(device, 2, POLICY, heard) == CONFIRMED
     assert any("the link broke" in text for text, _ in heard)
     assert tries == [] and device.client.sent_bytes > before
 
@@ -98,14 +99,14 @@ def test_without_a_way_to_open_it_again_the_error_is_the_link_s() -> None:
 
 def test_somebody_s_word_ends_it() -> None:
     recorded = Recorded({contract.RELEASES: [ON, GOOD], contract.CONFIRM: [{}]})
-    assert trial.confirm(recorded.device()).state == trial.CONFIRMED
+    assert trial.confirm(recorded.device()).state == CONFIRMED
     assert (contract.CONFIRM, {"n": 2}) in recorded.asked
 
 
 def test_somebody_s_no_goes_back() -> None:
     recorded = Recorded({contract.RELEASES: [ON, BAD], contract.ROLLBACK: [{"job": 1}], **job(n=1)})
     rejected, serving = trial.reject(recorded.device())
-    assert (rejected.n, rejected.state) == (2, trial.BAD)
+    assert (rejected.n, rejected.state) == (2, "bad")
     assert serving is not None and serving.n == 1
 
 

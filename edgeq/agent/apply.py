@@ -1,53 +1,33 @@
 """`edgeq-agent apply FILE.eqb`: a deploy with no host, from a USB stick or whatever else delivers files.
 
-The same transaction in the same steps and words as `edgeq deploy`, through the same daemon by the same requests. The
-file is only read; its medium may be read-only.
+The transaction of `edgeq deploy`, through the same daemon by the same requests. The file is only read; its medium may
+be read-only.
 """
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
-import time
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Callable, TypeVar
+from typing import Any, Callable
 
-from edgeq import steps as names
-from edgeq.agent.applied import (
-    ARTIFACT,
-    BAD,
-    CONFIRMED,
-    GATE,
-    LINK,
-    STAGED,
-    TRIAL,
-    USAGE,
-    Applied,
-    ApplyError,
-    failure,
-    release,
-    words,
-)
 from edgeq.agent.eqb import WHEELS, Eqb, EqbError, Member
 from edgeq.agent.errors import Refused
 from edgeq.agent.fitting import fitting
-from edgeq.agent.here import REQUEST_TIMEOUT_S, Gone, Here
+from edgeq.agent.itself import Itself, no
 from edgeq.agent.policy import policy_of
 from edgeq.changes import changes
-from edgeq.confirm import ConfirmPolicy, describe_checks, describe_policy
-from edgeq.protocol import contract
+from edgeq.confirm import ConfirmPolicy, describe_checks
+from edgeq.errors import ArtifactError, UsageError
 from edgeq.protocol.status import Status
+from edgeq.releases import Progress
 from edgeq.steps import Steps, Tell, unheard
+from edgeq.transaction import SPACE_MARGIN, Deployed, Transaction, require_interface, require_space, user_name
 from edgeq.units import format_bytes
 
-WAITS_FOR_PEOPLE = "to be confirmed"
-SPACE_MARGIN = 2
-RECONNECT_S = 60.0
-LONGEST_PAUSE_S = 1.0
+COPY = "Copy it again, or pack it again."
 
 
 @dataclass(frozen=True)
@@ -59,29 +39,17 @@ class How:
     watch: bool = True
 
 
-@dataclass(frozen=True)
-class Fit:
-    """What is settled before anything changes; `blobs` are all that the release is made of, by digest."""
-
-    policy: ConfirmPolicy
-    wheels: tuple[str, ...]
-    system: str | None
-    blobs: dict[str, Member]
-
-
-Progress = Callable[[str], None]
-Result = TypeVar("Result")
-
-
-def apply(eqb: Eqb, root: Path, how: How, progress: Progress, events: Tell = unheard) -> Applied:
-    """Let the bundle serve from the store `root`; at any failure what served before serves, and the `ApplyError` says
-    which step failed and what serves."""
-    return _Apply(eqb, root, how, Steps(progress, events)).told(_Apply.run)
+def apply(eqb: Eqb, root: Path, how: How, progress: Progress, events: Tell = unheard) -> Deployed:
+    """Let the bundle serve from the store `root`; at any failure what served before serves, and the error says which
+    step failed and what serves."""
+    with Itself(root) as device:
+        return Transaction(_Parcel(eqb, device), device, Steps(progress, events)).run(**asdict(how))
 
 
 def plan(eqb: Eqb, root: Path, how: How, progress: Progress) -> dict[str, Any]:
     """What `apply` would do, as `edgeq deploy --dry-run --json` tells it; nothing is changed."""
-    return _Apply(eqb, root, how, Steps(progress)).told(_Apply.plan)
+    with Itself(root) as device:
+        return _Parcel(eqb, device).plan(how, progress)
 
 
 def opened(path: Path) -> Eqb:
@@ -90,85 +58,107 @@ def opened(path: Path) -> Eqb:
         eqb = Eqb(path)
     except EqbError as error:
         hint = "Apply it with a newer agent." if error.newer else "Copy it again, or pack it again."
-        raise ApplyError(f"'{path}' cannot be applied: {error.reason}.", hint, ARTIFACT) from error
+        raise ArtifactError(f"'{path}' cannot be applied: {error.reason}.", hint) from error
     except OSError as error:
         hint = "Name a file that 'edgeq pack' wrote."
-        raise ApplyError(f"'{path}' cannot be read: {error.strerror or error}.", hint, USAGE) from error
+        raise UsageError(f"'{path}' cannot be read: {error.strerror or error}.", hint) from error
     try:
         eqb.check()
     except (EqbError, OSError) as error:
         eqb.close()
         reason = error.reason if isinstance(error, EqbError) else f"it cannot be read: {error.strerror}"
-        raise ApplyError(
-            f"'{path}' cannot be applied: {reason}.", "Copy it again, or pack it again.", ARTIFACT
-        ) from error
+        raise ArtifactError(f"'{path}' cannot be applied: {reason}.", COPY) from error
     return eqb
 
 
-def _daemon(root: Path) -> Here:
-    try:
-        return Here(root)
-    except OSError as error:
-        raise ApplyError(
-            f"The store {root} cannot be used: {error.filename or root}: {error.strerror or error}.",
-            "Give a folder on a disk that can be written: apply FILE.eqb FOLDER.",
-        ) from error
+class _Parcel:
+    """A file for this device, as `edgeq.transaction.Parcel` has it; `blobs` are all that the release is made of, by
+    digest."""
 
+    pinned = False
 
-class _Apply:
-    """One file on its way into one store; `before` is what served when it began."""
+    def __init__(self, eqb: Eqb, device: Itself) -> None:
+        self._eqb, self._device = eqb, device
+        self.name, self.digest = eqb.name, eqb.digest
+        self.who = f"{user_name()} on the device (pid {os.getpid()}) applies {eqb.name}"
+        self._wheels: tuple[str, ...] = ()
+        self._system: str | None = None
+        self._blobs: dict[str, Member] = {}
 
-    def __init__(self, eqb: Eqb, root: Path, how: How, steps: Steps) -> None:
-        self.eqb, self.root, self.how, self.steps = eqb, root, how, steps
-        self.here: Here = None  # type: ignore[assignment]  # until `told` opens it
-        self.before: dict[str, Any] | None = None
-        self.signed = False
+    @property
+    def signed(self) -> bool:
+        return self._eqb.envelope is not None
 
-    def told(self, work: Callable[[_Apply], Result]) -> Result:
-        """Do it with a daemon that is started where none runs; every error says what serves."""
+    def preflight(self, _progress: Progress) -> ConfirmPolicy:
+        facts, eqb = self._device.describe(), self._eqb
         try:
-            self.here = _daemon(self.root)
-            return work(self)
-        except (Refused, Gone, EqbError, ApplyError) as error:
-            raise self.explained(error) from error
-        finally:
-            if self.here is not None:
-                self.here.close()
+            wheels, self._system = fitting(eqb.manifest, facts)
+            if facts.get("signed") and not self.signed:
+                raise Refused(Status.SIGNATURE, "it takes signed bundles only, and the file has no signature")
+            policy = policy_of(eqb.manifest)
+        except Refused as refused:
+            raise no(refused) from refused
+        self._wheels = tuple(wheel["sha256"] for wheel in wheels)
+        self._blobs = {member.sha256: member for name, member in eqb.members.items() if not name.startswith(WHEELS)}
+        self._blobs[eqb.digest] = Member("manifest.json", 0, len(eqb.manifest_bytes), eqb.digest)
+        for wheel in wheels:
+            absent = Member(wheel["file"], 0, int(wheel["size"]), wheel["sha256"])
+            self._blobs[wheel["sha256"]] = eqb.members.get(WHEELS + wheel["file"], absent)
+        return policy
 
-    def run(self) -> Applied:
-        steps, eqb = self.steps, self.eqb
-        with steps.step(names.PREFLIGHT):
-            fit = self._preflight()
-        with steps.step(names.HOLD):
-            self._hold(_who(eqb.name), self.how.wait_s)
-        self.before = serving = serving_of(self._installed())
-        if serving and serving["sha"].hex() == eqb.digest and self._is_sound():
-            if eqb.envelope is not None:
-                self._sign(fit)
-            return self._already(serving, fit)
-        if serving:
-            with steps.step(names.INTERFACE):
-                for change in self._changes():
-                    steps.note(change)
-        with steps.step(names.STAGE):
-            self._push(fit)
-        with steps.step(names.VERIFY):
-            n = self._stage(fit)
-        with steps.step(names.SELFTEST):
-            golden = self.here.job(contract.SELFTEST, {"n": n}, steps.note)
-        if serving and n == serving["n"]:
-            return self._already(serving, fit)
-        state, found = self._activate(n, fit)
-        previous = serving["n"] if serving else None
-        return Applied(n, eqb.digest, previous, True, self.here.sent_bytes, {**golden, **found}, state, self.signed)
+    def changes(self, progress: Progress) -> list[str] | None:
+        try:
+            return changes(json.loads(self._device.member("interface.json")), self._eqb.json("interface.json"))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            progress(f"the interface of what serves cannot be compared: {error!r}"[:200])
+            return None
 
-    def plan(self) -> dict[str, Any]:
-        fit = self._preflight()
-        serving = serving_of(self._installed())
-        self.before = serving
-        differ = self._changes() if serving else []
-        missing = self._missing(fit)
-        same = serving is not None and serving["sha"].hex() == self.eqb.digest
+    def push(self, steps: Steps, runtime: bool = True) -> None:
+        missing = self._missing(runtime)
+        require_space(self._need(missing), self._device.free_bytes, self._device.address)
+        for sha, offset in missing.items():
+            member = self._blobs[sha]
+            if offset:
+                percent = 100 * offset // max(1, member.size)
+                steps.note(f"{member.name} resumes at {percent} %", file=member.name, offset=offset)
+            if member.size > 1 << 20:
+                steps.note(f"sending {member.name} ({format_bytes(member.size)})", file=member.name)
+            try:
+                self._device.put(sha, member.size, offset, self._reader(sha, member))
+            except EqbError as error:
+                raise ArtifactError(f"The file is damaged: {error.reason}.", COPY) from error
+
+    def stage(self, progress: Progress, runtime: bool = True) -> int:
+        wheels, system = (self._wheels, self._system) if runtime else ((), None)
+        return self._device.stage(self.digest, wheels, progress, system, self._eqb.envelope)
+
+    def _missing(self, runtime: bool = True) -> dict[str, int]:
+        """The blobs that the store lacks, with the offset from which it wants each."""
+        found = self._device.missing([sha for sha in self._blobs if runtime or sha not in self._wheels])
+        for sha in found:
+            member = self._blobs[sha]
+            if not member.at and sha != self.digest:
+                what = f"the file lacks the runtime wheel {member.name}, and so does this device"
+                raise no(Refused(Status.NOT_FOUND, what))
+        return found
+
+    def _need(self, missing: Mapping[str, int]) -> int:
+        sent = (self._blobs[sha].size - offset for sha, offset in missing.items() if sha != self.digest)
+        return SPACE_MARGIN * sum(sent)
+
+    def _reader(self, sha: str, member: Member) -> Callable[[int, int], bytes]:
+        if sha == self.digest:
+            return lambda offset, count: self._eqb.manifest_bytes[offset : offset + count]
+        return lambda offset, count: self._eqb.read(member, offset, count)
+
+    def plan(self, how: How, progress: Progress) -> dict[str, Any]:
+        """What would be done."""
+        policy, device = self.preflight(progress), self._device
+        serving = device.installed().serving
+        differ = (self.changes(progress) if serving else None) or []
+        require_interface(device.address, differ, how.allow_interface_change)
+        missing, free = self._missing(), device.free_bytes
+        same = serving is not None and serving.digest == self.digest
         files: list[dict[str, Any]] = [
             {
                 "name": member.name,
@@ -177,280 +167,24 @@ class _Apply:
                 "offset": missing.get(sha, member.size),
                 "send_bytes": member.size - missing.get(sha, member.size),
             }
-            for sha, member in fit.blobs.items()
+            for sha, member in self._blobs.items()
         ]
-        send = sum(file["send_bytes"] for file in files)
-        free = int(self.here.ask(contract.DESCRIBE, {})["free_bytes"])
         if not same:
-            self._require_space(fit, missing)
+            require_space(self._need(missing), free, device.address)
         return {
-            "device": str(self.root),
-            "name": self.eqb.name,
-            "digest": self.eqb.digest,
-            "target": self.eqb.manifest["target"],
+            "device": str(device.root),
+            "name": self.name,
+            "digest": self.digest,
+            "target": self._eqb.manifest["target"],
             "unchanged": same,
-            "returns_to": release(serving),
+            "returns_to": asdict(serving) if serving else None,
             "files": files,
-            "send_bytes": send,
-            "need_bytes": self._need(fit, missing),
+            "send_bytes": sum(file["send_bytes"] for file in files),
+            "need_bytes": self._need(missing),
             "free_bytes": free,
-            "system_runtime": fit.system,
-            "signed": self.eqb.envelope is not None,
+            "system_runtime": self._system,
+            "signed": self.signed,
             "interface_changes": differ,
-            "confirm": fit.policy.to_json(),
-            "checks": describe_checks(self.eqb.manifest["golden"], fit.policy, self.eqb.envelope, serving),
+            "confirm": policy.to_json(),
+            "checks": describe_checks(self._eqb.manifest["golden"], policy, self._eqb.envelope, serving),
         }
-
-    # the steps
-
-    def _hold(self, who: str, wait_s: float = 0.0) -> None:
-        """Be the only one that changes the device; passed over where an older agent knows no such thing."""
-        try:
-            self.here.ask(contract.HOLD, {"who": who, "wait_s": wait_s}, REQUEST_TIMEOUT_S + wait_s)
-        except Refused as refused:
-            if refused.status != Status.UNSUPPORTED:
-                raise
-            if who:
-                self.steps.passed("")
-
-    def _preflight(self) -> Fit:
-        facts, eqb = self.here.ask(contract.DESCRIBE, {}), self.eqb
-        wheels, system = fitting(eqb.manifest, facts)
-        if facts.get("signed") and eqb.envelope is None:
-            raise Refused(Status.SIGNATURE, "this device takes signed bundles only, and the file has no signature")
-        blobs = {member.sha256: member for name, member in eqb.members.items() if not name.startswith(WHEELS)}
-        blobs[eqb.digest] = Member("manifest.json", 0, len(eqb.manifest_bytes), eqb.digest)
-        for wheel in wheels:
-            absent = Member(wheel["file"], 0, int(wheel["size"]), wheel["sha256"])
-            blobs[wheel["sha256"]] = eqb.members.get(WHEELS + wheel["file"], absent)
-        return Fit(policy_of(eqb.manifest), tuple(wheel["sha256"] for wheel in wheels), system, blobs)
-
-    def _installed(self) -> dict[str, Any]:
-        return self.here.ask(contract.RELEASES, {})
-
-    def _is_sound(self) -> bool:
-        """Whether what serves is still what was installed; if not, it is applied anew."""
-        with self.steps.step(names.SELFTEST):
-            try:
-                self.here.job(contract.SELFTEST, {}, lambda text: self.steps.note(f"already there: {text}"))
-            except Refused as refused:
-                if refused.status != Status.DIGEST:
-                    raise
-                self.steps.note(refused.reason)
-                return False
-        return True
-
-    def _stage(self, fit: Fit) -> int:
-        """The number of the release that the blobs are now."""
-        body = {"sha": bytes.fromhex(self.eqb.digest), "wheels": [bytes.fromhex(sha) for sha in fit.wheels]}
-        body.update({} if fit.system is None else {"system": fit.system})
-        body.update({} if self.eqb.envelope is None else {"envelope": self.eqb.envelope})
-        n = int(self.here.job(contract.STAGE, body, self.steps.note)["n"])
-        self.signed = self.eqb.envelope is not None
-        return n
-
-    def _sign(self, fit: Fit) -> None:
-        """Let what serves already have the file's signatures, and go on as it is: no wheels, no folder of a runtime."""
-        with self.steps.step(names.VERIFY):
-            own = {sha: member for sha, member in fit.blobs.items() if sha not in fit.wheels}
-            fit = Fit(fit.policy, (), None, own)
-            self._push(fit)
-            self.steps.note(f"release {self._stage(fit)} has the bundle's signatures")
-
-    def _already(self, serving: dict[str, Any], fit: Fit) -> Applied:
-        state = serving["state"]
-        if state == TRIAL and self.how.watch:
-            state = self._watch(serving["n"], fit)
-        n, sent = serving["n"], self.here.sent_bytes
-        return Applied(n, self.eqb.digest, None, False, sent, state=state, signed=self.signed)
-
-    def _changes(self) -> list[str]:
-        """What applications would meet; INTERFACE where that is not allowed."""
-        document = b""
-        try:
-            while True:
-                answer = self.here.ask(contract.MEMBER, {"name": "interface.json", "off": len(document)})
-                document += answer["data"]
-                if len(document) >= answer["len"] or not answer["data"]:
-                    break
-            found = changes(json.loads(document), self.eqb.json("interface.json"))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            self.steps.note(f"the interface of what serves cannot be compared: {error!r}"[:200])
-            return []
-        if found and not self.how.allow_interface_change:
-            more = f"; and {len(found) - 3} more changes" if len(found) > 3 else ""
-            what = f"the interface differs from that of the release that serves: {'; '.join(found[:3])}{more}"
-            raise Refused(Status.INTERFACE, what)
-        return found
-
-    def _missing(self, fit: Fit) -> dict[str, int]:
-        """The blobs that the store lacks, with the offset from which it wants each."""
-        answer = self.here.ask(contract.BLOB_HAVE, {"sha": [bytes.fromhex(sha) for sha in fit.blobs]})
-        found = {item["sha"].hex(): int(item["off"]) for item in answer["missing"]}
-        for sha in found:
-            member = fit.blobs[sha]
-            if not member.at and sha != self.eqb.digest:
-                what = f"the file lacks the runtime wheel {member.name}, and so does this device"
-                raise Refused(Status.NOT_FOUND, what)
-        return found
-
-    def _need(self, fit: Fit, missing: Mapping[str, int]) -> int:
-        return SPACE_MARGIN * sum(
-            fit.blobs[sha].size - offset for sha, offset in missing.items() if sha != self.eqb.digest
-        )
-
-    def _require_space(self, fit: Fit, missing: Mapping[str, int]) -> None:
-        need, free = self._need(fit, missing), int(self.here.ask(contract.DESCRIBE, {})["free_bytes"])
-        if need > free:
-            what = f"the deploy needs {format_bytes(need)}; {format_bytes(free)} are free"
-            raise Refused(Status.NO_SPACE, what)
-
-    def _push(self, fit: Fit) -> None:
-        missing = self._missing(fit)
-        self._require_space(fit, missing)
-        for sha, offset in missing.items():
-            member = fit.blobs[sha]
-            if offset:
-                percent = 100 * offset // max(1, member.size)
-                self.steps.note(f"{member.name} resumes at {percent} %", file=member.name, offset=offset)
-            if member.size > 1 << 20:
-                self.steps.note(f"sending {member.name} ({format_bytes(member.size)})", file=member.name)
-            for _ in self.here.put(sha, member.size, offset, self._reader(sha, member)):
-                pass
-
-    def _reader(self, sha: str, member: Member) -> Callable[[int, int], bytes]:
-        if sha == self.eqb.digest:
-            return lambda offset, count: self.eqb.manifest_bytes[offset : offset + count]
-        return lambda offset, count: self.eqb.read(member, offset, count)
-
-    def _activate(self, n: int, fit: Fit) -> tuple[str, dict[str, Any]]:
-        """The state that release `n` ends in, and what the daemon told of it."""
-        steps, found = self.steps, {}  # type: Steps, dict[str, Any]
-        with steps.step(names.ACTIVATE):
-            try:
-                found = self.here.job(contract.ACTIVATE, {"n": n}, steps.note)
-            except Gone as gone:
-                found = self._found_out(n, fit, gone)
-            except Refused as refused:
-                if refused.status == Status.GATE:
-                    steps.current = names.GATES
-                raise
-            state = str(found.pop("state", CONFIRMED))
-            found.pop("n", None)
-        if "latency_ms" in found:
-            with steps.step(names.GATES):
-                text = f"the median inference took {found['latency_ms']:.3g} ms"
-                steps.note(text, latency_ms=found["latency_ms"])
-        if state == TRIAL:
-            if not self.how.watch:
-                return state, found
-            state = self._watch(n, fit)
-        if state == CONFIRMED:
-            with steps.step(names.CONFIRM):
-                steps.note(f"release {n} is confirmed", n=n)
-        return state, found
-
-    def _found_out(self, n: int, fit: Fit, gone: Gone) -> dict[str, Any]:
-        """What became of an activation in which the daemon ended: the next one goes on with it, or ends it."""
-        deadline = time.monotonic() + fit.policy.window_s + RECONNECT_S
-        while True:
-            seen = _find(self._look(fit), n)
-            if seen is None or time.monotonic() > deadline:
-                raise gone
-            if seen["state"] == BAD:
-                why = str(seen.get("why") or "its trial failed").rstrip(".")
-                raise Refused(Status.SELFTEST, f"the device went back from {words(seen)}: {why}")
-            if seen["state"] != STAGED:
-                return {"state": seen["state"]}
-            try:
-                return self.here.job(contract.ACTIVATE, {"n": n}, self.steps.note)
-            except Gone:
-                continue
-
-    def _watch(self, n: int, fit: Fit) -> str:
-        """Wait until the device has ended the trial: confirmed, or still on trial where only somebody's word lacks."""
-        with self.steps.step(names.WATCH):
-            self.steps.note(describe_policy(fit.policy))
-            with suppress(Gone):  # an agent that has ended holds nothing, and the look below finds the next one
-                self._hold("")
-            pause, said = 0.05, ""
-            while True:
-                installed = self._look(fit)
-                seen, watch = _find(installed, n), installed.get("watch") or {}
-                if seen is None:
-                    raise Refused(Status.NOT_FOUND, f"there is no release {n} any more")
-                if seen["state"] == BAD:
-                    why = str(seen.get("why") or "the trial of the release failed").rstrip(".")
-                    message = f"This device went back from {words(seen)}: {why}."
-                    raise ApplyError(message, "Find out why, build it again, and apply that.", GATE)
-                if seen["state"] != TRIAL or (fit.policy.manual and watch.get("waits") == WAITS_FOR_PEOPLE):
-                    return str(seen["state"])
-                waits = str(watch.get("waits") or "")
-                if waits.partition(" another ")[0] != said.partition(" another ")[0]:
-                    said = waits
-                    self.steps.note(f"waits {waits}", watch=watch)
-                time.sleep(pause)
-                pause = min(1.5 * pause, LONGEST_PAUSE_S)
-
-    def _look(self, fit: Fit) -> dict[str, Any]:
-        """The releases, asked of the next daemon where this one has ended."""
-        try:
-            return self._installed()
-        except Gone as gone:
-            broke = gone
-        self.steps.note("the agent ended; it is started anew and goes on by itself")
-        deadline = time.monotonic() + fit.policy.window_s + RECONNECT_S
-        while True:
-            self.here.close()
-            try:
-                self.here = _daemon(self.root)
-                return self._installed()
-            except (Gone, Refused, ApplyError):
-                if time.monotonic() > deadline:
-                    raise broke from None
-                time.sleep(0.25)
-
-    # the end
-
-    def explained(self, error: Exception) -> ApplyError:
-        """The error with the step at which it ended, and what serves now."""
-        found = failure(error)
-        because, step = found.message.rstrip("."), self.steps.current
-        found.facts = {"step": step}
-        lead = f"{because}. The apply ended at its {step} step; "
-        found.message = f"{lead}{self._now(found)}."
-        told = {"message": because, "hint": found.hint, "exit_code": found.exit_code}
-        self.steps.failed(because, error={**told, **found.facts})
-        return found
-
-    def _now(self, error: ApplyError) -> str:
-        try:
-            if self.here is None or error.exit_code == LINK:
-                raise Gone("")
-            serving = serving_of(self._installed())
-        except (Gone, Refused):
-            return "what serves now is not known: the agent does not answer"
-        error.facts["serving"] = release(serving)
-        if serving is None:
-            return "no release serves"
-        still = "still " if self.before and self.before["n"] == serving["n"] else ""
-        return f"{words(serving)} {still}serves"
-
-
-def serving_of(installed: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The release that applications get, as `releases` tells it."""
-    trial = installed["trial"]
-    return _find(installed, installed["current"] if trial is None else trial)
-
-
-def _find(installed: Mapping[str, Any], n: int | None) -> dict[str, Any] | None:
-    return next((item for item in installed["releases"] if item["n"] == n), None)
-
-
-def _who(name: str) -> str:
-    """What others are told while this holds the device."""
-    try:
-        user = getpass.getuser()
-    except (OSError, KeyError, ImportError):  # nobody in the table of users has our number
-        user = "somebody"
-    return f"{user} on the device (pid {os.getpid()}) applies {name}"

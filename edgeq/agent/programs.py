@@ -11,12 +11,13 @@ from typing import Any, Callable, NoReturn
 
 from edgeq.agent import apply as applying
 from edgeq.agent import install as installing
-from edgeq.agent.applied import ApplyError, document, failure, tell
+from edgeq.agent.applied import document, tell
 from edgeq.agent.errors import Refused
 from edgeq.agent.files import refusal
-from edgeq.agent.here import Gone, Here
+from edgeq.agent.here import Gone
+from edgeq.agent.itself import Itself, gone, no
 from edgeq.agent.overview import status_lines
-from edgeq.protocol import contract
+from edgeq.errors import EdgeqError, UsageError
 from edgeq.steps import unheard
 
 INTERRUPTED = 130
@@ -24,7 +25,7 @@ INTERRUPTED = 130
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise ApplyError(f"{message[:1].upper()}{message[1:]}.", self.format_usage().strip(), 2)
+        raise UsageError(f"{message[:1].upper()}{message[1:]}.", self.format_usage().strip())
 
 
 def main(command: str, given: list[str], root: Path) -> int:
@@ -32,21 +33,25 @@ def main(command: str, given: list[str], root: Path) -> int:
     as_json = "--json" in given
     try:
         return PROGRAMS[command](given, root)
-    except ApplyError as error:
+    except EdgeqError as error:
         return _failed(error, as_json)
-    except (Refused, Gone) as error:
-        return _failed(failure(error), as_json)
-    except OSError as error:
-        return _failed(failure(refusal(error)), as_json)
-    except KeyboardInterrupt:
-        hint = "Run it again: it goes on where it can."
-        return _failed(ApplyError("Interrupted.", hint, INTERRUPTED), as_json)
+    except Refused as refused:
+        return _failed(no(refused), as_json)
+    except Gone as ended:
+        return _failed(gone(ended), as_json)
+    except OSError as failed:
+        return _failed(no(refusal(failed)), as_json)
+    except KeyboardInterrupt as stop:
+        end = EdgeqError("Interrupted.", getattr(stop, "hint", "Run it again: it goes on where it can."))
+        end.exit_code, end.facts = INTERRUPTED, getattr(stop, "facts", {})
+        return _failed(end, as_json)
 
 
-def _failed(error: ApplyError, as_json: bool) -> int:
+def _failed(error: EdgeqError, as_json: bool) -> int:
+    message = f"{error.message[:1].upper()}{error.message[1:]}"  # It may begin with "this device".
     if as_json:
-        _print({"error": error.to_json()})
-    print(f"error: {error.message}", file=sys.stderr)
+        _print({"error": {"message": message, "hint": error.hint, "exit_code": error.exit_code, **error.facts}})
+    print(f"error: {message}", file=sys.stderr)
     if error.hint:
         print(f"hint: {error.hint}", file=sys.stderr)
     return error.exit_code
@@ -132,14 +137,14 @@ def _rollback(given: list[str], root: Path) -> int:
     parser = _parser("rollback", "Let the previous release serve again.", root)
     parser.add_argument("--from", dest="only", type=int, metavar="N", help="only where release N serves")
     said = parser.parse_args(given)
-    with Here(said.root) as here:
-        before = applying.serving_of(here.ask(contract.RELEASES, {}))
-        number = before["n"] if before else None
+    with Itself(said.root) as device:
+        before = device.installed().serving
+        number = before.n if before else None
         if said.only is not None and number != said.only:
             now = f"release {number} serves" if before else "nothing serves"
             _say(said.as_json, {"n": number, "changed": False}, f"Nothing was changed: {now}, not release {said.only}.")
             return 0
-        n = int(here.job(contract.ROLLBACK, {}, _progress(said.as_json))["n"])
+        n = device.rollback(_progress(said.as_json))
     _say(said.as_json, {"n": n, "before": number, "changed": True}, f"Release {n} serves again.")
     return 0
 

@@ -11,10 +11,10 @@ from edgeq.console import table
 from edgeq.units import format_bytes
 
 if TYPE_CHECKING:
-    from edgeq.deploy import Deployed
     from edgeq.device.device import Installed, Release
     from edgeq.plan import Plan
     from edgeq.rollback import RolledBack
+    from edgeq.transaction import Deployed
     from edgeq.verify import Checked, Verified
 
 Told = tuple[Any, str]

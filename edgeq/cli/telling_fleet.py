@@ -24,12 +24,12 @@ from edgeq.units import format_bytes, format_seconds
 
 if TYPE_CHECKING:
     from edgeq.bundle import Bundle
-    from edgeq.deploy import Deployed
     from edgeq.device.device import Release
     from edgeq.fleet import Line, Row
     from edgeq.plan import Plan
     from edgeq.rollback import RolledBack
     from edgeq.run import Run
+    from edgeq.transaction import Deployed
     from edgeq.trust import Compared
     from edgeq.verify import Verified
 

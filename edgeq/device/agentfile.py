@@ -14,8 +14,8 @@ from edgeq.paths import home
 
 _PACKAGE = Path(edgeq.__file__).parent
 _SOURCES = (
-    *("__init__.py", "changes.py", "client.py", "confirm.py", "runtime.py", "steps.py", "units.py"),
-    *("agent/*.py", "preprocess/*.py", "protocol/*.py"),
+    *("__init__.py", "aftermath.py", "changes.py", "client.py", "confirm.py", "errors.py", "releases.py", "runtime.py"),
+    *("steps.py", "transaction.py", "trial.py", "units.py", "agent/*.py", "preprocess/*.py", "protocol/*.py"),
 )
 _MAIN = "import sys\nfrom edgeq.agent.__main__ import main\nsys.exit(main(sys.argv[1:]))\n"
 

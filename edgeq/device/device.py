@@ -6,7 +6,6 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from edgeq.device.client import REQUEST_TIMEOUT_S, Client, device_error
@@ -17,6 +16,7 @@ from edgeq.preprocess.raw import Raw
 from edgeq.preprocess.wire import encode_raw
 from edgeq.protocol import contract, smp
 from edgeq.protocol.status import Status
+from edgeq.releases import Installed, Progress, Release, Watched, read_installed, silent
 
 JOB_SILENCE_S = 180.0
 """A job whose note and samples do not change for this long is given up."""
@@ -27,60 +27,7 @@ HOLD_TRY_S = 10.0
 INVOKE_TIMEOUT_S = 90.0
 """Longer than a device waits for its own model, so that the device is the one to say so."""
 
-Progress = Callable[[str], None]
-
-
-def silent(_text: str) -> None:
-    """The progress of those who want none."""
-
-
-@dataclass(frozen=True)
-class Release:
-    """One release on a device. `serving` is true for the one that applications get; `why` says what made it bad."""
-
-    n: int
-    digest: str
-    name: str
-    state: str
-    serving: bool
-    previous: bool
-    why: str = ""
-
-    def __str__(self) -> str:
-        return f"release {self.n} ({self.name}, {self.digest[:12]})"
-
-
-@dataclass(frozen=True)
-class Watched:
-    """How far a trial is: inferences that were good and bad, starts of the agent during it, seconds left of its window;
-    what it `waits` for, in words, where the device says that."""
-
-    good: int = 0
-    bad: int = 0
-    starts: int = 0
-    left_s: float = 0.0
-    waits: str = ""
-
-
-@dataclass(frozen=True)
-class Installed:
-    """The releases of a device, oldest first. `current` is the last confirmed one, which serves unless there is a
-    trial; `previous` served before it; `watch` is there where the device watches the trial."""
-
-    releases: tuple[Release, ...]
-    current: int | None = None
-    previous: int | None = None
-    trial: int | None = None
-    watch: Watched | None = None
-
-    @property
-    def serving(self) -> Release | None:
-        """The one that applications get."""
-        return next((release for release in self.releases if release.serving), None)
-
-    def find(self, n: int | None) -> Release | None:
-        """Release `n`, or None where it is not there."""
-        return next((release for release in self.releases if release.n == n), None)
+__all__ = ("Device", "Installed", "Progress", "Release", "Watched", "silent")
 
 
 class Device:
@@ -89,6 +36,8 @@ class Device:
     def __init__(self, link: Link, address: str, reopen: Callable[[], Link] | None = None) -> None:
         """`reopen` opens the same device's link anew, for those who go on after it broke."""
         self.client, self.address = Client(link), address
+        self.shows = f"'edgeq releases {address}'"
+        self.ends = f"'edgeq confirm {address}', or 'edgeq confirm {address} --reject'"
         self._facts: dict[str, Any] | None = None
         self._reopen = reopen
 
@@ -97,6 +46,11 @@ class Device:
 
     def __exit__(self, *_: object) -> None:
         self.client.link.close()
+
+    @property
+    def sent_bytes(self) -> int:
+        """What went over the link, on all connections."""
+        return self.client.sent_bytes
 
     @property
     def reopens(self) -> bool:
@@ -128,22 +82,7 @@ class Device:
 
     def installed(self) -> Installed:
         """Every release on the device, which of them serves, and how far a trial is."""
-        answer = self.client.request(contract.RELEASES, {})
-        trial, current, previous = answer.get("trial"), answer.get("current"), answer.get("previous")
-        serving = current if trial is None else trial
-        found = tuple(
-            Release(
-                item["n"],
-                item["sha"].hex(),
-                item["name"],
-                item["state"],
-                item["n"] == serving,
-                item["n"] == previous,
-                str(item.get("why") or ""),
-            )
-            for item in answer["releases"]
-        )
-        return Installed(found, current, previous, trial, _watched(answer.get("watch")))
+        return read_installed(self.client.request(contract.RELEASES, {}))
 
     def hold(self, who: str, wait_s: float = 0.0, progress: Progress = silent) -> bool:
         """Be the only one that may change releases, until this connection ends; false where the device knows no such
@@ -338,13 +277,6 @@ class Device:
                 time.sleep(pause)
                 # Polling costs the device time, so it becomes rarer as a job takes longer.
                 pause = min(pause * 1.5, 0.5)
-
-
-def _watched(found: Any) -> Watched | None:
-    if not isinstance(found, dict):
-        return None
-    good, bad, starts = (int(found.get(key) or 0) for key in ("good", "bad", "starts"))
-    return Watched(good, bad, starts, float(found.get("left_s") or 0.0), str(found.get("waits") or ""))
 
 
 def _only(**values: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from edgeq.changes import changes
 from edgeq.deploy import deploy
 from edgeq.device.agentfile import agent_path
 from edgeq.device.device import Device
+from edgeq.errors import EdgeqError
 from edgeq.interface import DTYPES, Interface, Tensor, differences
 from edgeq.link.program import ProgramLink
 from edgeq.pack import pack
@@ -111,6 +113,47 @@ def test_the_steps_are_those_of_a_deploy(root: Path, tmp_path: Path) -> None:
     result = lines[-1]["result"]
     assert (result["n"], result["previous"], result["digest"]) == (hosted.n, hosted.previous, hosted.digest)
     assert set(result) == {"device", "name", *vars(hosted)}
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        {"outputs": lambda data: bytes(len(data))},
+        {"confirm": {"health": ["/bin/false"]}},
+        {"confirm": {"memory_bytes": 1000}},
+        {"confirm": {"window_s": 1.5, "good": 1, "manual": True}},
+        {"interface": Interface(tiny()[1].inputs, tiny()[1].outputs, labels=("right", "left", "none"))},
+    ],
+    ids=["self-test", "watch", "gates", "trial", "interface"],
+)
+def test_a_failure_is_told_as_to_a_host(root: Path, tmp_path: Path, spoil: dict[str, Any]) -> None:
+    first, second = make_bundle(tmp_path / "a", name="a"), make_bundle(tmp_path / "b", name="b", **spoil)
+    waits = "good" in spoil.get("confirm", {})
+    heard: list[Event] = []
+    with attach(tmp_path / "other") as device:
+        deploy(first, device)
+        try:
+            deploy(second, device, events=heard.append, watch=not waits)
+            hosted: dict[str, Any] = {}
+            if waits:  # on trial, and another one is refused
+                deploy(first, device, events=heard.append)
+        except EdgeqError as error:
+            hosted = {"message": error.message, "exit_code": error.exit_code, **error.facts}
+        device.reset()
+    assert agent("apply", pack(first).path, root).returncode == 0
+    done = agent("apply", pack(second).path, root, "--json", *(["--no-wait"] if waits else []))
+    if waits:
+        assert done.returncode == 0
+        done = agent("apply", pack(first).path, root, "--json")
+    told = json.loads(done.stdout)["error"]
+    told.pop("hint")
+
+    def plain(text: str) -> str:
+        """Without who says it, and without figures that were measured."""
+        return re.sub(r"[\d.]+ (bytes|MiB|s)\b", "N", text.replace("local:", "this device").replace("This", "this"))
+
+    assert {**told, "message": plain(told["message"])} == {**hosted, "message": plain(hosted["message"])}
+    assert done.returncode == hosted["exit_code"]
 
 
 def test_a_blob_of_which_a_crash_left_all_bytes_but_no_verdict_is_ended(root: Path, tmp_path: Path) -> None:
@@ -267,7 +310,7 @@ def test_the_daemon_dies_during_the_trial(root: Path, tmp_path: Path) -> None:
         said = process.stderr.read()
         assert process.stdout
         found = json.loads(process.stdout.read())
-    assert "the agent ended" in said
+    assert "the link broke; the device goes on by itself" in said
     assert (found["n"], found["state"]) == (2, "confirmed")
 
 
@@ -278,7 +321,7 @@ def test_an_agent_that_always_dies_reverts(root: Path, tmp_path: Path) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr
         for line in process.stderr:
-            if "watch: waits" in line:
+            if "watch: on trial, waits" in line:
                 break
         kill_daemon(root)
         while not daemons(root):  # apply itself starts the next one

@@ -17,7 +17,6 @@ from edgeq.cli.telling_fleet import (
     tell_inventory,
     tell_trusted,
 )
-from edgeq.deploy import Deployed
 from edgeq.device.device import Release
 from edgeq.errors import DeviceError, LinkError
 from edgeq.fleet import Line, Row
@@ -26,6 +25,7 @@ from edgeq.link.known_hosts import HostKey
 from edgeq.parallel import DONE, FAILED, STOPPED, WAITING
 from edgeq.project import DeviceEntry
 from edgeq.rollback import RolledBack
+from edgeq.transaction import Deployed
 from edgeq.trust import TRUSTED, Compared
 
 A, B, C, D = (DeviceEntry(name, f"ssh://{name}", "rpi4") for name in ("a", "b", "c", "d"))
