@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The processes of `pytest -n` begin with what is long: at the end none waits for another."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         items.sort(key=lambda item: not {"slow", "emulated"} & {mark.name for mark in item.iter_markers()})
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _runs_keep_to_their_schema() -> Iterator[None]:
+    """Every run that a test writes is held to the published schema."""
+    from jsonschema import Draft202012Validator
+
+    from edgeq.run import Run
+    from edgeq.schema import schema
+
+    validator, write = Draft202012Validator(json.loads(schema("run"))), Run.write
+
+    def checked(run: Run, path: Path) -> None:
+        write(run, path)
+        validator.validate(json.loads(path.read_text(encoding="utf-8")))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Run, "write", checked)
+        yield
 
 
 @pytest.fixture(scope="session")

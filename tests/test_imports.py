@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = (
     (
         *("edgeq", "edgeq.errors", "edgeq.units", "edgeq.paths", "edgeq.console", "edgeq.parallel"),
-        *("edgeq.asked", "edgeq.hosts", "edgeq.lock", "edgeq.finding", "edgeq.waiver"),
+        *("edgeq.asked", "edgeq.hosts", "edgeq.lock", "edgeq.finding", "edgeq.waiver", "edgeq.schema"),
     ),
     (
         *("edgeq.target", "edgeq.dataset", "edgeq.interface", "edgeq.preprocess", "edgeq.model", "edgeq.run"),
