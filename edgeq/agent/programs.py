@@ -120,7 +120,8 @@ def _plan_lines(planned: dict[str, Any]) -> list[str]:
     before = planned["returns_to"]
     title = f"{planned['name']} ({planned['digest'][:12]}): nothing was changed."
     if planned["unchanged"]:
-        return [title, "It serves here already; applying it would test it and leave all as it is."]
+        but = " but its signatures" if planned["signed"] else ""
+        return [title, f"It serves here already; applying it would test it and leave all{but} as it is."]
     returns = f"release {before['n']} ({before['name']}, {before['digest'][:12]})" if before else ""
     sizes = (format_bytes(planned[key]) for key in ("send_bytes", "need_bytes", "free_bytes"))
     return [
