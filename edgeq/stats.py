@@ -101,6 +101,42 @@ def bounds(n: int, quantile: float, confidence: float = 0.95) -> bool:
     return max(quantile, 1 - quantile) ** n <= (1 - confidence) / 2 + 1e-12
 
 
+def quantile_interval(values: Values, quantile: float, confidence: float = 0.95) -> tuple[float, float, str]:
+    """An interval of a quantile and how it was obtained: from order statistics where there are enough values to bound
+    it on both sides, else by the bootstrap, which then sees nothing beyond the least and the greatest value."""
+    array = _floats(values)
+    if bounds(array.size, quantile, confidence):
+        return (*interval(array, quantile, confidence), "order statistics")
+    return (*bootstrap_interval(array, quantile, confidence), "bootstrap")
+
+
+def bootstrap_interval(
+    values: Values, quantile: float = 0.5, confidence: float = 0.95, *, resamples: int = 1000, seed: int = 0
+) -> tuple[float, float]:
+    """A percentile bootstrap interval of a quantile. Blocks of neighbours are drawn, not single values: what disturbs a
+    bench lasts for several samples (moving blocks, Kuensch 1989; length n ** (1/3))."""
+    _check_fraction(quantile, "quantile")
+    _check_fraction(confidence, "confidence")
+    drawn = block_quantiles(values, quantile, resamples, np.random.default_rng(seed))
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(drawn, (tail, 1 - tail), method="linear")
+    return float(low), float(high)
+
+
+def block_quantiles(values: Values, quantile: float, resamples: int, random: np.random.Generator) -> Floats:
+    """The quantile of each of `resamples` resamples, made of blocks of neighbours."""
+    array = _floats(values)
+    n, length = array.size, max(1, round(array.size ** (1 / 3)))
+    blocks, steps = ceil(n / length), np.arange(length)
+    found, rows = np.empty(resamples), max(1, _CELLS // (blocks * length))
+    for start in range(0, resamples, rows):
+        stop = min(start + rows, resamples)
+        starts = random.integers(0, n - length + 1, size=(stop - start, blocks))
+        picks = (starts[:, :, None] + steps).reshape(stop - start, -1)[:, :n]
+        found[start:stop] = np.quantile(array[picks], quantile, axis=1, method="linear")
+    return found
+
+
 def _binomial_cdf(n: int, p: float) -> Floats:
     """P(X <= k) for k = 0..n of a binomial distribution, computed through logarithms so that no n overflows."""
     if n <= 60:
