@@ -1,0 +1,97 @@
+"""What is known of a meter, and what it recorded, at its full rate and on its own clock.
+
+Limits of error are half widths, as data sheets state them: the error lies anywhere within, so its standard
+uncertainty is the limit / sqrt(3) (GUM, 4.3.7).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.probe.base import Probe
+from edgeq.run import Series
+
+Floats = NDArray[np.float64]
+MOST_POINTS = 10_000
+"""Samples of power that a run keeps; of more, means are kept."""
+
+
+@dataclass(frozen=True)
+class Meter:
+    """One instrument. `scope` says what it sees and what it does not; `accuracy` where the limits come from."""
+
+    tier: str
+    name: str
+    scope: str
+    gain_pct: float
+    accuracy: str
+    offset_mw: float = 0.0
+    supply_pct: float = 0.0
+    """Limit of the supply voltage's error, where the meter measures only current."""
+    clock_ppm: float = 100.0
+    ranges: bool = False
+    """Whether it changes ranges by itself: idle and busy then have errors of their own, that do not cancel."""
+
+
+@dataclass(frozen=True)
+class Capture:
+    """`t_s` never decreases, `power_mw` alike; `pin` is the trigger's level at each sample, where one is wired.
+
+    `host` maps the meter's clock to the host's monotonic one: (host, meter) at begin and at end, in seconds, each known
+    to `host_u_s` (standard uncertainty). `step_s` is the time between two samples.
+    """
+
+    t_s: Floats
+    power_mw: Floats
+    step_s: float
+    pin: NDArray[np.bool_] | None = None
+    host: tuple[tuple[float, float], ...] = ()
+    host_u_s: float = 0.0
+    supply_v: float | None = None
+    lost: int = 0
+    """Samples that the meter took and that did not arrive."""
+    averaged_s: float = 0.0
+    """How long the meter averages before it tells a value, where that is longer than a step."""
+    notes: tuple[str, ...] = field(default=())
+
+    def to_meter(self, host_s: float) -> float:
+        """The meter's time at `host_s` of the host's monotonic clock, by the line through what is known of both."""
+        (h0, m0), (h1, m1) = self.host[0], self.host[-1]
+        return m0 + (host_s - h0) * ((m1 - m0) / (h1 - h0) if h1 > h0 and m1 > m0 else 1.0)
+
+
+@runtime_checkable
+class PowerMeter(Probe, Protocol):
+    """A probe whose recording becomes energy. `gate` is how the user wants it gated, '' for the best there is."""
+
+    meter: Meter
+    gate: str
+    pulses: str
+
+    def capture(self) -> Capture:
+        """What was recorded; after `stop`."""
+
+
+def power_series(capture: Capture, meter: Meter, how: str = "measured") -> Series:
+    """`power` of a run: all samples, or the means of equally many consecutive ones, which keep the energy."""
+    each = -(-capture.t_s.size // MOST_POINTS)
+    source = f"{meter.name}, {meter.tier}: {meter.scope}"
+    if each > 1:
+        source += f"; means of {each} samples"
+    t, p = means(capture.t_s, each), means(capture.power_mw, each)
+    return Series("power", "mw", how, tuple(map(float, p)), t_s=tuple(map(float, t)), source=source)
+
+
+def means(values: Floats, each: int) -> Floats:
+    """Means of `each` consecutive values; the last of what is left."""
+    if each <= 1 or not values.size:
+        return values
+    whole = values.size // each * each
+    found: list[Any] = [values[:whole].reshape(-1, each).mean(axis=1)]
+    if whole < values.size:
+        found.append([values[whole:].mean()])
+    return np.concatenate(found)
