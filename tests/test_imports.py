@@ -107,6 +107,8 @@ HEAVY = {
     ("tflite_micro",): ("edgeq.quantize",),
     ("dask", "distributed"): ("edgeq.search",),
     ("PIL",): ("edgeq.dataset",),
+    ("ppk2_api",): ("edgeq.probe",),
+    ("pyjoulescope_driver",): ("edgeq.probe",),
     ("sklearn",): ("edgeq.demo", "edgeq.init", "edgeq.init_worker"),
 }
 LAZY_ON_DEVICE = {"numpy", "ai_edge_litert", "tflite_runtime"}
