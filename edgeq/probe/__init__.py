@@ -1,4 +1,4 @@
-"""Probes watch a bench, opened by an address such as `t0:` or `replay:meter.csv`.
+"""Probes watch a bench, opened by an address such as `t0:` or `ppk2:/dev/ttyACM0?supply_v=3.3`.
 
 A new probe is a module and one row in the table below.
 """
@@ -17,6 +17,10 @@ __all__ = ["PROBES", "Probe", "open_probe"]
 
 PROBES = {
     "t0": ("edgeq.probe.power.t0", "power modelled from the target profile"),
+    "onboard": ("edgeq.probe.power.onboard", "the board's own sensors: onboard:?rail=VDD_IN"),
+    "ppk2": ("edgeq.probe.power.ppk2", "Nordic's Power Profiler Kit II: ppk2:/dev/ttyACM0?supply_v=3.3&pin=0"),
+    "plug": ("edgeq.probe.power.plug", "a plug that measures, Shelly or Tasmota: plug:192.168.1.20"),
+    "joulescope": ("edgeq.probe.power.joulescope", "a Joulescope: joulescope:SERIAL?pin=0"),
     "replay": ("edgeq.probe.power.replay", "power from a meter's recording: replay:FILE.csv"),
 }
 """Scheme -> module (its `open_address(rest, target)` makes the probe) and what it is, for `--help` and the docs."""

@@ -36,6 +36,7 @@ OTHER_LOAD = 0.15
 FREQUENCY_MOVED = 0.10
 MANY_OUTLIERS = 0.05
 WIDE_INTERVAL = 0.05
+METER_LOST = 0.001
 FIRST_MARK, LAST_MARK = "<!-- checks -->", "<!-- end of checks -->"
 
 
@@ -259,6 +260,41 @@ def _energy_below_idle(run: Run) -> str:
     return "Power inside the gate does not exceed idle power, so energy per inference has no meaning." if below else ""
 
 
+def _energy(run: Run, key: str) -> float | None:
+    value = (run.energy or {}).get(key)
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def _gate_off(run: Run) -> str:
+    """the meter's gate does not hold the inferences that the device measured: pulses of the trigger pin are too few or too many, or the gate is too long or too short by half an inference, or pulses last longer or shorter than inferences do"""
+    problem = (run.energy or {}).get("problem")
+    return str(problem) if problem and _energy(run, "energy_uj") is not None else ""
+
+
+def _energy_not_gated(run: Run) -> str:
+    """a meter watched, but nothing says when the inferences ran, so there is no energy per inference"""
+    problem = (run.energy or {}).get("problem")
+    return f"There is no energy per inference. {problem}" if problem and _energy(run, "energy_uj") is None else ""
+
+
+def _meter_lost_samples(run: Run) -> str:
+    """more than 0.1 % of the meter's samples did not arrive"""
+    lost, samples = _energy(run, "lost_samples") or 0, _energy(run, "samples") or 0
+    if lost <= METER_LOST * (samples + lost):
+        return ""
+    return f"{lost:.0f} of the meter's {samples + lost:.0f} samples did not arrive."
+
+
+def _energy_uncertain(run: Run) -> str:
+    """the expanded uncertainty of energy per inference is larger than half of it"""
+    value, unsure = _energy(run, "energy_uj"), _energy(run, "uncertainty_uj")
+    if value is None or unsure is None or value <= 0 or unsure <= value / 2:
+        return ""
+    budget = (run.energy or {}).get("budget") or {}
+    most = max(budget, key=lambda name: budget[name], default="")
+    return f"Energy per inference is known to +- {unsure / value * 100:.0f} % only, for the most part by '{most}'."
+
+
 CHECKS = (
     Check("no_samples", "invalid", _no_samples, "Bench again; 'edgeq doctor DEVICE' looks for the cause."),
     Check("clock_suspect", "invalid", _clock_suspect, "Bench again; look at the device's clock source."),
@@ -278,6 +314,10 @@ CHECKS = (
     Check("slowed_down", "degraded", _slowed_down, "Plan with the later figures, or cool the device better.", True),
     Check("other_load", "degraded", _other_load, "Stop other programs on the device, then bench again.", True),
     Check("energy_below_idle", "degraded", _energy_below_idle, "Check the gate's times and the count of inferences."),
+    Check("gate_off", "degraded", _gate_off, "Check the trigger pin and its wire; see docs/power.md, Gating."),
+    Check("meter_lost_samples", "degraded", _meter_lost_samples, "Plug the meter into this machine, without a hub."),
+    Check("energy_uncertain", "info", _energy_uncertain, "See docs/power.md, Uncertainty, for what makes it smaller."),
+    Check("energy_not_gated", "info", _energy_not_gated, "See docs/power.md, Gating."),
     Check("emulated", "info", _emulated, "Bench on the hardware for figures to rely on."),
     Check("first_outlier", "info", _first_outlier, "Bench with a larger --warmup.", True),
     Check("many_outliers", "info", _many_outliers, "Stop other programs on the device; raise --runs.", True),

@@ -53,9 +53,10 @@ def test_unknown_probes_get_near_names(address: str, near: str) -> None:
 
 
 def test_every_row_of_the_table_opens() -> None:
+    rests = {"replay": "meter.csv", "ppk2": "/dev/ttyACM0?supply_v=3.3", "plug": "192.168.1.20"}
     for scheme in PROBES:
-        rest = "meter.csv" if scheme == "replay" else ""
-        assert open_probe(f"{scheme}:{rest}", PI).name == f"{scheme}:{rest}"
+        address = f"{scheme}:{rests.get(scheme, '')}"
+        assert open_probe(address, PI).name == address
 
 
 def test_replay_gives_power_gate_and_energy(meter: Path) -> None:

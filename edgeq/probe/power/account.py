@@ -102,6 +102,7 @@ def _metered(
             busy=gate.busy,
             edge_s=gate.edge_s,
             align_s=gate.align_s,
+            smear_s=capture.smear_s,
             resolved=max(capture.step_s, capture.averaged_s) < work.p50_s / 2,
         )
     except UsageError as error:
@@ -181,6 +182,7 @@ def _told(meter: Meter, capture: Capture | None, problem: str = "") -> dict[str,
         "uncertainty_uj": None,
         "budget": None,
         "inferences": None,
+        "samples": int(capture.t_s.size) if capture else 0,
         "lost_samples": capture.lost if capture else 0,
         "problem": problem,
     }

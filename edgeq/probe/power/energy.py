@@ -76,27 +76,31 @@ def integrate(
     busy: tuple[float, float] | None = None,
     edge_s: float | None = None,
     align_s: float = 0.0,
+    smear_s: float = 0.0,
     resolved: bool = True,
 ) -> GatedEnergy:
     """Integrate `p` (mW) over `t` (s) inside `gate` by the trapezoid rule, on the meter's own sample clock.
 
-    `busy`: idle is what lies outside of it (by default, of the gate's first start and last end). `edge_s`: standard
-    uncertainty of each edge of the gate; by default an edge lies anywhere within one sample interval. `align_s`: that
-    of all edges together, where another clock tells them. `resolved`: whether the meter follows each inference; where
-    it does not, its samples are draws from what happens, and their mean has an uncertainty, too.
+    `busy`: idle is what lies outside of it (by default, of the gate's first start and last end, or else between its
+    windows). `edge_s`: standard uncertainty of each edge of the gate; by default an edge lies anywhere within one
+    sample interval. `align_s`: that of all edges together, where another clock tells them. `smear_s`: after each edge
+    the meter's filter may still tell what was before, up to that long and each time the same way. `resolved`: whether
+    the meter follows each inference; where it does not, its samples are draws from what happens, and their mean has an
+    uncertainty, too.
     """
     if t.size < 2 or t.size != p.size:
         raise UsageError("Energy needs at least two power samples, each with its time.", "Record for longer.")
     _check_gate(gate, float(t[0]), float(t[-1]))
     gross_mj = sum(_integral(t, p, start, end) for start, end in gate)
     seconds = sum(end - start for start, end in gate)
-    idle = idle_power(t, p, gate, busy or (gate[0][0], gate[-1][1]))
+    idle = idle_power(t, p, gate, busy)
     net_mj = gross_mj - (idle.mw * seconds if idle else 0.0)
     step = step_s or float(np.median(np.diff(t)))
     height = abs(net_mj / seconds)
     edge = step / sqrt(12) if edge_s is None else edge_s
     budget = {
         "edges": height * edge * sqrt(2 * len(gate)),
+        "smear": height * smear_s * len(gate) / sqrt(3),
         "alignment": height * align_s,
         "idle_noise": idle.noise_mw * seconds if idle else 0.0,
         "idle_drift": idle.drift_mw * seconds if idle else 0.0,
@@ -119,12 +123,14 @@ def energy_per_inference(power: Series, gate: Gate, inferences: int) -> tuple[fl
     return energy.net_uj / inferences, energy.uncertainty_uj / inferences
 
 
-def idle_power(t: Floats, p: Floats, gate: Gate, busy: tuple[float, float]) -> Idle | None:
-    """Idle power from the samples before and after `busy`; where there are none, from those between the windows."""
-    before, after = t < busy[0], t > busy[1]
+def idle_power(t: Floats, p: Floats, gate: Gate, busy: tuple[float, float] | None = None) -> Idle | None:
+    """Idle power from the samples before and after `busy`. Where nobody knows what else the device did (`busy` is
+    None), they are those before and after the gate, or where there are none, those between its windows."""
+    first, last = busy or (gate[0][0], gate[-1][1])
+    before, after = t < first, t > last
     if before.sum() < 2 and after.sum() < 2:
         between = ~_inside(t, gate)
-        if between.sum() < 2:
+        if busy is not None or between.sum() < 2:
             return None
         return Idle(float(p[between].mean()), _standard_error(p[between]), 0.0, "between")
     if before.sum() < 2 or after.sum() < 2:

@@ -163,16 +163,16 @@ def by_markers(capture: Capture, work: Work, to_host: tuple[float, float] | None
             "The device does not say when its inferences began, so it gives no markers.",
             "Wire a trigger pin, or gate by 'gate=edges'.",
         )
-    start, end = work.span_s
+    (start, end), begin = work.span_s, 0.0
     align = 0.0
     if to_host is not None:
-        begin, unsure = to_host
-        start, end = capture.to_meter(begin + start), capture.to_meter(begin + end)
+        host, unsure = to_host
+        start, end, begin = (capture.to_meter(host + time) for time in (start, end, begin))
         align = sqrt(unsure**2 + capture.host_u_s**2)
-    lead = sum(work.before_s) * 1.1 + 3 * align + capture.averaged_s
-    tail = 3 * align + capture.averaged_s
+    # From the begin of the bench on the device is busy: it loads the model first.
+    guard = 3 * align + capture.averaged_s
     edge = max(capture.step_s, capture.averaged_s) / sqrt(12)
-    return Found("markers", ((start, end),), (start - lead, end + tail), len(work.steady_s), edge, align)
+    return Found("markers", ((start, end),), (begin - guard, end + guard), len(work.steady_s), edge, align)
 
 
 def by_edges(capture: Capture, work: Work) -> Found:

@@ -6,7 +6,7 @@ uncertainty is the limit / sqrt(3) (GUM, 4.3.7).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -56,7 +56,9 @@ class Capture:
     """Samples that the meter took and that did not arrive."""
     averaged_s: float = 0.0
     """How long the meter averages before it tells a value, where that is longer than a step."""
-    notes: tuple[str, ...] = field(default=())
+    smear_s: float = 0.0
+    """How long after a step of power the meter's own filter still tells what was before."""
+    notes: tuple[str, ...] = ()
 
     def to_meter(self, host_s: float) -> float:
         """The meter's time at `host_s` of the host's monotonic clock, by the line through what is known of both."""

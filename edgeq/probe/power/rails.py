@@ -57,11 +57,12 @@ GAUGE_S = 1.0
 def readings(answer: Mapping[str, Any]) -> list[tuple[float, Mapping[str, Any]]]:
     """(seconds since the bench began, what `edgeq.agent.rails.read` said) of each row of a bench's `trace`."""
     found = []
+    ranges = (answer.get("before") or {}).get("range_uj") or {}
     for row in answer.get("trace") or ():
-        rails = row.get("rails") if isinstance(row, Mapping) else None
-        t_ns = row.get("t_ns") if isinstance(row, Mapping) else None
-        if isinstance(t_ns, (int, float)) and rails:
-            found.append((t_ns / 1e9, rails if isinstance(rails, Mapping) else row))
+        if isinstance(row, Mapping) and isinstance(row.get("t_ns"), (int, float)):
+            said = {key: row[key] for key in ("rails", "energy_uj") if row.get(key)}
+            if said:
+                found.append((row["t_ns"] / 1e9, {**said, "range_uj": row.get("range_uj") or ranges}))
     return sorted(found, key=lambda item: item[0])
 
 

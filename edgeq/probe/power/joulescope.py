@@ -1,0 +1,228 @@
+"""Tier 3: a Joulescope (JS220, JS320), `joulescope:` or `joulescope:SERIAL?pin=0`, through `pyjoulescope_driver`.
+
+Options: `pin` (the general-purpose input, 0 to 3, or 7 for the trigger, that the device's trigger pin is wired to),
+`pulses=steady`, `gate`, `rate` (samples a second, 100,000), `error_pct`. It measures voltage, too, so no supply is
+given. Opening one may cut the device's power for a moment (github.com/jetperch/pyjoulescope/issues/11).
+
+No Joulescope was at hand: what talks to one has run only as far as the driver goes without one; what becomes of its
+messages is tested with messages in the driver's own form (its test_record.py).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.errors import LinkError, UsageError
+from edgeq.probe.power.gate import PULSES, WAYS
+from edgeq.probe.power.meter import Capture, Floats, Meter
+from edgeq.probe.power.options import Options, read_options
+from edgeq.run import Series
+from edgeq.target import TargetProfile
+
+OPTIONS = ("pin", "pulses", "gate", "rate", "error_pct")
+RATE = 100_000
+SETTLE_S = 0.5
+"""Before and after the bench, for idle power."""
+POWER, VOLTAGE = "s/p", "s/v"
+Message = tuple[float, Mapping[str, Any]]
+"""The host's monotonic time of arrival, and what the driver handed over: `sample_id`, `sample_rate`,
+`decimate_factor` and `data`; a sample's id counts at `sample_rate`, whatever the decimation."""
+
+SCOPE = Meter(
+    "T3",
+    "Joulescope",
+    "all that is fed through it: current and voltage at its output",
+    gain_pct=1.0,
+    accuracy="1 % is assumed; the user's guide has the limits of each range, and 'error_pct' takes them",
+    offset_mw=0.001,
+    clock_ppm=50.0,
+    ranges=True,
+)
+
+
+@dataclass
+class Joulescope:
+    """Opened at `start`; the driver's own thread hands over what is measured."""
+
+    serial: str
+    options: Options
+    meter: Meter
+    gate: str
+    pulses: str
+    pin: int | None
+    rate: int
+    _driver: Any = None
+    _path: str = ""
+    _messages: dict[str, list[Message]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def name(self) -> str:
+        return self.options.name
+
+    def start(self) -> None:
+        self._driver = _driver()
+        try:
+            self._path = _chosen(self._driver.device_paths(), self.serial)
+            self._driver.open(self._path, mode="defaults")
+            self._publish("s/i/range/mode", "auto")
+            self._publish("h/fs", self.rate)
+            for topic in self._topics():
+                self._driver.subscribe(f"{self._path}/{topic}/!data", "pub", self._take)
+                self._publish(f"{topic}/ctrl", 1)
+        except (RuntimeError, TimeoutError, ValueError) as error:
+            self._finish()
+            raise LinkError(
+                f"The Joulescope {self._path or self.serial} cannot be opened: {error}.",
+                "Close other programs that use it (its own UI, too), and plug it in again.",
+            ) from error
+        except LinkError:
+            self._finish()
+            raise
+        time.sleep(SETTLE_S)
+
+    def stop(self) -> Sequence[Series]:
+        if self._driver is None:
+            return ()
+        time.sleep(SETTLE_S)
+        try:
+            for topic in self._topics():
+                self._publish(f"{topic}/ctrl", 0)
+            self._driver.close(self._path)
+        finally:
+            self._finish()
+        return ()
+
+    def capture(self) -> Capture:
+        with self._lock:
+            return captured(self._messages, f"s/gpi/{self.pin}" if self.pin is not None else "")
+
+    def _topics(self) -> list[str]:
+        return [POWER, VOLTAGE] + ([f"s/gpi/{self.pin}"] if self.pin is not None else [])
+
+    def _publish(self, topic: str, value: Any) -> None:
+        self._driver.publish(f"{self._path}/{topic}", value)
+
+    def _take(self, topic: str, value: Mapping[str, Any]) -> None:
+        kept = {key: value[key] for key in ("sample_id", "sample_rate", "decimate_factor")}
+        # The driver may use its buffer again.
+        message = (time.monotonic(), {**kept, "data": np.array(value["data"])})
+        with self._lock:
+            self._messages.setdefault(topic.removeprefix(f"{self._path}/").removesuffix("/!data"), []).append(message)
+
+    def _finish(self) -> None:
+        if self._driver is not None:
+            self._driver.finalize()
+            self._driver = None
+
+
+def captured(messages: Mapping[str, Sequence[Message]], pin: str = "") -> Capture:
+    """Messages by topic (`s/p` in W, `s/v` in V, `s/gpi/N` as packed bits, the lowest first) -> a recording."""
+    if not messages.get(POWER):
+        raise UsageError("The Joulescope gave no samples.", "Check that current flows through it, then bench again.")
+    t, watts, lost = _joined(messages[POWER])
+    start = float(t[0])
+    level = None
+    if pin:
+        if not messages.get(pin):
+            raise UsageError(f"The Joulescope gave no samples of its input {pin}.", "Choose another 'pin='.")
+        times, bits, _ = _joined(messages[pin], packed=True)
+        at = np.clip(np.searchsorted(times, t, "right") - 1, 0, None)
+        level = bits[at] > 0.5
+    volts = messages.get(VOLTAGE)
+    supply = round(float(np.mean(_joined(volts)[1])), 4) if volts else None
+    host, unsure = _clock(messages[POWER], start)
+    step = messages[POWER][0][1]["decimate_factor"] / messages[POWER][0][1]["sample_rate"]
+    return Capture(t - start, watts * 1e3, float(step), level, host, unsure, supply, lost)
+
+
+def _joined(messages: Sequence[Message], packed: bool = False) -> tuple[Floats, Floats, int]:
+    """Times in s, values, and how many samples lie between messages and did not arrive."""
+    times: list[Floats] = []
+    values: list[Floats] = []
+    lost, expected = 0, None
+    for _, message in messages:
+        data: NDArray[Any] = message["data"]
+        if packed:
+            data = np.unpackbits(np.ascontiguousarray(data).view(np.uint8), bitorder="little")
+        factor, first = int(message["decimate_factor"]), int(message["sample_id"])
+        if expected is not None and first > expected:
+            lost += (first - expected) // factor
+        expected = first + data.size * factor
+        times.append((first + np.arange(data.size) * factor) / float(message["sample_rate"]))
+        values.append(np.asarray(data, np.float64))
+    return np.concatenate(times), np.concatenate(values), lost
+
+
+def _clock(messages: Sequence[Message], start: float) -> tuple[tuple[tuple[float, float], ...], float]:
+    """(host, meter) at begin and end: messages come late, never early, so of each half the earliest counts."""
+    if len(messages) < 2:
+        return (), 0.0
+    ends = [
+        (m["sample_id"] + np.asarray(m["data"]).size * m["decimate_factor"]) / m["sample_rate"] - start
+        for _, m in messages
+    ]
+    host, meter = np.array([when for when, _ in messages]), np.array(ends)
+    late, half = host - meter, len(messages) // 2
+    first, last = int(np.argmin(late[:half])), half + int(np.argmin(late[half:]))
+    unsure = float(max(np.median(late[:half]) - late[first], np.median(late[half:]) - late[last]))
+    return ((float(host[first]), float(meter[first])), (float(host[last]), float(meter[last]))), unsure
+
+
+def _driver() -> Any:
+    try:
+        from pyjoulescope_driver import Driver
+    except ImportError as error:
+        raise UsageError(
+            "A Joulescope needs the library pyjoulescope_driver, which is not installed.",
+            "Run: pip install 'edgeq[joulescope]'",
+        ) from error
+    return Driver()
+
+
+def _chosen(paths: Sequence[str], serial: str) -> str:
+    """`u/js220/000415`: the one with the serial number, or the only one."""
+    fitting = [path for path in paths if not serial or path.rpartition("/")[2] == serial]
+    if len(fitting) == 1:
+        return fitting[0]
+    listed = ", ".join(paths) or "none"
+    wanted = f"with the serial number {serial}" if serial else "to choose by itself"
+    raise LinkError(f"There is no Joulescope {wanted}; found: {listed}.", "Plug one in, or write 'joulescope:SERIAL'.")
+
+
+def found() -> list[str]:
+    """The serial numbers of what is plugged in; none where the library is missing."""
+    try:
+        driver = _driver()
+    except UsageError:
+        return []
+    try:
+        return [str(path).rpartition("/")[2] for path in driver.device_paths()]
+    finally:
+        driver.finalize()
+
+
+def open_address(rest: str, target: TargetProfile) -> Joulescope:  # noqa: ARG001 - a factory's fixed signature
+    """`rest` is empty or a serial number, with options."""
+    options = read_options("joulescope", rest, OPTIONS)
+    pin = options.whole("pin", 0, 7)
+    if pin in (4, 5, 6):
+        raise UsageError("A Joulescope has the inputs 0 to 3, and 7, the trigger.", "Correct 'pin='.")
+    error = options.number("error_pct")
+    own = {"gain_pct": error, "accuracy": "as 'error_pct' says"} if error is not None else {}
+    return Joulescope(
+        serial=options.where,
+        options=options,
+        meter=Meter(**{**SCOPE.__dict__, **own}),
+        gate=options.choice("gate", WAYS, ""),
+        pulses=options.choice("pulses", PULSES, "all"),
+        pin=pin,
+        rate=options.whole("rate", 1000, 2_000_000) or RATE,
+    )
