@@ -45,7 +45,7 @@ class _Parcel:
     def __init__(self, bundle: Bundle, device: Device, runtime: str) -> None:
         self._bundle, self._device, self._runtime = bundle, device, runtime
         self.name, self.digest, self.pinned = bundle.name, bundle.digest, bool(runtime)
-        self.who = f"{user_name()}@{socket.gethostname()} (pid {os.getpid()}) deploys {bundle.name}"
+        self.who = _who(bundle.name)
         self._fit = Fit(ConfirmPolicy())
 
     @property
@@ -98,3 +98,8 @@ class _Meter:
 
     def _facts(self, offset: int) -> dict[str, Any]:
         return {"file": self._piece.name, "offset": offset, "size_bytes": self._piece.size_bytes}
+
+
+def _who(name: str) -> str:
+    """What others are told while this deploy holds the device."""
+    return f"{user_name()}@{socket.gethostname()} (pid {os.getpid()}) deploys {name}"

@@ -37,7 +37,7 @@ _HINTS = {
     Status.DIGEST: "Run the command again: what was damaged is sent anew.",
     Status.SIGNATURE: "'edgeq sign BUNDLE --key KEY' signs it with a key that the device knows.",
     Status.MISMATCH: "Build for this device: 'edgeq targets' lists the profiles.",
-    Status.SELFTEST: "It computes something else than the host; a deploy to local: tells whether the bundle does too.",
+    Status.SELFTEST: "It computes something else than the host: build again, for its runtime (docs/runtimes.md).",
     Status.GATE: "It asks for that itself: [confirm] in edgeq.toml, docs/deploy.md.",
     Status.BUSY: "Another command is at work on this device; wait for it and try again.",
     Status.IO: "Check the device's storage.",
