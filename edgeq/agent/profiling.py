@@ -1,0 +1,49 @@
+"""A profile on Linux: what each op of a release takes, by the runtime's own profiler in a fresh process."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgeq.agent.errors import Refused
+from edgeq.agent.golden import open_model
+from edgeq.agent.jobs import Job
+from edgeq.agent.store import Store
+from edgeq.protocol import cbor
+from edgeq.protocol.status import Status
+
+MOST_RUNS = 10_000
+MOST_THREADS = 1024
+TIMEOUT_S = 300.0
+"""The longest wait for one inference with the profiler and one without."""
+
+
+def check(runs: int, threads: int) -> None:
+    """INVALID for what no profile is made of."""
+    if not (1 <= runs <= MOST_RUNS and 0 <= threads <= MOST_THREADS):
+        raise Refused(Status.INVALID, f"runs {runs}, threads {threads}")
+
+
+def profile(store: Store, job: Job, n: int, runs: int, threads: int) -> dict[str, Any]:
+    """Samples of the job are, run after run, the nanoseconds of each op and those of a whole inference that was not
+    profiled; the answer has `detail` (`edgeq.agent.litert_profile`). `threads` 0 is what the manifest says."""
+    folder, manifest = store.release(n), store.release_manifest(n)
+    golden = cbor.loads((folder / "golden.cbor").read_bytes())
+    request = {
+        "path": str(folder / "model.tflite"),
+        "threads": threads or manifest["runtime"]["threads"],
+        "kernels": manifest["golden"]["kernels"],
+        "inputs": golden["inputs"][0],
+        "runs": runs,
+    }
+    result: dict[str, Any] = {"n": n}
+    done = 0
+    job.note("loading the model")
+    with open_model(store, n, threads or None) as process:
+        for answer in process.stream(TIMEOUT_S, do="profile", **request):
+            if "op_ns" in answer:
+                job.samples += [*answer["op_ns"], answer["invoke_ns"]]
+                done += 1
+                job.note(f"{done} of {runs} runs")
+            else:
+                result.update(answer)
+    return result
