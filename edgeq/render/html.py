@@ -5,23 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
-from edgeq.render import plots
-from edgeq.render.plots import tag_html
+from edgeq.render import plots, tables, tradeoffs
 from edgeq.render.style import CSS
+from edgeq.render.tables import tag_html, tagged
 from edgeq.render.words import (
     HOW_WORDS,
+    VERDICT_LEADS,
     VERDICT_WORDS,
     environment,
     environment_title,
     facts,
     figure_text,
-    interval_text,
-    tag,
 )
-from edgeq.report import Figure, Report, Section
+from edgeq.report import Figure, Report, Row, Section
+from edgeq.report.evidence import Advice
+from edgeq.report.section import BAD, GOOD, Claim
 
-CARDS = ("p50", "p90", "p99", "throughput", "instructions", "rss_peak", "ram", "energy", "accuracy", "drop")
-READINGS = (("Reading", ""), ("Before", ' class="n"'), ("After", ' class="n"'))
+CARDS = ("p50", "p99", "throughput", "instructions", "rss_peak", "ram", "energy", "accuracy", "drop", "model_bytes")
+GLANCE = ("p50", "p99", "instructions", "rss_peak", "ram", "model_bytes", "energy", "accuracy", "drop")
+MOST_OPEN = 3
+"""Runs whose whole comparison is shown unfolded: a wider table is one that is scrolled."""
+MOST_SLICES = 6
+MARKS = {GOOD: ("✓", "good"), BAD: ("✕", "bad"), "": ("–", "open")}
+VERDICT_MARKS = {"valid": "✓", "degraded": "!", "invalid": "✕"}
 
 
 def render(report: Report) -> str:
@@ -41,138 +47,208 @@ def render(report: Report) -> str:
 
 
 def _head(report: Report) -> Iterator[str]:
-    first, *more = report.headlines
     yield f'<header><p class="kicker">edgeq report</p><h1>{escape(report.title)}</h1>'
-    yield f'<div class="verdict {report.verdict}"><p class="lead">{escape(first)}</p>'
-    yield "".join(f"<p>{escape(sentence)}</p>" for sentence in more)
-    yield f'<p class="more">Verdict: {_verdict(report.verdict)}</p></div>'
-    if len(report.sections) > 1:
+    yield f'<p class="meta">{escape(_meta(report))}</p>'
+    yield f'<div class="verdict {report.verdict}"><p class="lead"><span class="seal" aria-hidden="true">'
+    yield f"{VERDICT_MARKS[report.verdict]}</span><span>{_verdict(report.verdict)} "
+    yield f"{escape(VERDICT_LEADS.get(report.verdict, ''))}</span></p>"
+    if len(report.sections) == 1:
+        yield "".join(f"<p>{escape(told)}</p>" for told in report.headlines[1:])
+        yield f"{_claims(report.sections[0].claims)}</div>"
+    else:
+        yield f"{''.join(f'<p>{escape(told)}</p>' for told in report.headlines)}</div>"
         links = (f'<li><a href="#run-{i}">{escape(s.label)}</a></li>' for i, s in enumerate(report.sections, 1))
         yield f'<nav aria-label="Runs"><ul>{"".join(links)}</ul></nav>'
     used = {figure.how for section in report.sections for figure in section.figures()}
+    used |= {need.how for section in report.sections for need in section.needs}
     key = (f"<dt>{tag_html(how)}</dt><dd>{escape(words)}</dd>" for how, words in HOW_WORDS.items() if how in used)
     yield f'<dl class="key">{"".join(key)}</dl></header>'
 
 
+def _meta(report: Report) -> str:
+    """Devices, targets and days, in one line."""
+    runs = [section.run for section in report.sections]
+    boards = dict.fromkeys(str(run.device.get("board") or run.device.get("cpu") or "") for run in runs)
+    targets = dict.fromkeys(str(run.release.get("target") or "") for run in runs)
+    days = sorted({run.created[:10] for run in runs})
+    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    told = (", ".join(filter(None, boards)), f"for {', '.join(filter(None, targets))}" if any(targets) else "", when)
+    return " · ".join(filter(None, told))
+
+
 def _verdict(verdict: str) -> str:
-    return f'<span class="word {verdict}">{escape(VERDICT_WORDS[verdict])}</span>'
+    return f'<strong class="word {verdict}">{escape(VERDICT_WORDS[verdict].capitalize())}.</strong>'
+
+
+def _claims(claims: Sequence[Claim]) -> str:
+    rows = []
+    for claim in claims:
+        mark, word = MARKS.get(claim.state, MARKS[""])
+        sign = f'<span class="sign {word}" role="img" aria-label="{word}">{mark}</span>'
+        rows.append(f"<div><dt>{sign}{escape(claim.name)}</dt><dd>{escape(claim.text)}</dd></div>")
+    return f'<dl class="claims">{"".join(rows)}</dl>'
 
 
 def _main(report: Report) -> Iterator[str]:
     if report.comparison:
-        head = "".join(f'<th scope="col">{escape(section.label)}</th>' for section in report.sections)
-        rows = (
-            f'<tr><th scope="row">{escape(row.label)}</th>{"".join(map(_cell, row.cells))}</tr>'
-            for row in report.comparison
-        )
         yield '<section aria-labelledby="side"><h2 id="side">Side by side</h2>'
         yield "".join(f'<p class="remark">{escape(remark)}</p>' for remark in report.remarks)
-        across = "".join(plots.across(report))
-        yield f'<div class="plots single">{across}</div>' if across else ""
-        yield _table("Figures of every run", f'<tr><th scope="col">Figure</th>{head}</tr>', rows, "compare")
+        yield _glance(report)
+        across = "".join([*tradeoffs.medians(report), *tradeoffs.planes(report)])
+        yield f'<div class="plots">{across}</div>' if across else ""
+        yield _whole(report)
         yield "</section>"
     for number, section in enumerate(report.sections, 1):
         yield from _section(section, number, alone=not report.comparison)
 
 
+def _glance(report: Report) -> str:
+    """One line for each run, with what one looks for first."""
+    named = [
+        (name, next(figure.label for section in report.sections if (figure := section.figure(name))))
+        for name in GLANCE
+        if any(section.figure(name) for section in report.sections)
+    ]
+    head = ["Run", *(label for _, label in named), *(["On the front"] if report.front else [])]
+    rows = []
+    for place, section in enumerate(report.sections, 1):
+        front = report.front.get(section.label)
+        last = [] if not report.front else ["-" if front is None else "yes" if front else "no"]
+        who = f'<a href="#run-{place}">{escape(section.label)}</a> {_word(section.run.verdict)}'
+        rows.append([who, *(_cell(section.figure(name)) for name, _ in named), *last])
+    caption = "The runs at a glance"
+    note = ""
+    if report.front:
+        note = '<p class="notes">On the front: no other run that was obtained alike and has the same figures is at '
+        note += "least as good in accuracy, latency, size and energy.</p>"
+    return tables.scrolling(caption, tables.table(caption, head, rows, "glance")) + note
+
+
+def _word(verdict: str) -> str:
+    return f'<span class="word {verdict}">{escape(verdict)}</span>'
+
+
 def _cell(figure: Figure | None) -> str:
     if figure is None:
-        return '<td><span aria-label="none">-</span></td>'
-    return f"<td>{escape(figure_text(figure))} {_tag(figure)}</td>"
+        return '<span role="img" aria-label="none">-</span>'
+    return f"<span class=v>{escape(figure_text(figure))}</span> {tagged(figure)}"
 
 
-def _tag(figure: Figure) -> str:
-    return tag_html(figure.how, tag(figure))
+def _whole(report: Report) -> str:
+    caption = "Every figure of every run"
+    head = ["Figure", *(section.label for section in report.sections)]
+    told = tables.scrolling(caption, tables.table(caption, head, map(_row, report.comparison), "compare"))
+    opened = " open" if len(report.sections) <= MOST_OPEN else ""
+    return f"<details{opened}><summary>{caption}</summary>{told}</details>"
+
+
+def _row(row: Row) -> list[str]:
+    return [escape(row.label), *map(_cell, row.cells)]
 
 
 def _section(section: Section, number: int, alone: bool) -> Iterator[str]:
-    """One run. Where it is `alone`, the page's head has said its headline already."""
-    yield f'<section class="run" id="run-{number}" aria-labelledby="title-{number}"><div class="heading">'
-    yield f'<h2 id="title-{number}">{escape(section.label)}</h2>{tag_html(section.how)}'
-    yield f"{_verdict(section.run.verdict)}</div>"
-    yield "" if alone else f'<p class="headline">{escape(section.headline)}</p>'
-    yield from _issues(section)
+    """One run. Where it is `alone`, the page's head has said its claims already."""
+    yield f'<section class="run{" alone" * alone}" id="run-{number}" aria-labelledby="title-{number}">'
+    yield f'<div class="heading{" hidden" * alone}"><h2 id="title-{number}">{escape(section.label)}</h2>'
+    yield f"{tag_html(section.how)}{_word(section.run.verdict)}</div>"
+    yield "" if alone else _claims(section.claims)
     cards = (figure for name in CARDS if (figure := section.figure(name)))
-    yield '<div class="cards">' + "".join(map(_card, cards)) + "</div>"
-    if section.notes:
-        yield f'<ul class="notes">{"".join(f"<li>{escape(note)}</li>" for note in section.notes)}</ul>'
-    yield f'<div class="plots">{"".join(plots.of_section(section))}</div>'
-    yield '<div class="pair">'
-    yield _figures("Latency, steady state", section.latency, section)
-    yield _figures("From cold to steady", section.stages, section)
-    yield _figures("Instructions", section.instructions, section)
-    yield '</div><div class="pair">'
-    yield _figures("Memory, power and energy", [*section.memory, *section.power], section)
-    if section.accuracy:
-        found = section.accuracy
-        caption = f"Accuracy, {found.accuracy.at} with {found.samples} samples"
-        yield _figures(caption, found.figures, section)
-    yield '</div><div class="pair">'
-    yield _environment(section)
-    rows = (f'<tr><th scope="row">{escape(name)}</th><td>{escape(text)}</td></tr>' for name, text in facts(section))
-    yield _table("What was measured, and where", "", rows, "facts")
-    yield "</div></section>"
+    yield f'<div class="cards">{"".join(map(_card, cards))}</div>'
+    yield from _part("Findings and advice", [_advice(section.advice), _notes(section.notes)])
+    yield from _part("How fast", [_plots([*plots.latency(section)]), *_latency_tables(section)])
+    yield from _part("Where the time goes", [_plots([*plots.ops(section)])])
+    yield from _part("Does it fit", [_plots([*plots.fit(section), *plots.memory(section)])])
+    yield from _part("How right", [_plots([*plots.accuracy(section)]), *_accuracy_tables(section)])
+    yield from _part("Power and energy", [_plots([*plots.power(section)]), *_power_tables(section)])
+    yield from _part("What was tried", [_plots([*tradeoffs.trials(section)])])
+    yield from _part("Conditions and origin", _conditions(section))
+    yield "</section>"
 
 
-def _issues(section: Section) -> Iterator[str]:
-    if section.run.issues:
-        items = (
-            f'<li class="{escape(issue.severity)}"><span class="severity">{escape(issue.severity)}</span> '
-            f'{escape(issue.message)} <span class="hint">{escape(issue.hint)}</span> '
-            f"<code>{escape(issue.code)}</code></li>"
-            for issue in section.run.issues
-        )
-        yield f'<ul class="issues" aria-label="Issues">{"".join(items)}</ul>'
+def _part(title: str, told: Iterable[str]) -> Iterator[str]:
+    """A part with its title; nothing where it holds nothing."""
+    body = "".join(told)
+    if body:
+        yield f'<div class="part"><h3>{escape(title)}</h3>{body}</div>'
+
+
+def _plots(drawn: Sequence[str]) -> str:
+    return f'<div class="plots">{"".join(drawn)}</div>' if drawn else ""
+
+
+def _pair(*told: str) -> str:
+    shown = [each for each in told if each]
+    return f'<div class="pair">{"".join(shown)}</div>' if shown else ""
+
+
+def _latency_tables(section: Section) -> Iterator[str]:
+    yield _pair(
+        tables.figures("Latency, steady state", section.latency),
+        tables.figures("From cold to steady", section.stages),
+        tables.figures("Instructions", section.instructions),
+    )
+
+
+def _accuracy_tables(section: Section) -> Iterator[str]:
+    found = section.accuracy
+    told = tables.figures(f"{found.accuracy.at.capitalize()}, {found.samples} samples", found.figures) if found else ""
+    device = tables.figures("On the device", section.on_device, (each.source for each in section.on_device))
+    yield _pair(told, _slices(section), device)
+
+
+def _slices(section: Section) -> str:
+    if not section.slices:
+        return ""
+    shown = section.slices[:MOST_SLICES]
+    caption = "Where most was lost" if len(section.slices) > MOST_SLICES else "By slice"
+    rows = (
+        [
+            f"{escape(each.by)} {escape(each.name)}",
+            str(each.samples),
+            *(escape(figure_text(figure)) for figure in each.figures),
+        ]
+        for each in shown
+    )
+    head = ["Slice", "Samples", *(figure.label for figure in shown[0].figures)]
+    told = tables.table(caption, head, rows, "named", right=len(head), mark=tagged(shown[0].figures[0]))
+    return f"<div>{told}</div>"
+
+
+def _power_tables(section: Section) -> Iterator[str]:
+    told = tables.figures("Power and energy", section.power, (figure.source for figure in section.power))
+    meter = f"<div>{tables.pairs('How it was metered', section.meter)}</div>" if section.meter else ""
+    yield _pair(told, meter)
+
+
+def _conditions(section: Section) -> Iterator[str]:
+    readings = environment(section.run)
+    head = ["Reading", "Before", "After"]
+    rows = ([escape(cell) for cell in row] for row in readings)
+    seen = f"<div>{tables.table(environment_title(section.run), head, rows, right=2)}</div>" if readings else ""
+    where = f"<div>{tables.pairs('What was measured, and where', facts(section))}</div>"
+    yield _pair(where, seen or '<p class="notes">The device gave no readings.</p>')
+    if section.origin:
+        yield tables.pairs("Where it came from", section.origin, "facts origin")
+
+
+def _advice(advice: Sequence[Advice]) -> str:
+    items = (
+        f'<li class="{escape(each.severity)}"><span class="severity">{escape(each.severity)}</span> '
+        f'{escape(each.message)} <span class="hint">{escape(each.hint)}</span> '
+        f"<code>{escape(each.code)}{', of the bundle' if each.origin == 'bundle' else ''}</code></li>"
+        for each in advice
+    )
+    return f'<ul class="issues">{"".join(items)}</ul>' if advice else ""
+
+
+def _notes(notes: Sequence[str]) -> str:
+    return f'<ul class="notes">{"".join(f"<li>{escape(note)}</li>" for note in notes)}</ul>' if notes else ""
 
 
 def _card(figure: Figure) -> str:
     return (
         f'<div class="card"><p class="name">{escape(figure.label)}</p>'
-        f'<p class="big">{escape(figure_text(figure))}</p>{_tag(figure)}</div>'
-    )
-
-
-def _figures(caption: str, figures: Sequence[Figure], section: Section) -> str:
-    if not figures:
-        return ""
-    bounded = any(interval_text(figure) for figure in figures)
-    head = '<tr><th scope="col">Figure</th><th scope="col" class="n">Value</th>'
-    head += '<th scope="col" class="n">95 % interval</th>' if bounded else ""
-    head += '<th scope="col">Obtained</th></tr>'
-    rows = (
-        f'<tr><th scope="row">{escape(figure.label)}</th>'
-        f'<td class="n"><strong>{escape(figure_text(figure))}</strong></td>'
-        + (f'<td class="n">{escape(interval_text(figure))}</td>' if bounded else "")
-        + f"<td>{_tag(figure)}</td></tr>"
-        for figure in figures
-    )
-    sources = dict.fromkeys(figure.source for figure in section.power if figure.source and figure in figures)
-    notes = "".join(f"<li>{escape(source)}</li>" for source in sources)
-    table = _table(caption, head, rows)
-    return f'<div>{table}<ul class="notes">{notes}</ul></div>' if notes else f"<div>{table}</div>"
-
-
-def _environment(section: Section) -> str:
-    readings = environment(section.run)
-    if not readings:
-        return '<p class="notes">The device gave no readings.</p>'
-    rows = (
-        f'<tr><th scope="row">{escape(name)}</th><td class="n">{escape(before)}</td>'
-        f'<td class="n">{escape(after)}</td></tr>'
-        for name, before, after in readings
-    )
-    head = "".join(f'<th scope="col"{side}>{name}</th>' for name, side in READINGS)
-    return _table(environment_title(section.run), f"<tr>{head}</tr>", rows)
-
-
-def _table(caption: str, head: str, rows: Iterable[str], kind: str = "") -> str:
-    """A table that scrolls sideways by itself on a narrow screen, also by keyboard."""
-    body = f"<tbody>{''.join(rows)}</tbody>"
-    name = escape(caption)
-    thead = f"<thead>{head}</thead>" if head else ""
-    return (
-        f'<div class="scroll" role="region" tabindex="0" aria-label="{name}">'
-        f'<table class="{kind}"><caption>{name}</caption>{thead}{body}</table></div>'
+        f'<p class="big">{escape(figure_text(figure))}</p>{tagged(figure)}</div>'
     )
 
 

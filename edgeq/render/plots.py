@@ -1,4 +1,4 @@
-"""Which plots a section of the HTML report has, and the figures' captions around them."""
+"""Which plots a section of the HTML report has: each a figure with its caption, its picture and the same as a table."""
 
 from __future__ import annotations
 
@@ -6,126 +6,300 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from edgeq.render import svg
+from edgeq.render.tables import alternative, tag_html
 from edgeq.render.words import amount, figure_text, interval_text, tag
-from edgeq.report import EMULATED, Figure, Report, Section
-from edgeq.run import HOW
+from edgeq.report import EMULATED, Figure, Section
+from edgeq.report.ops import Op
+from edgeq.run import Series
 from edgeq.stats import histogram_bins, summarize
-from edgeq.units import format_seconds
+from edgeq.units import format_bytes, format_seconds
 
 UNITS = ((1.0, "ns"), (1e3, "us"), (1e6, "ms"), (1e9, "s"))
+MOST_OPS = 14
+BUCKETS = 20
+LANES = (
+    ("cpu_hz", "CPU clock", "GHz", 1e-9, 0.1),
+    ("temperature", "Temperature", "°C", 1.0, 4.0),
+    ("other_load", "Other programs", "cores", 1.0, 0.5),
+    ("supply", "Supply", "V", 1.0, 0.1),
+)
+"""Series, name, unit, factor, and the least span of the axis: what moves less than that is no movement."""
 
 
-def tag_html(how: str, words: str = "") -> str:
-    """The visible label that says how a figure was obtained."""
-    return f'<span class="tag {how}">{escape(words or how)}</span>'
-
-
-def of_section(section: Section) -> Iterator[str]:
-    """Every plot for which the run has data."""
-    yield from _latency(section)
-    if section.stages:
-        items = [_item(figure) for figure in section.stages]
-        yield _figure("From cold to steady", section.how, svg.bars(items, "Latency from cold to steady", "ns"))
-    if section.memory:
-        items = [_item(figure) for figure in section.memory]
-        yield _figure("Memory", section.memory[0].how, svg.bars(items, "Memory of the runtime's process", "bytes"))
-    yield from _accuracy(section)
-    yield from _power(section)
-
-
-def across(report: Report) -> Iterator[str]:
-    """p50 of the runs on one axis, with intervals; emulated and measured latency never share one."""
-    for how in HOW:
-        chosen = [
-            (section.label, figure)
-            for section in report.sections
-            if (figure := section.figure("p50")) and figure.how == how
-        ]
-        if len(chosen) < 2:
-            continue
-        factor, unit = _unit([figure.value for _, figure in chosen])
-        items = [
-            svg.Item(label, f.value / factor, f"{format_seconds(f.value / 1e9)}, {how}", how, *_bounds(f, factor))
-            for label, f in chosen
-        ]
-        plot = svg.dots(items, f"Median latency of the {how} runs", unit, zero="0")
-        yield _figure("Median latency (p50)", how, plot, "with 95 % intervals")
-
-
-def _latency(section: Section) -> Iterator[str]:
-    invoke, warmup = section.run.one("invoke"), section.run.one("warmup")
-    if invoke is None or not section.latency:
-        return
-    found = summarize(invoke.values)
-    factor, unit = _unit([found.p50])
-    values = [value / factor for value in invoke.values]
-    # A single sample ten times the median would squeeze all others into one bin.
-    top = min(found.max, max(found.p99, found.p50 + 12 * (found.mad or found.std))) / factor
-    shown = [value for value in values if value <= top]
-    marks = [(name, getattr(found, name) / factor) for name in ("p50", "p90", "p99")]
-    window = (found.min / factor, top)
-    plot = svg.histogram(values, histogram_bins(shown, 60), marks, invoke.how, unit, "Latency distribution", window)
-    beyond = f"; {found.n - len(shown)} slower than {top:.3g} {unit} not drawn" if len(shown) < found.n else ""
-    yield _figure("Latency distribution", invoke.how, plot, f"{found.n} steady samples{beyond}")
-    before = [value / factor for value in warmup.values] if warmup else []
-    plot = svg.trace(
-        before, values, found.p50 / factor, section.outliers, invoke.how, unit, "Latency, sample by sample"
-    )
-    count = len(section.outliers)
-    ringed = f"dashed line: p50; {count} outlier{'' if count == 1 else 's'} ringed" if count else "dashed line: p50"
-    yield _figure("Latency, sample by sample", invoke.how, plot, ringed)
-
-
-def _accuracy(section: Section) -> Iterator[str]:
-    found = section.accuracy
-    if found is None:
-        return
-    names = ((found.float_accuracy, "Float"), (found.accuracy, section.mode))
-    items = [svg.Item(name, figure.value, figure_text(figure), figure.how) for figure, name in names if figure]
-    aside, how = f"{found.accuracy.at}, {found.samples} samples", found.accuracy.how
-    named = found.title[:1].upper() + found.title[1:]
-    title = f"{named}, float and quantized" if found.float_accuracy else named
-    yield _figure(title, how, svg.bars(items, named, "percent" if found.fraction else found.accuracy.unit), aside)
-    drop = found.drop
-    if drop is None:
-        return
-    factor, unit = (100, "percentage points lost") if found.fraction else (1, f"{drop.unit} lost".strip())
-    low, high = (drop.low or 0) * factor, (drop.high or 0) * factor
-    text = f"{figure_text(drop)} ({interval_text(drop)})"
-    item = svg.Item("", drop.value * factor, text, drop.how, low, high)
-    plot = svg.dots([item], f"{named} lost to quantization", unit, zero="no loss")
-    yield _figure(f"{named} lost", drop.how, plot, f"{found.confidence * 100:g} % interval: {found.method}; {drop.at}")
-
-
-def _power(section: Section) -> Iterator[str]:
-    power, gate = section.run.one("power"), section.run.one("gate")
-    if power is None or len(power.values) < 2 or len(power.t_s) != len(power.values):
-        return
-    edges = gate.values if gate else ()
-    windows = list(zip(edges[::2], edges[1::2], strict=False))
-    plot = svg.line(power.t_s, power.values, windows, power.how, "mW", "Power over time")
-    aside = power.source + ("; the gate, when inferences ran, is shaded" if windows else "")
-    yield _figure("Power", power.how, plot, aside)
-
-
-def _figure(title: str, how: str, plot: str, aside: str = "") -> str:
+def framed(title: str, how: str, picture: str, aside: str = "", table: str = "", kind: str = "") -> str:
+    """One plot with its caption; what is emulated says so below its title."""
     if how == "emulated":
         aside = f"{aside}. {EMULATED}" if aside else EMULATED
     mark = f" {tag_html(how)}" if how else ""
     more = f'<span class="aside">{escape(aside)}</span>' if aside else ""
-    return f"<figure><figcaption>{escape(title)}{mark}{more}</figcaption>{plot}</figure>"
+    chosen = f' class="{kind}"' if kind else ""
+    return f"<figure{chosen}><figcaption>{escape(title)}{mark}{more}</figcaption>{picture}{table}</figure>"
 
 
-def _item(figure: Figure) -> svg.Item:
-    return svg.Item(figure.label, figure.value, f"{amount(figure.value, figure.unit)}, {tag(figure)}", figure.how)
+def fit(section: Section) -> Iterator[str]:
+    """What the release takes of the memory that there is."""
+    if not section.needs:
+        return
+    items = [
+        svg.Tank(
+            need.label,
+            need.needed_bytes,
+            need.limit_bytes,
+            need.parts,
+            need.how,
+            f"{need.share * 100:.3g} %",
+            f"{format_bytes(need.needed_bytes)} of {format_bytes(need.limit_bytes)}, {need.of} ({need.how})",
+        )
+        for need in section.needs
+    ]
+    rows = [
+        [
+            escape(need.label),
+            format_bytes(need.needed_bytes),
+            format_bytes(need.limit_bytes),
+            escape("; ".join(f"{name} {format_bytes(size)}" for name, size in need.parts) or need.source),
+            escape(need.how),
+        ]
+        for need in section.needs
+    ]
+    aside = "; ".join(dict.fromkeys(need.source for need in section.needs if need.source))
+    words = alternative("Memory taken", ["Memory", "Taken", "There is", "Of this", "Obtained"], rows)
+    hows = {need.how for need in section.needs}
+    how = hows.pop() if len(hows) == 1 else ""
+    yield framed("Flash and RAM" if len(items) > 1 else items[0].label, how, svg.tanks(items, "Fit"), aside, words)
 
 
-def _bounds(figure: Figure, factor: float) -> tuple[float | None, float | None]:
-    if figure.low is None or figure.high is None:
-        return None, None
-    return figure.low / factor, figure.high / factor
+def memory(section: Section) -> Iterator[str]:
+    """What the device told of its memory."""
+    if section.memory:
+        plot = svg.bars(_items(section.memory), "Memory of the runtime", "bytes")
+        yield framed("Memory", section.memory[0].how, plot)
 
 
-def _unit(values_ns: Sequence[float]) -> tuple[float, str]:
+def latency(section: Section) -> Iterator[str]:
+    """How the samples are spread, from cold to steady, and what happened when."""
+    invoke = section.run.one("invoke")
+    if invoke is None or not section.latency:
+        return
+    yield _distribution(section, invoke)
+    if section.stages:
+        plot = svg.bars(_items(section.stages), "Latency from cold to steady", "ns")
+        yield framed("From cold to steady", section.how, plot)
+    yield _track(section, invoke)
+
+
+def _distribution(section: Section, invoke: Series) -> str:
+    found = summarize(invoke.values)
+    factor, unit = scale([found.p50])
+    values = [value / factor for value in invoke.values]
+    # A single sample ten times the median would squeeze all others into one bin.
+    top = min(found.max, max(found.p99, found.p50 + 12 * (found.mad or found.std))) / factor
+    shown = [value for value in values if value <= top]
+    quantiles = [figure for figure in section.latency if figure.name in ("p50", "p90", "p95", "p99")]
+    marks = [
+        svg.Item(each.name, each.value / factor, f"{each.name} {figure_text(each)}", each.how) for each in quantiles
+    ]
+    window = (found.min / factor, top)
+    title = "Latency distribution"
+    plot = svg.distribution(values, histogram_bins(shown, 60), marks, invoke.how, unit, title, window)
+    beyond = f"; {found.n - len(shown)} slower than {top:.3g} {unit} not drawn" if len(shown) < found.n else ""
+    aside = f"{found.n:,} steady samples: counts, and below the share that took at most so long{beyond}"
+    return framed(title, invoke.how, plot, aside)
+
+
+def _track(section: Section, invoke: Series) -> str:
+    warmup = section.run.one("warmup")
+    found = summarize(invoke.values)
+    factor, unit = scale([found.p50])
+    timed = len(invoke.t_s) == len(invoke.values)
+    steps = [
+        svg.Step(each.start_s, each.end_s, each.p50 / factor, each.low / factor, each.high / factor)
+        for each in section.intervals
+    ]
+    given = svg.Track(
+        values=[value / factor for value in invoke.values],
+        t=invoke.t_s if timed else range(len(invoke.values)),
+        axis="s since the bench began" if timed else "sample",
+        unit=unit,
+        how=invoke.how,
+        median=found.p50 / factor,
+        outliers=section.outliers if not steps else (),
+        warmup=[value / factor for value in warmup.values] if warmup and not timed else (),
+        steps=steps,
+        lanes=tuple(_lanes(section)) if timed else (),
+        shades=tuple(_throttled(section)) if timed else (),
+        flag=(section.onset.t_s, f"slower from {section.onset.t_s:.0f} s on") if section.onset else None,
+    )
+    title = "Latency, sustained" if steps else "Latency over time" if timed else "Latency, sample by sample"
+    plots = svg.track(given, title, wide=True) + svg.track(given, title)
+    table = alternative(title, ["From", "To", "Samples", "p50", "Least", "Greatest"], _buckets(invoke))
+    return framed(title, invoke.how, plots, _track_words(section, given), table, "across")
+
+
+def _track_words(section: Section, given: svg.Track) -> str:
+    count, many = len(section.outliers), len(given.values) + len(given.warmup) > svg.MOST_POINTS
+    if given.steps:
+        first = section.intervals[0]
+        words = [f"line: p50 of each {first.end_s - first.start_s:.3g} s; band: its 95 % interval"]
+    else:
+        ringed = "" if many else " ringed"
+        words = ["dashed line: p50", *([f"{count} outlier{'' if count == 1 else 's'}{ringed}"] if count else [])]
+    if many:
+        words.append(f"{len(given.values):,} samples, drawn from the least to the greatest of each column")
+    words += ["shaded: throttled or under voltage"] if given.shades else []
+    return "; ".join(words)
+
+
+def _lanes(section: Section) -> Iterator[svg.Lane]:
+    for name, label, unit, factor, span in LANES:
+        series = section.run.one(name)
+        if series and len(series.t_s) == len(series.values) > 1:
+            yield svg.Lane(label, unit, series.t_s, [value * factor for value in series.values], span)
+
+
+def _throttled(section: Section) -> Iterator[tuple[float, float, str]]:
+    """Times in which a bit said that the device is slowed down now: the lower four of `vcgencmd get_throttled`."""
+    series = section.run.one("throttled")
+    if series is None or len(series.t_s) != len(series.values):
+        return
+    start: float | None = None
+    for when, value in zip(series.t_s, series.values, strict=True):
+        if int(value) & 0xF and start is None:
+            start = when
+        elif not int(value) & 0xF and start is not None:
+            yield start, when, "throttled or under voltage"
+            start = None
+    if start is not None:
+        yield start, series.t_s[-1], "throttled or under voltage"
+
+
+def _buckets(invoke: Series) -> Iterator[list[str]]:
+    """p50, least and greatest of each twentieth of the samples."""
+    timed = len(invoke.t_s) == len(invoke.values)
+    for place in range(min(BUCKETS, len(invoke.values))):
+        start = place * len(invoke.values) // min(BUCKETS, len(invoke.values))
+        stop = (place + 1) * len(invoke.values) // min(BUCKETS, len(invoke.values))
+        part = summarize(invoke.values[start:stop])
+        ends = (f"{invoke.t_s[start]:.2f} s", f"{invoke.t_s[stop - 1]:.2f} s") if timed else (str(start), str(stop - 1))
+        told = (format_seconds(value / 1e9) for value in (part.p50, part.min, part.max))
+        yield [*ends, str(part.n), *told]
+
+
+def ops(section: Section) -> Iterator[str]:
+    """Where the time goes: the slowest ops, and everything else as what it is."""
+    found = section.ops
+    if found is None:
+        return
+
+    def told(value: float) -> str:
+        return amount(value, found.unit) if found.unit == "ns" else f"{value:,.0f}"
+
+    def words(value: float, share: float) -> str:
+        return f"{share * 100:.1f} %, {told(value)}"
+
+    shown = found.slowest(MOST_OPS)
+    items = [svg.Item(_op_name(op), op.avg, words(op.avg, op.share), found.how, op.min, op.max) for op in shown]
+    rest = sum(op.avg for op in found.ops) - sum(op.avg for op in shown)
+    whole = found.whole or 1.0
+    if len(found.ops) > len(shown):
+        count = len(found.ops) - len(shown)
+        items.append(svg.Item(f"{count} other ops", rest, words(rest, rest / whole), found.how))
+    if found.between > 0:
+        items.append(svg.Item("between ops", found.between, words(found.between, found.between / whole), found.how))
+    rows = [
+        [
+            str(op.index),
+            escape(op.op),
+            escape(op.name) or "-",
+            escape(op.kernel) or "-",
+            told(op.avg),
+            f"{op.share * 100:.1f} %",
+            "-" if op.min is None or op.max is None else f"{told(op.min)} .. {told(op.max)}",
+            "-" if op.macs is None else f"{op.macs:,.0f}",
+        ]
+        for op in found.ops
+    ]
+    unit = "" if found.unit == "ns" else " (instructions)"
+    head = ["Op", "Operator", "Name", "Kernel", f"Average{unit}", "Share", f"Least .. greatest{unit}", "MACs"]
+    title = "Where the time goes, by op" if found.unit == "ns" else "Where the instructions go, by op"
+    average = f"average of {found.runs} inferences; " if found.runs else ""
+    aside = f"{average}a whole one takes {amount(found.whole, found.unit)}"
+    aside += f"; {found.source}" if found.source else ""
+    plot = svg.rows(items, title, found.unit, wide=True) + svg.rows(items, title, found.unit)
+    yield framed(title, found.how, plot, aside, alternative(title, head, rows), "across")
+
+
+def _op_name(op: Op) -> str:
+    return f"{op.index} {op.op}" + (f" {op.name}" if op.name else "")
+
+
+def accuracy(section: Section) -> Iterator[str]:
+    """Float and quantized, on the host and on the device itself, and the loss with its interval."""
+    found = section.accuracy
+    device = section.on_device[:1]
+    named = found.title[:1].upper() + found.title[1:] if found else "Accuracy"
+    chosen = [(figure, name) for figure, name in _judged(section) if figure.unit == "fraction"]
+    if len(chosen) > 1:
+        items = [
+            svg.Item(
+                name,
+                figure.value * 100,
+                f"{figure_text(figure)}, {tag(figure)}",
+                figure.how,
+                None if figure.low is None else figure.low * 100,
+                None if figure.high is None else figure.high * 100,
+            )
+            for figure, name in chosen
+        ]
+        told = [f"{found.accuracy.at}, {found.samples} samples"] if found else []
+        told += [f"on the device: {device[0].source}"] if device else []
+        yield framed(named, "", svg.dots(items, named, "percent"), "; ".join(told))
+    if found and found.drop:
+        factor, unit = (100, "percentage points lost") if found.fraction else (1, f"{found.drop.unit} lost".strip())
+        yield _loss(found.drop, f"{named} lost", factor, unit, f"{found.confidence * 100:g} %", found.method)
+
+
+def _judged(section: Section) -> Iterator[tuple[Figure, str]]:
+    found = section.accuracy
+    if found and found.float_accuracy:
+        yield found.float_accuracy, "Float"
+    if found:
+        yield found.accuracy, section.mode
+    yield from ((figure, f"{section.mode}, on the device") for figure in section.on_device[:1])
+
+
+def _loss(drop: Figure, title: str, factor: float, unit: str, confidence: str, method: str) -> str:
+    low, high = (drop.low or 0) * factor, (drop.high or 0) * factor
+    text = f"{figure_text(drop)} ({interval_text(drop)})"
+    item = svg.Item("", drop.value * factor, text, drop.how, low, high)
+    plot = svg.dots([item], f"{title} to quantization", unit, zero="no loss")
+    return framed(title, drop.how, plot, f"{confidence} interval: {method}; {drop.at}")
+
+
+def power(section: Section) -> Iterator[str]:
+    """Power over time, and what the energy's uncertainty is made of."""
+    watched, gate = section.run.one("power"), section.run.one("gate")
+    if watched and len(watched.values) > 1 and len(watched.t_s) == len(watched.values):
+        edges = gate.values if gate else ()
+        windows = list(zip(edges[::2], edges[1::2], strict=False))
+        plot = svg.over_time(watched.t_s, watched.values, windows, watched.how, "mW", "Power over time")
+        aside = watched.source + ("; the gate, when inferences ran, is shaded" if windows else "")
+        yield framed("Power", watched.how, plot, aside)
+    if section.budget:
+        plot = svg.bars(_items(section.budget), "Parts of the uncertainty of the energy", "uJ")
+        aside = "standard uncertainty of each part; the whole is their root of squares, doubled"
+        yield framed("What makes the energy uncertain", section.budget[0].how, plot, aside)
+
+
+def _items(figures: Sequence[Figure]) -> list[svg.Item]:
+    """Bars; how each was obtained is said beside it, unless all were obtained alike, which the caption says."""
+    alike = len({tag(figure) for figure in figures}) == 1
+    return [
+        svg.Item(each.label, each.value, amount(each.value, each.unit) + ("" if alike else f", {tag(each)}"), each.how)
+        for each in figures
+    ]
+
+
+def scale(values_ns: Sequence[float]) -> tuple[float, str]:
     """The unit in which the greatest of the values has one to three digits before the point."""
     return next(((factor, unit) for factor, unit in reversed(UNITS) if max(values_ns) >= factor), UNITS[0])

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from edgeq.report import Figure, Section, points
-from edgeq.run import Run
+from edgeq.run import Plan, Run
 from edgeq.units import format_bytes, format_percent, format_seconds, three_digits
 
 VERDICT_WORDS = {
@@ -14,10 +14,13 @@ VERDICT_WORDS = {
     "degraded": "degraded: figures may mislead",
     "invalid": "invalid: do not use these figures",
 }
+VERDICT_LEADS = {"valid": "Nothing speaks against these figures."}
+"""What is added where there is nothing else to say."""
 HOW_WORDS = {
     "measured": "timed or metered by the device itself, on its hardware",
     "emulated": "obtained in QEMU, whose timing is not the hardware's",
     "estimated": "computed from a model with the error that is stated",
+    "planned": "laid out beforehand by the build, byte for byte",
 }
 
 
@@ -81,10 +84,20 @@ def facts(section: Section) -> Iterator[tuple[str, str]]:
         ("Release", _join(release.get("name"), f"number {release.get('n')}", str(release.get("digest"))[:12])),
         ("Target", _join(release.get("target"), release.get("mode"))),
         ("Model", _join(_size(release.get("model_bytes")), _macs(release.get("macs")))),
-        ("Bench", f"{run.plan.runs} runs after {run.plan.warmup} of warm-up, {_counted(run.plan.threads, 'thread')}"),
+        ("Bench", bench_words(run.plan)),
         ("Taken", _join(run.created, f"edgeq {run.edgeq}")),
     )
     yield from ((label, str(text)) for label, text in rows if text)
+
+
+def bench_words(plan: Plan) -> str:
+    """What was asked for: how long, how many, on what."""
+    runs = f"sustained for {plan.seconds:g} s" if plan.sustained and plan.seconds else f"{plan.runs} runs"
+    limit = f"at most {plan.seconds:g} s" if plan.seconds and not plan.sustained else ""
+    until = f"until the median is known to {plan.rel_error * 100:g} %" if plan.rel_error else ""
+    after = f"after {plan.warmup} of warm-up"
+    parts = (f"{runs} {after}", limit, until, _counted(plan.threads, "thread"), plan.delegate)
+    return ", ".join(filter(None, (*parts, "end to end too" if plan.end_to_end else "")))
 
 
 ENVIRONMENT = {

@@ -11,7 +11,7 @@ from edgeq.run import Run
 MEMORY = (
     ("rss_load", "Memory after load"),
     ("rss_peak", "Peak memory"),
-    ("pss_peak", "Peak memory, shared pages in part"),
+    ("pss_peak", "Peak memory (PSS)"),
     ("ram", "RAM of the runtime"),
     ("arena", "Arena"),
     ("stack", "Stack of one inference"),

@@ -27,7 +27,7 @@ def power(run: Run) -> Iterator[Figure]:
     if energy and energy.values:
         value = summarize(energy.values).mean
         low, high = _expanded(run, value)
-        error = None if low is not None else energy.error_pct
+        error = energy.error_pct if high is None or not value else (high - value) / value * 100
         yield Figure(
             "energy", "Energy per inference", value, "uj", energy.how, low, high, error_pct=error, source=energy.source
         )

@@ -15,7 +15,7 @@ from edgeq.report.power import budget, meter_words, power
 from edgeq.run import Run
 from edgeq.stats import outliers
 from edgeq.sustained import Interval, Onset, intervals, onset
-from edgeq.units import format_bytes, format_seconds
+from edgeq.units import format_bytes, format_seconds, three_digits
 
 EMULATED = "QEMU: timing is not the hardware's"
 SHORT_MODES = {"static_wi8_ai8": "int8", "static_wi8_ai16": "int16x8", "dynamic_wi8_afp32": "dynamic int8"}
@@ -129,6 +129,18 @@ def _speed(figures: Sequence[Figure]) -> str:
     return f"p50 {format_seconds(p50.value / 1e9)} ({p50.how})"
 
 
+def _pace(figures: Sequence[Figure]) -> str:
+    """The median and the slow end, with how they were obtained."""
+    found = {figure.name: figure for figure in figures}
+    if "p50" not in found:
+        return f"{_speed(figures)}."
+    p50, p99, rate = (found[name] for name in ("p50", "p99", "throughput")) if "throughput" in found else (None,) * 3
+    if p50 is None or p99 is None or rate is None:
+        return f"{_speed(figures)}."
+    told = f"p50 {format_seconds(p50.value / 1e9)}, p99 {format_seconds(p99.value / 1e9)}"
+    return f"{told}, {three_digits(rate.value)} inferences per second ({p50.how})."
+
+
 def _claims(
     speed: Sequence[Figure],
     golden: str,
@@ -151,13 +163,13 @@ def _claims(
             if judged.fraction and drop.value > 0.02
             else OPEN
         )
-        yield Claim(judged.title[:1].upper() + judged.title[1:], sentence(loss_words(judged, mode)), state)
+        yield Claim(judged.title[:1].upper() + judged.title[1:], f"{loss_words(judged, mode)}.", state)
     else:
         yield Claim("Accuracy", "Not evaluated: the bundle was built without labelled data.", OPEN)
     if room:
         words = "; ".join(need_words(need) for need in room)
         yield Claim("Fits", f"{words}.", GOOD if all(need.fits for need in room) else BAD)
-    yield Claim("Speed", sentence(_speed(speed)), GOOD if speed and speed[0].how == "measured" else OPEN)
+    yield Claim("Speed", _pace(speed), GOOD if speed and speed[0].how == "measured" else OPEN)
     if lasting:
         minutes = (lasting[-1].end_s - lasting[0].start_s) / 60
         if since is None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 import xml.etree.ElementTree as ET
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeq.render import svg
+from edgeq.render.svg import spread
 
 positive = st.floats(1e-6, 1e12)
 samples = st.lists(positive, min_size=1, max_size=80)
@@ -44,8 +47,9 @@ def test_ticks_of_known_ranges() -> None:
 
 
 @given(samples, st.integers(1, 40))
-def test_histogram_counts_every_sample(values: list[float], bins: int) -> None:
-    root = parse(svg.histogram(values, bins, [("p50", values[0])], "measured", "ms", "t"))
+def test_a_distribution_counts_every_sample(values: list[float], bins: int) -> None:
+    mark = svg.Item("p50", values[0], "p50 1 ms", "measured")
+    root = parse(svg.distribution(values, bins, [mark], "measured", "ms", "t"))
     boxes = list(root.iter("rect"))
     assert 1 <= len(boxes) <= bins
     for box in boxes:
@@ -54,15 +58,34 @@ def test_histogram_counts_every_sample(values: list[float], bins: int) -> None:
     assert f"{len(values)} samples" in root.get("aria-label", "")
 
 
-def test_histogram_heights_are_proportional() -> None:
-    root = parse(svg.histogram([1, 1, 1, 1, 2, 2], 2, [], "measured", "ms", "t"))
-    first, second = (float(item.get("height", "")) for item in root.iter("rect"))
+def share(text: str) -> list[float]:
+    """Where each step of the cumulative share ends, as parts of the way from nothing to all."""
+    (steps,) = (item.get("d", "") for item in parse(text).iter("path"))
+    start = float(steps.split()[1].partition("V")[0])
+    return [(start - float(level)) / spread.LOW for level in re.findall(r"V([\d.]+)", steps)]
+
+
+def test_heights_are_proportional_and_the_share_ends_at_all() -> None:
+    text = svg.distribution([1, 1, 1, 1, 2, 2], 2, [], "measured", "ms", "t")
+    first, second = (float(item.get("height", "")) for item in parse(text).iter("rect"))
     assert math.isclose(first, 2 * second, rel_tol=0.01)
+    ends = share(text)
+    assert ends == sorted(ends)
+    assert (round(ends[3], 2), round(ends[-1], 2)) == (0.67, 1.0)
+
+
+def test_what_lies_outside_the_window_counts_in_the_share() -> None:
+    ends = share(svg.distribution([1.0] * 9 + [50.0], 4, [], "measured", "ms", "t", (1.0, 2.0)))
+    assert round(max(ends), 2) == 0.9
+
+
+def tracked(warmup: list[float], steady: list[float], **more: Any) -> svg.Track:
+    return svg.Track(steady, range(len(steady)), "sample", "ms", "emulated", steady[0], warmup=warmup, **more)
 
 
 @given(samples, samples)
-def test_trace_draws_every_sample_in_order(warmup: list[float], steady: list[float]) -> None:
-    root = parse(svg.trace(warmup, steady, steady[0], [0], "emulated", "ms", "t"))
+def test_a_track_draws_every_sample_in_order(warmup: list[float], steady: list[float]) -> None:
+    root = parse(svg.track(tracked(warmup, steady, outliers=[0]), "t"))
     found = [item for item in root.iter("circle") if "dot" in item.get("class", "")]
     assert len(found) == len(warmup) + len(steady)
     x = [float(item.get("cx", "")) for item in found]
@@ -70,14 +93,85 @@ def test_trace_draws_every_sample_in_order(warmup: list[float], steady: list[flo
     assert len([item for item in root.iter("circle") if item.get("class") == "ring"]) == 1
 
 
-def test_a_long_trace_keeps_its_peaks_and_stays_small() -> None:
+def test_a_long_track_keeps_its_peaks_and_stays_small() -> None:
     values = [1.0] * 50_000
     values[31_337] = 9.0
-    text = svg.trace([], values, 1.0, [], "measured", "ms", "t")
+    text = svg.track(tracked([], values), "t")
     assert len(text) < 40_000
     tops = [float(top) for top in re.findall(r"V([\d.]+)", text)]
     assert len({round(top) for top in tops}) == 2
     assert min(tops) < 40
+
+
+def test_a_track_has_its_readings_below_on_the_same_axis() -> None:
+    t = [float(index) for index in range(100)]
+    lane = svg.Lane("CPU clock", "GHz", t, [2.4] * 50 + [1.8] * 50)
+    steps = [svg.Step(0, 50, 2.0, 1.9, 2.1), svg.Step(50, 100, 3.0, 2.9, 3.1)]
+    given = svg.Track([2.0] * 50 + [3.0] * 50, t, "s", "ms", "measured", 2.5, steps=steps, lanes=[lane],
+                      shades=[(50.0, 70.0, "throttled")], flag=(50.0, "slower from 50 s on"))  # fmt: skip
+    root = parse(svg.track(given, "t", wide=True))
+    flag = next(item for item in root.iter("line") if item.get("class") == "flag")
+    (reading,) = root.iter("polyline")
+    assert reading.get("points", "").count(",") == 100
+    corner = reading.get("points", "").split()[50]
+    assert math.isclose(float(corner.partition(",")[0]), float(flag.get("x1", "")), abs_tol=0.1)
+    for words in ("CPU clock 1.8 to 2.4 GHz", "slower from 50 s on"):
+        assert words in root.get("aria-label", "")
+    shade = next(item for item in root.iter("rect") if item.get("class") == "alarm")
+    assert shade[0].text == "throttled"
+
+
+@given(st.lists(positive, min_size=2, max_size=40))
+def test_a_curve_through_few_points_has_them_all(values: list[float]) -> None:
+    root = parse(svg.over_time(range(len(values)), values, [], "measured", "mW", "t"))
+    (line,) = root.iter("polyline")
+    assert line.get("points", "").count(",") == len(values)
+
+
+def test_a_curve_through_many_points_keeps_its_peak() -> None:
+    values = [1.0] * 20_000
+    values[7_777] = 9.0
+    text = svg.over_time([index / 100 for index in range(20_000)], values, [], "measured", "mW", "t")
+    assert len(text) < 40_000
+    levels = re.findall(r"[\d.]+,([\d.]+)", text.partition("points=")[2])
+    assert len(set(levels)) == 2
+
+
+@given(st.floats(1, 1e9), st.floats(1, 1e9))
+def test_a_tank_is_as_full_as_it_says(needed: float, limit: float) -> None:
+    tank = svg.Tank("RAM", needed, limit, (("a", needed / 2), ("b", needed / 2)), "planned", "x %", "told")
+    root = parse(svg.tanks([tank], "Fit"))
+    parts = [item for item in root.iter("rect") if "part" in item.get("class", "")]
+    assert len(parts) == 2
+    excess = [item for item in root.iter("rect") if item.get("class") == "excess"]
+    assert bool(excess) == (needed > limit)
+    assert all(float(item.get("x", "")) + float(item.get("width", "")) <= svg.WIDTH + 2 for item in root.iter("rect"))
+
+
+def test_a_plane_joins_its_front_only() -> None:
+    spots = [svg.Spot(1, 90, "a", "measured", True), svg.Spot(2, 95, "b", "measured", True),
+             svg.Spot(3, 92, "c", "measured", False)]  # fmt: skip
+    root = parse(svg.plane(spots, "t", "KiB", "%", False, "three"))
+    (edge,) = (item for item in root.iter("path") if item.get("class") == "edge")
+    assert len(re.findall("H", edge.get("d", ""))) == 1
+    kinds = [item.get("class", "").rpartition(" ")[2] for item in root.iter("circle")]
+    assert sorted(kinds) == ["behind", "front", "front"]
+
+
+def test_labels_of_a_plane_do_not_lie_on_each_other() -> None:
+    spots = [svg.Spot(10, 90 + index / 1000, f"run {index}", "measured", False) for index in range(4)]
+    root = parse(svg.plane([*spots, svg.Spot(20, 95, "far", "measured", True)], "t", "KiB", "%", False, "five"))
+    levels = sorted(float(item.get("y", "")) for item in root.iter("text") if str(item.text).startswith("run "))
+    assert all(b - a > 9 for a, b in itertools.pairwise(levels))
+
+
+def test_rows_fit_in_both_widths() -> None:
+    items = [svg.Item(f"{index} CONV_2D", 1e6 / (index + 1), "x", "measured", 0.9e6, 1.2e6) for index in range(15)]
+    for wide, width in ((False, svg.WIDTH), (True, svg.WIDE)):
+        root = parse(svg.rows(items, "t", "ns", wide))
+        ends = [float(box.get("x", "")) + float(box.get("width", "")) for box in root.iter("rect")]
+        assert len(ends) == 15
+        assert max(ends) <= width - 100
 
 
 @given(st.lists(st.tuples(st.floats(0, 1e9), st.sampled_from(("measured", "emulated"))), min_size=1, max_size=6))
@@ -97,7 +191,7 @@ def test_dots_stay_inside(value: float, below: float, above: float) -> None:
 
 
 def test_line_shades_its_windows() -> None:
-    root = parse(svg.line([0, 1, 2, 3], [1, 5, 5, 1], [(0.5, 2.5)], "measured", "mW", "t"))
+    root = parse(svg.over_time([0, 1, 2, 3], [1, 5, 5, 1], [(0.5, 2.5)], "measured", "mW", "t"))
     (shade,) = root.iter("rect")
     width = (svg.WIDTH - svg.RIGHT - svg.LEFT) * 2 / 3
     assert math.isclose(float(shade.get("width", "")), width, abs_tol=0.1)
