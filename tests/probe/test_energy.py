@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeq.errors import UsageError
-from edgeq.probe.power.energy import energy_per_inference, energy_series, gated_energy
+from edgeq.probe.power.energy import energy_per_inference, energy_series, gated_energy, integrate
+from edgeq.probe.power.meter import Meter
 from edgeq.run import Series
 
 
@@ -63,6 +64,80 @@ def test_uncertainty_covers_inexact_edges_and_noisy_idle() -> None:
         errors.append((each - 200_000) / uncertainty)
     assert 0.5 < np.std(errors) < 1.2
     assert np.abs(errors).max() < 4
+
+
+@settings(max_examples=60)
+@given(
+    st.floats(0, 500), st.floats(-50, 50), st.floats(1, 900), st.floats(2.1, 4.9), st.floats(5.1, 7.9), st.floats(0, 7)
+)
+def test_any_pulse_on_a_drifting_idle_gives_its_area(
+    idle: float, slope: float, height: float, start: float, end: float, phase: float
+) -> None:
+    """Idle power is a line, on it a pulse with a ripple of whole periods: all have closed integrals."""
+    t = np.linspace(0, 10, 20_001)
+    inside = (t >= start) & (t <= end)
+    ripple = 1 + 0.3 * np.sin(2 * np.pi * 5 * (t - start) / (end - start) + phase)
+    p = idle + slope * t + np.where(inside, height * ripple, 0)
+    energy = integrate(t, p, [(start, end)])
+    assert energy.idle is not None
+    assert energy.idle.sides == "before and after"
+    # An edge may lie anywhere within a step of 0.5 ms.
+    slack = 1.3 * height * 0.5e-3 + 1e-6 * (abs(idle) + abs(slope) * 10)
+    assert energy.net_uj / 1e3 == pytest.approx(height * (end - start), abs=2 * slack)
+    assert energy.gross_uj / 1e3 == pytest.approx(
+        height * (end - start) + idle * (end - start) + slope * (end**2 - start**2) / 2, abs=2 * slack
+    )
+
+
+def test_a_drift_of_idle_power_is_in_the_budget() -> None:
+    t = np.arange(0, 10, 0.001)
+    p = np.where(t < 4, 100.0, 120.0) + np.where((t >= 4) & (t <= 6), 300.0, 0.0)
+    energy = integrate(t, p, [(4, 6)])
+    assert energy.idle is not None
+    assert energy.idle.mw == pytest.approx(110, abs=1)
+    # Half of the 20 mW between them, as limits, for 2 s.
+    assert energy.budget["idle_drift"] == pytest.approx(10 / np.sqrt(3) * 2 * 1e3)
+
+
+def test_idle_on_one_side_only_knows_of_no_drift() -> None:
+    t = np.arange(0, 10, 0.01)
+    energy = integrate(t, np.where(t >= 5, 300.0, 100.0), [(5, 9.99)])
+    assert energy.idle is not None
+    assert (energy.idle.sides, energy.idle.mw, energy.idle.drift_mw) == ("before", 100.0, 0.0)
+
+
+def test_what_else_the_device_does_is_not_idle() -> None:
+    t = np.arange(0, 10, 0.01)
+    p = np.where((t >= 2) & (t <= 8), 300.0, 100.0)
+    assert integrate(t, p, [(4, 6)], busy=(2, 8.001)).idle_mw == pytest.approx(100)
+    assert integrate(t, p, [(4, 6)], busy=(0, 10)).idle_mw is None
+
+
+def test_the_meters_accuracy_acts_on_what_is_left_or_on_both() -> None:
+    t = np.arange(0, 10, 0.001)
+    p = np.where((t >= 4) & (t <= 6), 500.0, 400.0)
+    one = Meter("T2", "m", "s", gain_pct=3.0, accuracy="", clock_ppm=0.0)
+    assert integrate(t, p, [(4, 6)], meter=one).budget["meter"] == pytest.approx(200e3 * 0.03 / np.sqrt(3), rel=0.01)
+    many = Meter("T2", "m", "s", gain_pct=3.0, accuracy="", clock_ppm=0.0, ranges=True)
+    both = np.hypot(1000e3, 800e3) * 0.03 / np.sqrt(3)
+    assert integrate(t, p, [(4, 6)], meter=many).budget["meter"] == pytest.approx(both, rel=0.01)
+    offset = Meter("T2", "m", "s", gain_pct=0.0, accuracy="", offset_mw=10.0, clock_ppm=0.0)
+    assert "meter" not in integrate(t, p, [(4, 6)], meter=offset).budget
+    alone = integrate(t, p, [(4, 6)], meter=offset, busy=(0, 10))
+    assert alone.budget["meter"] == pytest.approx(10 * 2 * 1e3 / np.sqrt(3))
+
+
+def test_the_stated_uncertainty_covers_what_a_slow_meter_gets_wrong() -> None:
+    """A sensor read ten times a second sees 1 of some 10 inferences: its mean varies by chance, and that is told."""
+    random = np.random.default_rng(3)
+    errors = []
+    for _ in range(200):
+        t = np.arange(0, 12, 0.1)
+        draws = np.where(random.random(t.size) < 0.6, 500.0, 200.0)
+        p = np.where((t > 2) & (t < 10), draws, 100.0) + random.normal(0, 5, t.size)
+        energy = integrate(t, p, [(2, 10)], resolved=False)
+        errors.append((energy.net_uj - (0.6 * 500 + 0.4 * 200 - 100) * 8e3) / (2 * energy.uncertainty_uj))
+    assert np.mean(np.abs(errors) <= 1) > 0.9
 
 
 @pytest.mark.parametrize("gate", [(), ((2, 1),), ((-1, 1),), ((0, 99),), ((0, 2), (1, 3)), ((0, float("nan")),)])

@@ -214,14 +214,14 @@ def currents_ua(words: Words, calibration: Mapping[str, Mapping[str, float]], su
 def _filtered(values: Floats, ranges: NDArray[np.intp]) -> Floats:
     """Behind a change of range, samples are replaced by the running mean of all before; elsewhere they stay.
 
-    The running mean forgets: what lies further back than its memory of 1e-9 is left out, so that only the surroundings
-    of a change are gone through.
+    The running mean forgets: what lies so far back that its weight is below 1e-14 is left out, so that only the
+    surroundings of a change are gone through.
     """
     changes = np.flatnonzero(np.diff(ranges)) + 1
     if not changes.size:
         return values
     found = values.copy()
-    memory = int(np.ceil(np.log(1e-9) / np.log(1 - ALPHA_4)))
+    memory = int(np.ceil(np.log(1e-14) / np.log(1 - ALPHA_4)))
     until = 0
     for first in changes.tolist():
         if first < until:

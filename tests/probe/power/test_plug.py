@@ -1,0 +1,172 @@
+"""Plugs over HTTP: a real server that answers as a Shelly and as a Tasmota do, and one that does not."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from edgeq.errors import LinkError, UsageError
+from edgeq.probe import open_probe
+from edgeq.probe.power.account import account
+from edgeq.probe.power.plug import Plug, parse_shelly, parse_tasmota
+from edgeq.run import Series
+from edgeq.target import load_target
+
+PI = load_target("rpi4")
+
+# A Shelly Plus's answer as in github.com/evcc-io/evcc, meter/shelly/gen2_test.go.
+SHELLY = {
+    "id": 0,
+    "source": "HTTP",
+    "output": False,
+    "apower": 47.11,
+    "voltage": 232.0,
+    "current": 0.0,
+    "pf": 0.0,
+    "aenergy": {"total": 5.125, "by_minute": [0.0, 0.0, 0.0], "minute_ts": 1675718520},
+    "temperature": {"tC": 25.3, "tF": 77.5},
+}
+# blog.mylocalbytes.com/kb/2022-01-10/LB-PM-Power-Monitoring; over HTTP it is wrapped in StatusSNS.
+TASMOTA = {
+    "StatusSNS": {
+        "Time": "2022-01-11T21:57:38",
+        "ENERGY": {
+            "TotalStartTime": "2020-10-21T22:15:00",
+            "Total": 3.705,
+            "Yesterday": 0.028,
+            "Today": 0.026,
+            "Period": 1,
+            "Power": 5,
+            "ApparentPower": 5,
+            "ReactivePower": 0,
+            "Factor": 1.00,
+            "Voltage": 233,
+            "Current": 0.021,
+        },
+    }
+}
+
+
+@contextmanager
+def serving(answers: dict[str, Callable[[], Any]]) -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            answer = answers.get(self.path)
+            self.send_response(200 if answer else 404)
+            self.end_headers()
+            if answer:
+                self.wfile.write(json.dumps(answer()).encode())
+
+        def log_message(self, *args: Any) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield f"127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_the_answers_of_plugs() -> None:
+    assert parse_shelly(SHELLY) == (47110.0, 232.0)
+    assert parse_tasmota(TASMOTA) == (5000.0, 233.0)
+    several = {"StatusSNS": {"ENERGY": {"Power": [1, 2.5], "Voltage": [230, 231]}}}
+    assert parse_tasmota(several, 1) == (2500.0, 230.0)
+
+
+@pytest.mark.parametrize(
+    ("path", "answer"),
+    [
+        ("/rpc/Switch.GetStatus?id=0", SHELLY),
+        ("/rpc/PM1.GetStatus?id=0", SHELLY),
+        ("/cm?cmnd=Status%208", TASMOTA),
+    ],
+)
+def test_it_finds_out_which_plug_answers(path: str, answer: Any) -> None:
+    with serving({path: lambda: answer}) as host:
+        probe = open_probe(f"plug:{host}?every_s=0.05&idle_s=0.15", PI)
+        assert isinstance(probe, Plug)
+        probe.start()
+        probe.stop()
+    capture = probe.capture()
+    assert capture.t_s.size >= 2
+    assert set(capture.power_mw) == {47110.0 if answer is SHELLY else 5000.0}
+    assert capture.supply_v in (232.0, 233.0)
+
+
+def test_energy_of_a_bench_at_the_mains() -> None:
+    """3 W idle and 5 W busy, for 2 s; the device tells when it began and the plug's values are the moment's."""
+    began = time.monotonic() + 1.2
+    seconds = 1.5
+
+    def now() -> dict[str, Any]:
+        return {**SHELLY, "apower": 5.0 if began <= time.monotonic() < began + seconds else 3.0}
+
+    with serving({"/rpc/Switch.GetStatus?id=0": now}) as host:
+        probe = open_probe(f"plug:{host}?every_s=0.05&idle_s=1.2", PI)
+        assert isinstance(probe, Plug)
+        probe.start()
+        time.sleep(seconds)
+        probe.stop()
+    each, runs = 0.01, 150
+    told = [
+        Series("invoke", "ns", "measured", (each * 1e9,) * runs, t_s=tuple(n * each for n in range(runs))),
+    ]
+    answer = {"began_ns": 0, "clock": [(0, began - 0.001, began + 0.001)]}
+    energy = account([probe], told, answer).energy
+    assert energy is not None
+    assert energy["gate"] == "markers"
+    exact_uj = 2.0 * each * 1e6
+    assert energy["energy_uj"] == pytest.approx(exact_uj, rel=0.1)
+    assert abs(energy["energy_uj"] - exact_uj) < energy["uncertainty_uj"]
+    assert energy["supply_v"] == 232.0
+    assert "assumed" in energy["accuracy"]
+
+
+def test_a_plug_that_falls_silent_for_a_moment_is_counted() -> None:
+    answers = iter([SHELLY] * 3 + [{"restarting": True}] + [SHELLY] * 1000)
+    with serving({"/rpc/Switch.GetStatus?id=0": lambda: next(answers)}) as host:
+        probe = open_probe(f"plug:{host}?every_s=0.05&idle_s=0.3", PI)
+        probe.start()
+        probe.stop()
+    assert isinstance(probe, Plug)
+    assert probe.capture().lost == 1
+
+
+def test_what_is_no_plug_is_told() -> None:
+    with serving({"/": dict}) as host, pytest.raises(LinkError, match=r"Nothing at .* answers as a plug") as caught:
+        open_probe(f"plug:{host}", PI).start()
+    assert "404" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"), [({"Command": "Unknown"}, "tells no power"), ([1], "does not answer with an object")]
+)
+def test_a_plug_that_tells_no_power_is_told(answer: Any, said: str) -> None:
+    with serving({"/cm?cmnd=Status%208": lambda: answer}) as host, pytest.raises(LinkError, match=said):
+        open_probe(f"plug:{host}?kind=tasmota", PI).start()
+
+
+@pytest.mark.parametrize(
+    ("rest", "said"),
+    [
+        ("", "needs a plug's address"),
+        ("ftp://1.2.3.4", "needs a plug's address"),
+        ("1.2.3.4?kind=kasa", "'kind=kasa'.*not known"),
+        ("1.2.3.4?every_s=0", "asks too often"),
+        ("1.2.3.4?gate=pin", "'gate=pin'.*not known"),
+    ],
+)
+def test_addresses_that_do_not_do(rest: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        open_probe(f"plug:{rest}", PI)
