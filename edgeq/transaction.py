@@ -114,6 +114,8 @@ class Transaction:
             if parcel.signed:
                 self._sign(serving)
             return self._already(serving, policy, watched, tested)
+        if same and not parcel.pinned:
+            self.before = serving = device.installed().serving  # firmware that finds damage goes back by itself
         if serving:
             with steps.step(names.INTERFACE):
                 self._check_interface(allowed)
@@ -127,6 +129,8 @@ class Transaction:
         if serving and same and n == serving.n:
             return self._already(serving, policy, watched, golden)
         state, found = self._activate(n, policy, watched)
+        if not self.held:
+            self._require_ours(n)
         previous = serving.n if serving else None
         return Deployed(n, parcel.digest, previous, True, 0, {**golden, **found}, state)
 
@@ -139,6 +143,16 @@ class Transaction:
             raise
         if not self.held:
             self.steps.passed("")
+
+    def _require_ours(self, n: int) -> None:
+        """For devices without holds: no answer was one for another host on the same line."""
+        release = self.device.installed().find(n)
+        if release is None or release.digest != self.parcel.digest:
+            raise DeviceError(
+                f"Somebody else changes {self.device.address} at the same time: {release or 'no release'} is there.",
+                "A line is one host's at a time (docs/firmware.md); run the command again.",
+                Status.BUSY,
+            )
 
     def _is_sound(self) -> dict[str, Any] | None:
         """The self-test of what serves; None where that is no longer what was installed, and is deployed anew."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from edgeq.errors import LinkTimeout
 from edgeq.link.base import Link
 from edgeq.link.frames import USUAL_BAUD, Frames, Line
+from edgeq.link.holder import who_has
 from edgeq.protocol import smp
 from edgeq.protocol.framing import COBS, CONSOLE, RAW, Framing
 
@@ -34,6 +35,12 @@ def settle(link: Link, rates: Sequence[int] = ()) -> Frames:
             found = search.ask(framing)
             if found:
                 return Frames(link, found)
+    holder = who_has(link.name)
+    if holder:
+        raise LinkTimeout(
+            f"{link.name} answers no echo: {holder} is at work there.",
+            "Wait for it, or end it; then run the command again.",
+        )
     raise LinkTimeout(
         f"{link.name} answers no echo, neither in COBS nor in console frames.",
         "Is it the right port and rate, does edgeq's firmware run there, and has no other program the port open?",

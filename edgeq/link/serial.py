@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from edgeq.errors import LinkError, LinkTimeout, UsageError
+from edgeq.link.holder import who_has
 from edgeq.link.line_address import SerialAddress, parse_serial
 
 if sys.platform == "win32":
@@ -149,7 +150,9 @@ def _link_error(name: str, error: Exception) -> LinkError:
     # On Windows pyserial puts the reason into words: "could not open port 'COM3': PermissionError(13, ...".
     words = str(error)
     if number == errno.EBUSY or "exclusively lock" in words or "PermissionError(13" in words:
-        return LinkError(f"{name} is open in another program.", "Close that program, a serial monitor perhaps.")
+        holder = who_has(name)
+        by = f" {holder}" if holder else " another program"
+        return LinkError(f"{name} is open in{by}.", "Close that program, a serial monitor perhaps.")
     if number in (errno.EACCES, errno.EPERM):
         return LinkError(f"{name}: this user may not open it.", "Add the user to the group dialout, then log in anew.")
     if number in (errno.ENOENT, errno.ENODEV, errno.ENXIO) or "FileNotFoundError(2" in words:
