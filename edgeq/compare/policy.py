@@ -42,8 +42,7 @@ unsure = "warn"     # not enough samples to tell: fail, warn or ignore
 
 [metrics.p50]
 direction = "lower"  # what is better
-unit = "ms"
-max_regression = "5%"
+max_regression = "5%"  # or a difference, such as "0.2 ms"
 margin = "1%"        # differences within it are none: benches of the same release differ by as much
 missing = "warn"
 

@@ -1,0 +1,36 @@
+"""A comparison as a text of some format: for a terminal, a pull request, a CI server, a program.
+
+A new format is a module with `render(comparison) -> str` and one row in the table below.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+from edgeq.compare import Comparison
+from edgeq.errors import UsageError
+
+RENDERERS = {
+    "text": "edgeq.render.compared.text",
+    "markdown": "edgeq.render.compared.markdown",
+    "junit": "edgeq.render.compared.junit",
+    "json": "edgeq.render.compared.json",
+}
+
+
+def render_comparison(comparison: Comparison, form: str) -> str:
+    """The comparison in one form of `RENDERERS`."""
+    text: str = import_module(RENDERERS[form]).render(comparison)
+    return text
+
+
+def write_comparison(comparison: Comparison, form: str, path: Path) -> None:
+    """Write it to a file, whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(render_comparison(comparison, form), encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise UsageError(f"The comparison cannot be written to {path}: {error.strerror}.", "Choose another.") from error
