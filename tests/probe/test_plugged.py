@@ -1,0 +1,38 @@
+"""The list of probes: each row of the table, what is plugged in, and what a missing library takes."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+
+from edgeq.probe import PROBES
+from edgeq.probe.plugged import LIBRARIES, probe_states
+
+
+def test_every_probe_is_listed_in_order() -> None:
+    assert [state.scheme for state in probe_states()] == list(PROBES)
+
+
+def test_meters_that_are_plugged_in_have_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ppk2_api", reason="ppk2-api is not installed")
+    if sys.platform == "win32":
+        pytest.skip("ports are found in another way")
+    import serial.tools.list_ports
+
+    class Port:
+        device, product = "/dev/ttyACM7", "PPK2"
+
+    monkeypatch.setattr(serial.tools.list_ports, "comports", lambda: [Port(), type("Other", (), {"product": "x"})()])
+    found = {state.scheme: state for state in probe_states()}
+    assert found["ppk2"].addresses == ("ppk2:/dev/ttyACM7?supply_v=3.3",)
+
+
+def test_a_missing_library_is_named_with_what_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(name: str, *_: Any) -> None:
+        return None
+
+    monkeypatch.setattr("edgeq.probe.plugged.find_spec", none)
+    missing = {state.scheme: state.missing for state in probe_states() if state.missing}
+    assert missing == {scheme: f"pip install '{extra}'" for scheme, (_, extra) in LIBRARIES.items()}
