@@ -52,7 +52,7 @@ LAYERS = (
     ("edgeq.agent", "edgeq.client"),
     ("edgeq.device", "edgeq.probe", "edgeq.emulate", "edgeq.signing"),
     ("edgeq.report", "edgeq.compare"),
-    ("edgeq.render",),
+    ("edgeq.render", "edgeq.export"),
     (
         *(
             "edgeq.assemble",

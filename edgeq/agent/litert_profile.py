@@ -31,7 +31,7 @@ CLOCK_NS = 1000
 MOST_EVENTS = 2048
 """The profiler's buffer, of which the newest are lost."""
 MOST_DETAIL_BYTES = 40 << 10
-MOST_TAG_BYTES = 200
+MOST_TAG_BYTES = 1024
 
 EVENT = struct.Struct("<QI4xQQ3q3qQQI")
 """`ProfiledEventData` of C++: tag, type, start and duration in us, memory before and behind (three numbers each), the

@@ -73,22 +73,6 @@ def bench(
 
 
 @command(app)
-def profile(device: DeviceArgument = None) -> None:
-    """Show which records of the serving model take how much of one inference, on a microcontroller.
-
-    Example: edgeq profile serial:/dev/ttyACM0
-    """
-    from edgeq.cli.telling import tell_profile
-    from edgeq.profile import profile as profile_device
-    from edgeq.project import load_project
-
-    entry = load_project().resolve(device)
-    with open_address(entry.address) as opened:
-        found = profile_device(opened, console.progress)
-    console.result(*tell_profile(found, entry.name))
-
-
-@command(app)
 def trust(
     host: Annotated[
         str | None, typer.Argument(help="ssh://[user@]host[:port], or just the host.", show_default=False)

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from edgeq.check import Checked
     from edgeq.emulate import Instance
     from edgeq.interface import Array, Interface
-    from edgeq.profile import Profile
     from edgeq.run import Run
 
 Told = tuple[Any, str]
@@ -204,39 +203,6 @@ def tell_run(run: Run, path: Path) -> Told:
         f"Run: {path}  ({run.verdict})",
     ]
     return {"file": str(path), **run.to_json()}, "\n".join(lines)
-
-
-def tell_profile(found: Profile, name: str) -> Told:
-    """What each record of the plan takes."""
-    document = {
-        "device": name,
-        "release": {key: getattr(found.release, key) for key in ("n", "name", "digest")},
-        "how": found.how,
-        "unit": found.unit,
-        "invoke": found.invoke,
-        "total": found.total,
-        "records": [{**asdict(item), "share": found.share(item)} for item in found.records],
-    }
-    timed = found.unit == "ns"
-    spent = [format_seconds(item.spent / 1e9) if timed else f"{item.spent:,}" for item in found.records]
-    share = [f"{100 * found.share(item):.1f} %" for item in found.records]
-    (unit, *spent), (part, *share) = _right("time" if timed else "instructions", *spent), _right("share", *share)
-    kernels = [item.kernel for item in found.records]
-    rows = list(zip(range(len(kernels)), kernels, spent, share, strict=True))
-    text = (
-        f"{found.release.name} on {name} takes {_said(found.invoke, timed)} per inference ({found.how}), "
-        f"{_said(found.total, timed)} in its {len(rows)} records\n"
-    )
-    return document, text + table(("record", "kernel", unit, part), rows)
-
-
-def _right(*cells: str) -> list[str]:
-    width = max(map(len, cells))
-    return [cell.rjust(width) for cell in cells]
-
-
-def _said(spent: int, timed: bool) -> str:
-    return format_seconds(spent / 1e9) if timed else f"{spent:,} instructions"
 
 
 def instance_document(instance: Instance) -> dict[str, Any]:

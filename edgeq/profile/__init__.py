@@ -1,0 +1,115 @@
+"""The verb `profile`: what each op of the serving model takes, by the runtime's own profiler on Linux and by the ticks
+of the plan's records on a microcontroller; one table for both (docs/profile.md)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgeq.bundle import Bundle, read_bundle
+from edgeq.device.device import Device, Progress, Release, silent
+from edgeq.errors import DeviceError, EdgeqError, UsageError
+from edgeq.profile import linux, mcu
+from edgeq.profile.table import profiled
+from edgeq.protocol.status import Status
+
+IMAGE = "image.eqi"
+RUNS, MCU_RUNS = 50, 5
+"""Unless somebody says how many: on Linux as many as `benchmark_model` makes."""
+
+__all__ = ["MCU_RUNS", "RUNS", "Profile", "profile"]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What was profiled, and the profile in the form of `Run.profile`."""
+
+    release: Release
+    table: Mapping[str, Any]
+
+
+def profile(
+    device: Device,
+    *,
+    runs: int = 0,
+    threads: int = 0,
+    bundle: Path | None = None,
+    strict: bool = False,
+    progress: Progress = silent,
+) -> Profile:
+    """`runs` inferences with the first golden vector, op by op, and as many as a whole.
+
+    `runs` 0 means the usual number, `threads` 0 what the bundle says. On a microcontroller `bundle` tells which op of
+    the model a record is; one that is not what serves there is left aside, or is a `UsageError` where it must be
+    (`strict`). `DeviceError` with status UNSUPPORTED where the device's runtime has no profiler.
+    """
+    facts = device.describe()
+    if facts.get("kind") != "mcu":
+        return _linux(device, facts, runs or RUNS, threads, progress)
+    release = _serving(device)
+    return _mcu(device, release, facts, runs or MCU_RUNS, _model(bundle, release, strict), progress)
+
+
+def _serving(device: Device) -> Release:
+    release = device.installed().serving
+    if release is None:
+        raise DeviceError(f"No release serves on {device.address}.", "Deploy one first.", Status.STATE)
+    return release
+
+
+def _how(facts: Mapping[str, Any]) -> str:
+    return "emulated" if facts.get("emulated") else "measured"
+
+
+def _linux(device: Device, facts: Mapping[str, Any], runs: int, threads: int, progress: Progress) -> Profile:
+    result, samples = device.profile_ops(runs, threads, progress)
+    told = linux.read(result["detail"], samples, runs)
+    rows, notes = linux.rows_of(told)
+    said = {
+        "unit": "ns",
+        "how": _how(facts),
+        "source": f"{told.facts['runtime']}'s profiler, in whole microseconds",
+        **told.facts,
+    }
+    table = profiled(rows, told.whole, said, notes)
+    return Profile(_serving(device), table)
+
+
+def _mcu(
+    device: Device, release: Release, facts: Mapping[str, Any], runs: int, model: bytes | None, progress: Progress
+) -> Profile:
+    taken = []
+    for done in range(runs):
+        progress(f"{done} of {runs} runs")
+        taken.append(device.profile())
+    rows, notes = mcu.rows_of(taken, model)
+    whole = device.bench(runs, 1, 0, progress=progress)
+    unit = "instructions" if "invoke_instructions" in whole else "ns"
+    source = "the device's instruction counter" if unit == "instructions" else "the device's clock"
+    said = {"unit": unit, "how": _how(facts), "source": f"{source}, around each record of the plan", "threads": 1}
+    return Profile(release, profiled(rows, whole[f"invoke_{unit}"], said, notes))
+
+
+def _model(folder: Path | None, release: Release, strict: bool) -> bytes | None:
+    """The model of a bundle that is what serves; None without."""
+    try:
+        bundle = read_bundle(folder) if folder else None
+    except EdgeqError:
+        if strict:
+            raise
+        return None
+    if bundle is None:
+        return None
+    if release.digest not in (bundle.digest, _image_sha256(bundle)):
+        if strict:
+            raise UsageError(f"{release} is not the bundle '{folder}'.", "Give the bundle that was deployed.")
+        return None
+    return bundle.path("model.tflite").read_bytes()
+
+
+def _image_sha256(bundle: Bundle) -> str:
+    path = bundle.path(IMAGE)
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""

@@ -1,0 +1,137 @@
+"""What LiteRT's profiler told on a Linux device, as rows of the model's ops."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from edgeq.errors import ProtocolError
+from edgeq.model.macs import Work, operator_macs
+from edgeq.model.schema import OPERATORS
+from edgeq.profile.delegate import Wanted, assign
+from edgeq.profile.table import WITHIN, Row, middle
+
+MOST_DETAIL_BYTES = 16 << 20
+FINE = 10
+"""Below that many ticks of the profiler's clock a figure is rough."""
+NODE, DELEGATED = 2, 8
+"""Types of events (`firmware_stubs/PROTOCOL.md`, profile)."""
+BUILTIN, XNNPACK = "builtin", "XNNPACK"
+
+
+class Told(NamedTuple):
+    """What came from the device: facts of the runtime, its events, nodes of the model's graph, and for each run the
+    nanoseconds of each event and of a whole inference that was not profiled."""
+
+    facts: Mapping[str, Any]
+    events: Sequence[tuple[int, int, str]]
+    graph: Sequence[Mapping[str, Any]]
+    spent: Sequence[Sequence[int]]
+    whole: Sequence[int]
+
+
+def read(detail: bytes, samples: Sequence[int], runs: int) -> Told:
+    """Take the device's answer apart; `ProtocolError` where it contradicts itself."""
+    try:
+        inflate = zlib.decompressobj()
+        document = json.loads(inflate.decompress(detail, MOST_DETAIL_BYTES))
+        events = [(int(kind), int(node), str(tag)) for kind, node, tag in document["events"]]
+        graph = [_checked(index, node) for index, node in enumerate(document["graph"])]
+        facts: dict[str, Any] = {key: str(document[key]) for key in ("runtime", "kernels")}
+        facts |= {key: int(document[key]) for key in ("threads", "clock_ns")}
+    except (zlib.error, ValueError, KeyError, TypeError) as error:
+        raise _damaged(f"{error!r}") from error
+    width = len(events) + 1
+    if not events or len(samples) != runs * width:
+        raise _damaged(f"{len(samples)} samples of {len(events)} ops and {runs} runs")
+    rows = [samples[at : at + width] for at in range(0, len(samples), width)]
+    return Told(facts, events, graph, [row[:-1] for row in rows], [row[-1] for row in rows])
+
+
+def _checked(index: int, node: Mapping[str, Any]) -> dict[str, Any]:
+    if node["index"] != index or not 0 <= int(node["code"]) < len(OPERATORS):
+        raise ValueError(f"node {index}")
+    name = OPERATORS[int(node["code"])]
+    shapes = [[tuple(map(int, shape)) for shape in node[key]] for key in ("inputs", "outputs")]
+    work = Work(shapes[0], shapes[1], bool(node.get("transposed_x")))
+    return {"op": name, "name": str(node["name"]), "bytes": int(node["bytes"]), "macs": operator_macs(name, work)}
+
+
+def _damaged(why: str) -> ProtocolError:
+    return ProtocolError(f"The device sends a damaged profile: {why}."[:300], "Run the command again.")
+
+
+def rows_of(told: Told) -> tuple[list[Row], list[str]]:
+    """One row for each op of the model, and for what belongs to none; notes on what could not be told."""
+    owners = _owners(told)
+    placed: dict[int, list[int]] = {}
+    for event, index in enumerate(owners):
+        if index is not None:
+            placed.setdefault(index, []).append(event)
+    rows = [_row(told, index, events) for index, events in sorted(placed.items())]
+    loose = [event for event, index in enumerate(owners) if index is None]
+    # What no event names was done in passing, unless it is among what could not be mapped.
+    if not loose:
+        rows += [_idle(told, index) for index in range(len(told.graph)) if index not in placed]
+    rows.sort(key=lambda row: -1 if row.index is None else row.index)
+    rows += [_loose(told, event) for event in loose]
+    notes = []
+    if loose:
+        notes.append(f"{len(loose)} of the runtime's ops could not be told to be which of the model's.")
+    coarse = FINE * told.facts["clock_ns"]
+    quick = sum(row.count > 0 and middle(row.spent) < coarse for row in rows)
+    if quick:
+        notes.append(f"{quick} ops take less than {coarse / 1000:g} us, which whole microseconds tell only roughly.")
+    return rows, notes
+
+
+def _owners(told: Told) -> list[int | None]:
+    """For each event the op of the model that it belongs to."""
+    owners: list[int | None] = [None] * len(told.events)
+    own = {node for kind, node, _ in told.events if kind == NODE}
+    start, lowest = 0, 0
+    nodes = (event for event, (kind, node, _) in enumerate(told.events) if kind == NODE and node < len(told.graph))
+    ends = [*nodes, len(told.events)]
+    for end in ends:
+        highest = told.events[end][1] if end < len(told.events) else len(told.graph)
+        taken = [index for index in range(lowest, highest) if index not in own]
+        wanted = [Wanted(index, told.graph[index]["op"], told.graph[index]["macs"] > 0) for index in taken]
+        owners[start:end] = assign([tag for _, _, tag in told.events[start:end]], wanted)
+        if end < len(told.events):
+            owners[end] = highest if _is_node(told, end) else None
+        start, lowest = end + 1, max(lowest, highest + 1)
+    return owners
+
+
+def _is_node(told: Told, event: int) -> bool:
+    """Whether the runtime's event is the node of the model that it says."""
+    _, node, tag = told.events[event]
+    return told.graph[node]["op"] in (tag, "CUSTOM")
+
+
+def _row(told: Told, index: int, events: Sequence[int]) -> Row:
+    node = told.graph[index]
+    delegated = told.events[events[0]][0] == DELEGATED
+    tags = " + ".join(told.events[event][2] for event in events)
+    return Row(
+        op=node["op"],
+        kernel=f"{XNNPACK} {tags}" if delegated else BUILTIN,
+        spent=[sum(run[event] for event in events) for run in told.spent],
+        count=len(events),
+        index=index,
+        name=node["name"],
+        macs=node["macs"],
+        bytes=node["bytes"],
+    )
+
+
+def _idle(told: Told, index: int) -> Row:
+    node, spent = told.graph[index], [0] * len(told.spent)
+    return Row(node["op"], WITHIN, spent, 0, index, node["name"], node["macs"], node["bytes"])
+
+
+def _loose(told: Told, event: int) -> Row:
+    kind, _, tag = told.events[event]
+    return Row(tag, XNNPACK if kind == DELEGATED else "delegate", [run[event] for run in told.spent])

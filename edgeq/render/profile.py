@@ -1,0 +1,100 @@
+"""A profile as a table for people: one row for each op, then what lies between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from edgeq.console import table
+from edgeq.units import format_percent, format_seconds, three_digits
+
+LONGEST_NAME = 28
+PER = {"ns": "MACs/ns", "instructions": "MACs/instr"}
+
+
+def profile_text(profile: Mapping[str, Any], title: str, top: int = 0) -> str:
+    """The headline, the table, and the notes; `top` leaves only so many of the slowest, slowest first, and sums up the
+    others."""
+    unit = profile["unit"]
+    ops = [op for op in profile["ops"] if op["count"]]
+    shown = sorted(ops, key=lambda op: -op["mid"])[:top] if top else ops
+    rest = [op for op in ops if op not in shown]
+    rows = [_row(op, unit) for op in shown]
+    if rest:
+        spent, share = sum(op["mid"] for op in rest), sum(op["share"] for op in rest)
+        rows.append(("", f"{len(rest)} others", "", "", _spent(spent, unit), "", "", format_percent(share, 1), "", ""))
+    heads = ("op", "operator", "output", "kernel", _head(unit), "min", "max", "share", "MACs", PER[unit])
+    lines = [
+        f"{title}: {_said(profile['whole'], unit)} per inference ({profile['how']}), "
+        f"{_said(profile['total'], unit)} in its {len(ops)} ops, {_between(profile['between'], unit)}",
+        f"{_runs(profile)} by {profile['source']}{_kernels(profile)}",
+        table(heads, _right(heads, rows)),
+        *_within(profile),
+        *profile.get("notes", ()),
+    ]
+    return "\n".join(lines)
+
+
+def _row(op: Mapping[str, Any], unit: str) -> tuple[str, ...]:
+    macs = op.get("macs") or 0
+    return (
+        str(op.get("index", "")),
+        op["op"] + "".join(f" +{also}" for also in op.get("also", ())),
+        _short(op.get("name") or ""),
+        op["kernel"],
+        *(_spent(op[key], unit) for key in ("mid", "min", "max")),
+        format_percent(op["share"], 1),
+        f"{macs:,}" if macs else "",
+        three_digits(macs / op["mid"]) if macs and op["mid"] else "",
+    )
+
+
+def _right(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
+    """The columns of figures set right."""
+    widths = [max(len(line[column]) for line in (heads, *rows)) for column in range(len(heads))]
+    return [
+        tuple(
+            cell.rjust(width) if column == 0 or column > 3 else cell
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+
+
+def _short(name: str) -> str:
+    """The end of a tensor's name: of the ops that a converter joined the first."""
+    name = name.partition(";")[0]
+    return name if len(name) <= LONGEST_NAME else "..." + name[3 - LONGEST_NAME :]
+
+
+def _head(unit: str) -> str:
+    return "time" if unit == "ns" else unit
+
+
+def _spent(value: float, unit: str) -> str:
+    return format_seconds(value / 1e9) if unit == "ns" else f"{value:,.0f}"
+
+
+def _said(value: float, unit: str) -> str:
+    return _spent(value, unit) + ("" if unit == "ns" else " instructions")
+
+
+def _between(value: float, unit: str) -> str:
+    """What lies between ops; where they add up to more than a whole inference, measuring them cost that."""
+    return f"{_said(value, unit)} between them" if value >= 0 else f"{_said(-value, unit)} of that for measuring them"
+
+
+def _runs(profile: Mapping[str, Any]) -> str:
+    return f"{profile['runs']} run{'s' * (profile['runs'] != 1)}"
+
+
+def _kernels(profile: Mapping[str, Any]) -> str:
+    if "kernels" not in profile:
+        return ""
+    threads = profile["threads"]
+    return f"; {profile['kernels']} kernels, {threads} thread{'s' * (threads != 1)}"
+
+
+def _within(profile: Mapping[str, Any]) -> list[str]:
+    idle = [f"{op['op']} {op['index']}" for op in profile["ops"] if not op["count"]]
+    return [f"Without a kernel of their own: {', '.join(idle)}."] if idle else []
