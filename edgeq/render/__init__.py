@@ -17,12 +17,13 @@ RENDERERS = {
     ".html": "edgeq.render.html",
     ".md": "edgeq.render.markdown",
     ".json": "edgeq.render.json",
+    ".csv": "edgeq.render.csv",
     ".txt": "edgeq.render.text",
 }
 
 
 def render(report: Report, suffix: str) -> str:
-    """The report in the format of `suffix` (`.html`, `.md`, `.json`, `.txt`)."""
+    """The report in the format of `suffix` (`.html`, `.md`, `.json`, `.csv`, `.txt`)."""
     if suffix.lower() not in RENDERERS:
         near = difflib.get_close_matches(suffix.lower(), RENDERERS, 1, 0.5)
         hint = f"Did you mean '{near[0]}'? " if near else ""

@@ -13,11 +13,16 @@ from edgeq.render.words import (
     facts,
     figure_text,
     interval_text,
+    op_name,
+    ops_words,
+    pace_rows,
+    spent,
     tag,
 )
-from edgeq.report import Figure, Report, Section
+from edgeq.report import Report, Section
 
 _SPECIAL = re.compile(r"[\\`*_{}\[\]<>|~&]|(?<!\w)@|#(?=\d)|:(?=//|[\w+-]+:)|^[#+-]|^\d+[.)]")
+_CLAIMS = {"good": "✅", "bad": "❌", "open": "▫️"}
 _MARKS = {"valid": "✅", "degraded": "⚠️", "invalid": "❌"}
 
 
@@ -64,6 +69,10 @@ def _comparison(report: Report) -> Iterator[str]:
     for remark in report.remarks:
         yield f"> {escape(remark)}"
         yield ""
+    best = [escape(label) for label, on in report.front.items() if on]
+    if best:
+        yield f"On the front of accuracy, latency, size and energy: {', '.join(best)}."
+        yield ""
 
 
 def _section(section: Section, folded: bool) -> Iterator[str]:
@@ -76,33 +85,60 @@ def _section(section: Section, folded: bool) -> Iterator[str]:
     if folded:
         yield escape(section.headline)
         yield ""
-    for issue in section.run.issues:
-        yield f"- **{issue.severity}** `{_code(issue.code)}` {escape(issue.message)} {escape(issue.hint)}"
-    if section.run.issues:
+    for claim in section.claims:
+        yield f"- {_CLAIMS[claim.state]} **{escape(claim.name)}**: {escape(claim.text)}"
+    yield ""
+    for each in section.advice:
+        code = f"`{_code(each.code)}`" + (", of the bundle:" if each.origin == "bundle" else "")
+        yield f"- **{each.severity}** {code} {escape(each.message)} {escape(each.hint)}"
+    if section.advice:
         yield ""
     yield from _figures(section)
     for note in section.notes:
         yield f"- {escape(note)}"
     if section.notes:
         yield ""
+    yield from _more(section)
     rows = environment(section.run)
     if rows:
         yield from _table(
             [environment_title(section.run), "Before", "After"], [[escape(cell) for cell in row] for row in rows]
         )
     yield from _table(["What and where", ""], [[label, escape(text)] for label, text in facts(section)])
+    if section.origin:
+        yield from _table(["Where it came from", ""], [[label, escape(text)] for label, text in section.origin])
     if folded:
         yield "</details>"
         yield ""
 
 
+def _more(section: Section) -> Iterator[str]:
+    """What only some runs have: sustained pace, ops, slices, how energy was metered."""
+    if section.intervals:
+        yield from _table(["From", "Samples", "p50", "95 % interval"], list(pace_rows(section)), right=3)
+    if section.ops:
+        yield escape(f"Ops: {ops_words(section.ops)}.")
+        yield ""
+        rows = [
+            [escape(op_name(op)), escape(op.kernel), spent(op.spent, section.ops.unit), f"{op.share * 100:.1f} %"]
+            for op in section.ops.ops
+        ]
+        yield from _table(["Op", "Kernel", "Took", "Share"], rows, right=0)
+    if section.slices:
+        head = ["Slice", "Samples", *(figure.label for figure in section.slices[0].figures)]
+        rows = [
+            [escape(f"{each.by} {each.name}"), str(each.samples), *(figure_text(figure) for figure in each.figures)]
+            for each in section.slices
+        ]
+        yield from _table(head, rows, right=len(head))
+    if section.meter:
+        yield from _table(["How it was metered", ""], [[label, escape(text)] for label, text in section.meter])
+
+
 def _figures(section: Section) -> Iterator[str]:
-    figures: list[Figure] = [*section.latency, *section.stages, *section.instructions]
-    figures += [*section.memory, *section.power]
-    if section.accuracy:
-        figures += section.accuracy.figures
     rows = [
-        [figure.label, figure_text(figure), interval_text(figure), f"*{escape(tag(figure))}*"] for figure in figures
+        [escape(figure.label), figure_text(figure), interval_text(figure), f"*{escape(tag(figure))}*"]
+        for figure in section.figures()
     ]
     yield from _table(["Figure", "Value", "95 % interval", "Obtained"], rows, right=2)
 

@@ -7,9 +7,8 @@ from html import escape
 
 from edgeq.render import svg
 from edgeq.render.tables import alternative, tag_html
-from edgeq.render.words import amount, figure_text, interval_text, tag
+from edgeq.render.words import amount, figure_text, interval_text, op_name, ops_words, spent, tag
 from edgeq.report import EMULATED, Figure, Section
-from edgeq.report.ops import Op
 from edgeq.run import Series
 from edgeq.stats import histogram_bins, summarize
 from edgeq.units import format_bytes, format_seconds
@@ -192,45 +191,40 @@ def ops(section: Section) -> Iterator[str]:
         return
 
     def told(value: float) -> str:
-        return amount(value, found.unit) if found.unit == "ns" else f"{value:,.0f}"
+        return spent(value, found.unit)
 
     def words(value: float, share: float) -> str:
         return f"{share * 100:.1f} %, {told(value)}"
 
     shown = found.slowest(MOST_OPS)
-    items = [svg.Item(_op_name(op), op.avg, words(op.avg, op.share), found.how, op.min, op.max) for op in shown]
-    rest = sum(op.avg for op in found.ops) - sum(op.avg for op in shown)
-    whole = found.whole or 1.0
+    items = [svg.Item(op_name(op), op.spent, words(op.spent, op.share), found.how, op.min, op.max) for op in shown]
+    rest = sum(op.spent for op in found.ops) - sum(op.spent for op in shown)
+    total = sum(op.spent for op in found.ops) or 1.0
     if len(found.ops) > len(shown):
         count = len(found.ops) - len(shown)
-        items.append(svg.Item(f"{count} other ops", rest, words(rest, rest / whole), found.how))
+        items.append(svg.Item(f"{count} other ops", rest, words(rest, rest / total), found.how))
     if found.between > 0:
-        items.append(svg.Item("between ops", found.between, words(found.between, found.between / whole), found.how))
+        items.append(svg.Item("between ops", found.between, told(found.between), found.how))
     rows = [
         [
-            str(op.index),
+            "-" if op.index is None else str(op.index),
             escape(op.op),
             escape(op.name) or "-",
             escape(op.kernel) or "-",
-            told(op.avg),
+            told(op.spent),
             f"{op.share * 100:.1f} %",
             "-" if op.min is None or op.max is None else f"{told(op.min)} .. {told(op.max)}",
             "-" if op.macs is None else f"{op.macs:,.0f}",
         ]
         for op in found.ops
     ]
+    average = "Middle" if found.middle else "Average"
     unit = "" if found.unit == "ns" else " (instructions)"
-    head = ["Op", "Operator", "Name", "Kernel", f"Average{unit}", "Share", f"Least .. greatest{unit}", "MACs"]
+    head = ["Op", "Operator", "Name", "Kernel", f"{average}{unit}", "Share", f"Least .. greatest{unit}", "MACs"]
     title = "Where the time goes, by op" if found.unit == "ns" else "Where the instructions go, by op"
-    average = f"average of {found.runs} inferences; " if found.runs else ""
-    aside = f"{average}a whole one takes {amount(found.whole, found.unit)}"
-    aside += f"; {found.source}" if found.source else ""
+    aside = f"{ops_words(found)}; {found.source}" if found.source else ops_words(found)
     plot = svg.rows(items, title, found.unit, wide=True) + svg.rows(items, title, found.unit)
     yield framed(title, found.how, plot, aside, alternative(title, head, rows), "across")
-
-
-def _op_name(op: Op) -> str:
-    return f"{op.index} {op.op}" + (f" {op.name}" if op.name else "")
 
 
 def accuracy(section: Section) -> Iterator[str]:

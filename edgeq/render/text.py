@@ -8,14 +8,28 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from edgeq.render.words import VERDICT_WORDS, environment, environment_title, facts, figure_text, interval_text, tag
-from edgeq.report import Figure, Report, Section
+from edgeq.render.words import (
+    VERDICT_WORDS,
+    environment,
+    environment_title,
+    facts,
+    figure_text,
+    interval_text,
+    op_name,
+    ops_words,
+    pace_rows,
+    spent,
+    tag,
+)
+from edgeq.report import Report, Section
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
 PLAIN_WIDTH = 100
+MOST_OPS = 12
+CLAIM_MARKS = {"good": "+", "bad": "x", "open": "-"}
 STYLES = {"measured": "green", "emulated": "yellow", "estimated": "magenta"}
 VERDICT_STYLES = {"valid": "bold green", "degraded": "bold yellow", "invalid": "bold red"}
 
@@ -109,26 +123,42 @@ def _section(console: Console, section: Section, alone: bool) -> None:
     if not alone:
         _line(console, VERDICT_WORDS[section.run.verdict], VERDICT_STYLES[section.run.verdict])
         _line(console, section.headline)
-    for issue in section.run.issues:
-        style = VERDICT_STYLES.get(issue.severity, "")
-        _line(console, f"  {issue.severity} [{issue.code}] {issue.message} {issue.hint}", style)
-    figures: list[Figure] = [*section.latency, *section.stages, *section.instructions]
-    figures += [*section.memory, *section.power]
-    if section.accuracy:
-        figures += section.accuracy.figures
+    for claim in section.claims:
+        _line(console, f"  {CLAIM_MARKS[claim.state]} {claim.name}: {claim.text}")
+    for each in section.advice:
+        style, code = VERDICT_STYLES.get(each.severity, ""), f"{each.code}{', bundle' * (each.origin == 'bundle')}"
+        _line(console, f"  {each.severity} [{code}] {each.message} {each.hint}", style)
     table = _table("", ["Figure", "Value", "95 % interval", "Obtained"], 2)
-    for figure in figures:
+    for figure in section.figures():
         _row(
             table,
             [figure.label, figure_text(figure), interval_text(figure), tag(figure)],
             ["", "bold", "", STYLES[figure.how]],
         )
     console.print(table)
+    _more(console, section)
     for note in section.notes:
         _line(console, f"  {note}")
     _environment(console, section)
-    for label, text in facts(section):
-        _line(console, f"  {label + ':':<9} {text}")
+    for label, text in (*facts(section), *section.meter, *section.origin):
+        _line(console, f"  {label + ':':<15} {text}")
+
+
+def _more(console: Console, section: Section) -> None:
+    """What only some runs have: sustained pace, the slowest ops."""
+    if section.intervals:
+        table = _table("", ["From", "Samples", "p50", "95 % interval"], 3)
+        for row in pace_rows(section):
+            _row(table, row)
+        console.print(table)
+    if section.ops:
+        _line(console, f"  Ops: {ops_words(section.ops)}.")
+        table = _table("", ["Op", "Took", "Share", "Kernel"], 2)
+        for op in section.ops.slowest(MOST_OPS):
+            _row(table, [op_name(op), spent(op.spent, section.ops.unit), f"{op.share * 100:.1f} %", op.kernel])
+        console.print(table)
+        if len(section.ops.ops) > MOST_OPS:
+            _line(console, f"  The {MOST_OPS} slowest of {len(section.ops.ops)}.")
 
 
 def _environment(console: Console, section: Section) -> None:

@@ -14,6 +14,8 @@ from edgeq.report.tradeoff import Plane
 from edgeq.run import HOW
 from edgeq.units import format_bytes, format_seconds
 
+EXACT_DB = 80.0
+"""Above that a model answers like the float one: such trials are drawn at the top."""
 FACTORS = {"bytes": (1024.0, "KiB"), "uj": (1.0, "uJ"), "instructions": (1e3, "thousand instructions")}
 
 
@@ -79,18 +81,18 @@ def trials(section: Section) -> Iterator[str]:
     spots = [
         svg.Spot(
             trial.size_bytes / 1024,
-            trial.loss,
+            min(trial.sqnr_db, EXACT_DB),
             trial.recipe if trial.chosen else "",
             "measured",
             trial.front,
-            f"{trial.recipe}: {format_bytes(trial.size_bytes)}, {trial.loss:.2f} points lost",
+            f"{trial.recipe}: {format_bytes(trial.size_bytes)}, {trial.sqnr_db:.1f} dB, {trial.loss:.2f} points lost",
             trial.chosen,
         )
         for trial in section.trials
     ]
     title = f"The search behind the recipe: {len(section.trials)} trials"
     words = "; ".join(f"{spot.told}" for spot in spots if spot.front or spot.chosen)
-    plot = svg.plane(spots, title, "size of the model, KiB", "points lost", True, words)
+    plot = svg.plane(spots, title, "size of the model, KiB", "dB", False, words)
     rows = [
         [
             escape(trial.recipe) + (" (built)" if trial.chosen else ""),
@@ -103,8 +105,8 @@ def trials(section: Section) -> Iterator[str]:
     ]
     table = alternative(title, ["Recipe", "Size", "Points lost", "Signal to noise", "On the front"], rows)
     aside = (
-        "on held-back calibration samples, on the host; filled: no other trial is as small, as light and as quiet; "
-        "large: the one that was built"
+        "signal over error in the outputs, on held-back calibration samples, on the host, at most "
+        f"{EXACT_DB:g} dB drawn; filled: no other trial is as small, light and quiet; large: the one that was built"
     )
     yield framed(title, "", plot, aside, table)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from edgeq.report import Figure, Section, points
+from edgeq.report.ops import Op, Ops
 from edgeq.run import Plan, Run
 from edgeq.units import format_bytes, format_percent, format_seconds, three_digits
 
@@ -88,6 +89,30 @@ def facts(section: Section) -> Iterator[tuple[str, str]]:
         ("Taken", _join(run.created, f"edgeq {run.edgeq}")),
     )
     yield from ((label, str(text)) for label, text in rows if text)
+
+
+def op_name(op: Op) -> str:
+    """Its place, operator and name: `3 CONV_2D features`."""
+    return " ".join(filter(None, ("" if op.index is None else str(op.index), op.op, op.name)))
+
+
+def spent(value: float, unit: str) -> str:
+    """What an op took; instructions without their name, which stands at the head of a column."""
+    return amount(value, unit) if unit == "ns" else f"{value:,.0f}"
+
+
+def ops_words(found: Ops) -> str:
+    """How the figures of a profile came about."""
+    what = "mean of the middle half" if found.middle else "average"
+    of = f"{what} of {found.runs} inferences, with the least and the greatest; " if found.runs else ""
+    return f"{of}a whole one takes {amount(found.whole, found.unit)}; percent of all ops"
+
+
+def pace_rows(section: Section) -> Iterator[tuple[str, str, str, str]]:
+    """Each interval of a sustained bench: from, samples, p50, its 95 % interval."""
+    for each in section.intervals:
+        p50 = Figure("p50", "p50", each.p50, "ns", section.how, each.low, each.high)
+        yield f"{each.start_s:.0f} s", str(each.n), figure_text(p50), interval_text(p50)
 
 
 def bench_words(plan: Plan) -> str:

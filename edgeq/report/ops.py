@@ -12,13 +12,14 @@ from edgeq.run import HOW, Run
 
 @dataclass(frozen=True)
 class Op:
-    """One op in its place: its average, least and greatest in the profile's unit, and its part of a whole invoke."""
+    """One op, with its place in the model (None for what the runtime adds): what it took, at least and at most, in the
+    profile's unit, and its part of all ops."""
 
-    index: int
+    index: int | None
     op: str
     name: str
     kernel: str
-    avg: float
+    spent: float
     min: float | None
     max: float | None
     macs: float | None
@@ -28,7 +29,7 @@ class Op:
 @dataclass(frozen=True)
 class Ops:
     """A profile, told. `whole` is one invoke; `between` what no op accounts for, never below 0. `unit`: ns or
-    instructions."""
+    instructions; `middle` says whether what an op took is a middle of its runs, or their average."""
 
     unit: str
     how: str
@@ -36,21 +37,24 @@ class Ops:
     runs: int
     whole: float
     between: float
+    middle: bool
     ops: tuple[Op, ...]
 
     def slowest(self, most: int) -> tuple[Op, ...]:
         """The greatest first."""
-        return tuple(sorted(self.ops, key=lambda each: -each.avg)[:most])
+        return tuple(sorted(self.ops, key=lambda each: -each.spent)[:most])
 
 
 def ops(run: Run) -> Ops | None:
     """The run's profile, None where nobody asked for one."""
     told = mapping(run.profile)
-    rows = [mapping(item) for item in told.get("ops") or () if number(mapping(item).get("avg")) is not None]
+    rows = [mapping(item) for item in told.get("ops") or ()]
+    rows = [row for row in rows if _spent(row) is not None and number(row.get("count")) != 0]
     if not rows:
         return None
-    total = sum(number(row["avg"]) or 0.0 for row in rows)
-    whole = max(number(told.get("whole")) or 0.0, total)
+    total = sum(_spent(row) or 0.0 for row in rows)
+    whole = number(told.get("whole")) or total
+    between = number(told.get("between"))
     how = str(told.get("how"))
     return Ops(
         unit=str(told.get("unit") or "ns"),
@@ -58,22 +62,28 @@ def ops(run: Run) -> Ops | None:
         source=str(told.get("source") or ""),
         runs=int(number(told.get("runs")) or 0),
         whole=whole,
-        between=whole - total,
-        ops=tuple(_op(row, place, whole) for place, row in enumerate(rows)),
+        between=max(0.0, whole - total if between is None else between),
+        middle=any("mid" in row for row in rows),
+        ops=tuple(_op(row, total) for row in rows),
     )
 
 
-def _op(row: Mapping[str, Any], place: int, whole: float) -> Op:
-    avg = number(row["avg"]) or 0.0
-    index = number(row.get("index"))
+def _spent(row: Mapping[str, Any]) -> float | None:
+    middle = number(row.get("mid"))
+    return number(row.get("avg")) if middle is None else middle
+
+
+def _op(row: Mapping[str, Any], total: float) -> Op:
+    spent, index = _spent(row) or 0.0, number(row.get("index"))
+    also = "".join(f" +{other}" for other in row.get("also") or ())
     return Op(
-        index=place if index is None else int(index),
-        op=str(row.get("op") or "op"),
+        index=None if index is None else int(index),
+        op=str(row.get("op") or "op") + also,
         name=str(row.get("name") or ""),
         kernel=str(row.get("kernel") or ""),
-        avg=avg,
+        spent=spent,
         min=number(row.get("min")),
         max=number(row.get("max")),
         macs=number(row.get("macs")),
-        share=avg / whole if whole else 0.0,
+        share=spent / total if total else 0.0,
     )

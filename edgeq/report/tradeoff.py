@@ -77,13 +77,14 @@ def _points(chosen: Sequence[tuple[Section, Figure]], lower: bool) -> Iterator[P
 def fronts(sections: Sequence[Section]) -> dict[str, bool]:
     """Whether a run is on the front of all it has: accuracy, latency, size and energy, by the run's label.
 
-    Runs are held against those whose latency was obtained alike, and that have the same figures.
+    Runs are held against those that have the same figures, each obtained alike.
     """
     groups: dict[tuple[str, ...], list[Section]] = {}
     for section in sections:
         if section.accuracy:
-            has = tuple(name for name, _ in COSTS if section.figure(name))
-            groups.setdefault((section.how, section.accuracy.title, *has), []).append(section)
+            costs = ((name, section.figure(name)) for name, _ in COSTS)
+            has = tuple(f"{name} {cost.how}" for name, cost in costs if cost)
+            groups.setdefault((section.accuracy.title, *has), []).append(section)
     found = {}
     for group in groups.values():
         if len(group) > 1:

@@ -82,7 +82,8 @@ def hostile(tmp_path: Path) -> Report:
 @pytest.mark.parametrize("suffix", RENDERERS)
 def test_every_format_says_how_and_how_not(three: Report, suffix: str) -> None:
     text = render(three, suffix)
-    for word in ("emulated", "measured", "estimated", "evaluated on host", EMULATED, "synthetic-digits on pi"):
+    why = () if suffix == ".csv" else (EMULATED,)
+    for word in ("emulated", "measured", "estimated", "evaluated on host", "synthetic-digits on pi", *why):
         assert word.replace("'", "&#x27;") in text or word in text
     assert render(three, suffix) == text
     assert len(text) < 2_000_000
