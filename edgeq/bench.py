@@ -15,7 +15,7 @@ from edgeq.kept import fit, provenance
 from edgeq.probe import Probe, open_probe
 from edgeq.probe.latency import latency_series
 from edgeq.probe.memory import memory_series
-from edgeq.probe.power.energy import energy_series
+from edgeq.probe.power.account import account
 from edgeq.probe.validity import judge
 from edgeq.run import Plan, Run, Series
 from edgeq.target import TargetProfile, load_target
@@ -47,7 +47,7 @@ def bench(
         for probe in watching:
             _watch(stack, probe, series)
         answer = device.bench(runs, warmup, threads, lambda note: progress(f"measuring: {note}"))
-    series = [*latency_series(answer, how), *memory_series(answer, how), *series]
+    accounted = account(watching, [*latency_series(answer, how), *memory_series(answer, how), *series], answer)
     run = Run(
         created=datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         edgeq=edgeq.__version__,
@@ -55,7 +55,8 @@ def bench(
         release={**_release(manifest, golden, device), **_kept(manifest, profile)},
         plan=Plan(runs, warmup, threads or manifest["runtime"]["threads"]),
         environment={"before": answer["before"], "after": answer["after"]},
-        series=(*series, *energy_series(series)),
+        series=accounted.series,
+        energy=accounted.energy,
     )
     verdict, issues = judge(run)
     return replace(run, verdict=verdict, issues=tuple(issues))

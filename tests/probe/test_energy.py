@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeq.errors import UsageError
-from edgeq.probe.power.energy import energy_per_inference, energy_series, gated_energy, integrate
+from edgeq.probe.power.energy import energy_per_inference, gated_energy, integrate
 from edgeq.probe.power.meter import Meter
 from edgeq.run import Series
 
@@ -151,24 +151,3 @@ def test_counts_and_samples_are_checked() -> None:
         energy_per_inference(power(np.arange(5.0), np.ones(5)), [(0, 1)], 0)
     with pytest.raises(UsageError, match="at least two power samples"):
         gated_energy(Series("power", "mw", "estimated", (1.0,)), [(0, 1)])
-
-
-T0 = Series("power", "mw", "estimated", (3000.0,), error_pct=50.0, source="profile")
-
-
-def invoke(how: str) -> Series:
-    return Series("invoke", "ns", how, (1e6, 2e6, 3e6))
-
-
-def test_energy_from_the_profile_needs_measured_latency() -> None:
-    (energy,) = energy_series([T0, invoke("measured")])
-    assert energy.values == (pytest.approx(3000 * 0.002 * 1000),)
-    assert (energy.how, energy.unit, energy.error_pct) == ("estimated", "uj", 50.0)
-    assert energy_series([T0, invoke("emulated")]) == []
-    assert energy_series([T0]) == []
-    assert energy_series([invoke("measured")]) == []
-
-
-def test_a_meters_energy_is_not_replaced() -> None:
-    metered = Series("energy", "uj", "measured", (5.0,))
-    assert energy_series([T0, invoke("measured"), metered]) == []

@@ -5,7 +5,7 @@ Every part of the uncertainty is a standard one (k = 1) here; they are independe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import hypot, sqrt
 from typing import Any
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from edgeq.errors import UsageError
 from edgeq.probe.power.meter import Meter
 from edgeq.run import Series
-from edgeq.stats import summarize
 
 Floats = NDArray[Any]
 Gate = Sequence[tuple[float, float]]
@@ -196,20 +195,3 @@ def _integral(t: Floats, p: Floats, start: float, end: float) -> float:
     times = np.concatenate(([start], t[first:last], [end]))
     powers = np.concatenate((edges[:1], p[first:last], edges[1:]))
     return float(np.sum((powers[1:] + powers[:-1]) / 2 * np.diff(times)))
-
-
-def energy_series(series: Iterable[Series]) -> list[Series]:
-    """Energy per inference from modelled power and *measured* latency, as a list of one series or none.
-
-    Never from an emulated latency, which says nothing about the hardware, and not where a meter already gave it.
-    """
-    named = {item.name: item for item in series}
-    power, invoke = named.get("power"), named.get("invoke")
-    if "energy" in named or power is None or invoke is None or power.how != "estimated":
-        return []
-    if invoke.how != "measured" or not invoke.values or power.error_pct is None:
-        return []
-    p50_s = summarize(invoke.values).p50 * 1e-9
-    value = power.values[0] * p50_s * 1e3
-    source = f"power times p50 latency; {power.source}"
-    return [Series("energy", "uj", "estimated", (value,), error_pct=power.error_pct, source=source)]
