@@ -79,11 +79,12 @@ def rows_of(told: Told) -> tuple[list[Row], list[str]]:
     rows += [_loose(told, event) for event in loose]
     notes = []
     if loose:
-        notes.append(f"{len(loose)} of the runtime's ops could not be told to be which of the model's.")
+        notes.append(f"Of {len(loose)} of the runtime's ops it could not be told which of the model's they are.")
     coarse = FINE * told.facts["clock_ns"]
     quick = sum(row.count > 0 and middle(row.spent) < coarse for row in rows)
     if quick:
-        notes.append(f"{quick} ops take less than {coarse / 1000:g} us, which whole microseconds tell only roughly.")
+        many = f"{quick} ops take" if quick > 1 else "1 op takes"
+        notes.append(f"{many} less than {coarse / 1000:g} us, which whole microseconds tell only roughly.")
     return rows, notes
 
 

@@ -1,0 +1,59 @@
+"""Exports parse with LiteRT's own protobuf messages and keep the figures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edgeq.errors import UsageError
+from edgeq.export.benchmark_model import benchmark_result, profiling_data
+from edgeq.profile.table import Row, profiled
+from edgeq.run import read_run
+
+ROWS = [
+    Row("PAD", "none of its own", [0, 0], 0, 0, "pad"),
+    Row("CONV_2D", "XNNPACK Convolution (NHWC, QC8) IGEMM", [20_000, 30_000], 1, 1, "conv", 288),
+    Row("SOFTMAX", "builtin", [1_000, 2_000], 1, 2, "out", 0),
+]
+PROFILE = profiled(ROWS, [40_000, 40_000], {"unit": "ns", "how": "measured", "source": "x"}, [])
+
+
+def test_the_message_parses_with_its_own_module() -> None:
+    messages = pytest.importorskip("ai_edge_litert.profiling_info_pb2")
+    from google.protobuf import json_format
+
+    document = profiling_data(PROFILE, "kws")
+    parsed = json_format.Parse(json.dumps(document), messages.BenchmarkProfilingData())
+    assert parsed.model_name == "kws"
+    conv, softmax = parsed.runtime_profile.subgraph_profiles[0].per_op_profiles
+    assert (conv.node_type, conv.name, conv.run_order) == ("Convolution (NHWC, QC8) IGEMM", "[conv]:1", 0)
+    stat = conv.inference_microseconds
+    assert (stat.first, stat.last, stat.avg, stat.min, stat.max, stat.sum, stat.count) == (20, 30, 25, 20, 30, 50, 2)
+    assert (stat.stddev, stat.variance, conv.times_called) == (5, 25, 1)
+    assert (softmax.node_type, softmax.run_order) == ("SOFTMAX", 1)
+
+
+def test_instructions_are_no_microseconds() -> None:
+    with pytest.raises(UsageError, match="instructions"):
+        profiling_data({**PROFILE, "unit": "instructions"}, "kws")
+
+
+RUNS = sorted((Path(__file__).parents[1] / "cases" / "runs").rglob("*.json"))
+
+
+@pytest.mark.parametrize("path", RUNS, ids=lambda path: path.stem)
+def test_a_run_in_the_tools_words(path: Path) -> None:
+    run = read_run(path)
+    invoke = run.one("invoke")
+    if invoke is None:
+        with pytest.raises(UsageError, match="no latency"):
+            benchmark_result(run)
+        return
+    result = benchmark_result(run)
+    latency = result["latency_metrics"]
+    assert latency["min_ms"] <= latency["median_ms"] <= latency["p95_ms"] <= latency["max_ms"]
+    assert latency["avg_ms"] == pytest.approx(sum(invoke.values) / len(invoke.values) / 1e6)
+    assert result["misc_metrics"]["num_runs"] == len(invoke.values)
+    assert json.loads(json.dumps(result)) == result
