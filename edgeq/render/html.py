@@ -22,7 +22,15 @@ from edgeq.report.evidence import Advice
 from edgeq.report.section import BAD, GOOD, Claim
 
 CARDS = ("p50", "p99", "throughput", "instructions", "rss_peak", "ram", "energy", "accuracy", "drop", "model_bytes")
-GLANCE = ("p50", "p99", "instructions", "rss_peak", "ram", "model_bytes", "energy", "accuracy", "drop")
+GLANCE = (
+    ("Median", ("p50", "instructions")),
+    ("p99", ("p99",)),
+    ("Memory", ("rss_peak", "ram")),
+    ("Model", ("model_bytes",)),
+    ("Energy", ("energy",)),
+    ("Accuracy", ("accuracy",)),
+    ("Loss", ("drop",)),
+)
 MOST_OPEN = 3
 """Runs whose whole comparison is shown unfolded: a wider table is one that is scrolled."""
 MOST_SLICES = 6
@@ -92,7 +100,7 @@ def _claims(claims: Sequence[Claim]) -> str:
 def _main(report: Report) -> Iterator[str]:
     if report.comparison:
         yield '<section aria-labelledby="side"><h2 id="side">Side by side</h2>'
-        yield "".join(f'<p class="remark">{escape(remark)}</p>' for remark in report.remarks)
+        yield from _remarks(report.remarks)
         yield _glance(report)
         across = "".join([*tradeoffs.medians(report), *tradeoffs.planes(report)])
         yield f'<div class="plots">{across}</div>' if across else ""
@@ -102,35 +110,50 @@ def _main(report: Report) -> Iterator[str]:
         yield from _section(section, number, alone=not report.comparison)
 
 
+def _remarks(remarks: Sequence[str]) -> Iterator[str]:
+    if remarks:
+        items = "".join(f"<li>{escape(remark)}</li>" for remark in remarks)
+        yield f'<ul class="remarks" aria-label="Before you compare">{items}</ul>'
+
+
 def _glance(report: Report) -> str:
-    """One line for each run, with what one looks for first."""
-    named = [
-        (name, next(figure.label for section in report.sections if (figure := section.figure(name))))
-        for name in GLANCE
-        if any(section.figure(name) for section in report.sections)
+    """One line for each run, with what one looks for first; what is true of a whole column stands at its head."""
+    columns = [
+        (title, cells, {tagged(cell) for cell in cells if cell})
+        for title, names in GLANCE
+        if any(cells := [_first(section, names) for section in report.sections])
     ]
-    head = ["Run", *(label for _, label in named), *(["On the front"] if report.front else [])]
+    head = ["Run", *(title for title, _, _ in columns), *(["On the front"] if report.front else [])]
     rows = []
-    for place, section in enumerate(report.sections, 1):
+    for place, section in enumerate(report.sections):
         front = report.front.get(section.label)
         last = [] if not report.front else ["-" if front is None else "yes" if front else "no"]
-        who = f'<a href="#run-{place}">{escape(section.label)}</a> {_word(section.run.verdict)}'
-        rows.append([who, *(_cell(section.figure(name)) for name, _ in named), *last])
+        who = f'<a href="#run-{place + 1}">{escape(section.label)}</a> {_word(section.run.verdict)}'
+        rows.append([who, *(_cell(cells[place], bare=len(tags) == 1) for _, cells, tags in columns), *last])
+    marks = ["", *(next(iter(tags)) if len(tags) == 1 else "" for _, _, tags in columns)]
     caption = "The runs at a glance"
     note = ""
     if report.front:
-        note = '<p class="notes">On the front: no other run that was obtained alike and has the same figures is at '
-        note += "least as good in accuracy, latency, size and energy.</p>"
-    return tables.scrolling(caption, tables.table(caption, head, rows, "glance")) + note
+        note = (
+            '<p class="notes">On the front: no other run of the same model, with the same figures obtained alike, is '
+        )
+        note += "at least as good in accuracy, latency, size and energy.</p>"
+    return tables.scrolling(caption, tables.table(caption, head, rows, "glance", marks=marks)) + note
+
+
+def _first(section: Section, names: Sequence[str]) -> Figure | None:
+    return next((figure for name in names if (figure := section.figure(name))), None)
 
 
 def _word(verdict: str) -> str:
     return f'<span class="word {verdict}">{escape(verdict)}</span>'
 
 
-def _cell(figure: Figure | None) -> str:
+def _cell(figure: Figure | None, bare: bool = False) -> str:
     if figure is None:
         return '<span role="img" aria-label="none">-</span>'
+    if bare:
+        return f"<span class=v>{escape(figure_text(figure))}</span>"
     return f"<span class=v>{escape(figure_text(figure))}</span> {tagged(figure)}"
 
 

@@ -139,16 +139,19 @@ td.n,th.n{text-align:right;white-space:nowrap}
 td.n strong{font-weight:600}
 .data{font-size:13px}
 .data td{white-space:nowrap}
-.glance .v,.compare .v{font-weight:600;white-space:nowrap}
-.glance td .tag{display:table;margin-top:2px}
+.glance .v,.compare .v{font-weight:600}
+.compare .v{white-space:nowrap}
+.glance th,.glance td{padding-right:12px}
+.glance td .tag,.glance th .tag{display:block;width:fit-content;margin:2px 0 0;font-size:11px}
 .compare td{white-space:nowrap}
 .compare td .tag{margin-left:4px}
-.glance th[scope=row]{min-width:150px}
+.glance th[scope=row]{min-width:130px}
 .glance .word{display:block;font-size:13px}
 .facts td{overflow-wrap:anywhere}
 .facts th{white-space:nowrap;color:var(--soft);font-weight:450;width:1%}
 .origin td{font:13px/1.5 ui-monospace,"SF Mono",Menlo,Consolas,"Liberation Mono",monospace}
-.remark{color:var(--emulated);font-weight:550;margin-top:12px}
+.remarks{margin:16px 0 0;
+padding:10px 14px 10px 32px;background:var(--warn-bg);border-left:3px solid var(--warn);font-size:15px}
 .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,400px),1fr));gap:0 40px;align-items:start}
 footer{margin-top:56px;padding-top:16px;border-top:1px solid var(--rule);color:var(--soft);font-size:13px}
 @media (max-width:760px){.across svg.wide{display:none}.across svg:not(.wide){display:block}}

@@ -23,13 +23,20 @@ def tagged(figure: Figure) -> str:
 
 
 def table(
-    caption: str, head: Sequence[str], rows: Iterable[Sequence[Cell]], kind: str = "", right: int = 0, mark: str = ""
+    caption: str,
+    head: Sequence[str],
+    rows: Iterable[Sequence[Cell]],
+    kind: str = "",
+    right: int = 0,
+    mark: str = "",
+    marks: Sequence[str] = (),
 ) -> str:
     """The first cell of a row is its header; columns 1 to `right` are numbers. Without `head` there is none.
 
-    `mark` is the label of all figures in it, where they were obtained alike."""
+    `mark` is the label of all figures in it, where they were obtained alike; `marks` are those of its columns."""
     titles = "".join(
-        f'<th scope="col"{_side(place, right)}>{escape(name) or "<span class=hidden>what</span>"}</th>'
+        f'<th scope="col"{_side(place, right)}>{escape(name) or "<span class=hidden>what</span>"}'
+        f"{marks[place] if place < len(marks) else ''}</th>"
         for place, name in enumerate(head)
     )
     body = "".join(f"<tr>{_row(row, right)}</tr>" for row in rows)

@@ -60,6 +60,7 @@ def _plane(found: Plane) -> str:
         for point in found.points
     ]
     title = f"{found.gain.removeprefix('Quantized ').capitalize()} and {_small(found.title)}"
+    title += f" of {found.of}" if found.of else ""
     words = "; ".join(f"{spot.told}{', on the front' if spot.front else ''}" for spot in spots)
     gain = "%" if share else found.points[0].gain.unit
     plot = svg.plane(spots, title, f"{_small(found.title)}, {unit}", gain, found.lower, words)

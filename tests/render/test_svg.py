@@ -159,10 +159,17 @@ def test_a_plane_joins_its_front_only() -> None:
 
 
 def test_labels_of_a_plane_do_not_lie_on_each_other() -> None:
-    spots = [svg.Spot(10, 90 + index / 1000, f"run {index}", "measured", False) for index in range(4)]
-    root = parse(svg.plane([*spots, svg.Spot(20, 95, "far", "measured", True)], "t", "KiB", "%", False, "five"))
-    levels = sorted(float(item.get("y", "")) for item in root.iter("text") if str(item.text).startswith("run "))
-    assert all(b - a > 9 for a, b in itertools.pairwise(levels))
+    spots = [svg.Spot(10, 90 + index / 1000, f"run number {index}", "measured", False) for index in range(5)]
+    root = parse(svg.plane([*spots, svg.Spot(20, 95, "far", "measured", True)], "t", "KiB", "%", False, "six"))
+    spans = []
+    for item in root.iter("text"):
+        if str(item.text).startswith("run "):
+            at, wide = float(item.get("x", "")), 5.5 * len(str(item.text))
+            left = at - wide if item.get("text-anchor") == "end" else at
+            spans.append((left, left + wide, float(item.get("y", ""))))
+    assert len(spans) == 5
+    for one, other in itertools.combinations(spans, 2):
+        assert one[1] < other[0] or other[1] < one[0] or abs(one[2] - other[2]) > 9
 
 
 def test_rows_fit_in_both_widths() -> None:

@@ -22,6 +22,9 @@ from edgeq.render.svg.draw import (
     y_ticks,
 )
 
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom."""
+
 
 @dataclass(frozen=True)
 class Spot:
@@ -43,7 +46,7 @@ def plane(spots: Sequence[Spot], title: str, x_unit: str, y_unit: str, lower: bo
     y = Axis(*_free([spot.y for spot in spots]), height - BOTTOM, TOP)
     body = [x_axis(x, y.start, x_unit, TOP), y_ticks(y, ticks(y.low, y.high, 5), y_unit)]
     body.append(_front([spot for spot in spots if spot.front], x, y))
-    taken: list[tuple[float, float]] = []
+    taken = [(x.at(spot.x) - 5, y.at(spot.y) - 5, x.at(spot.x) + 5, y.at(spot.y) + 5) for spot in spots]
     for spot in sorted(spots, key=lambda each: (each.front, -each.y)):
         at, level = x.at(spot.x), y.at(spot.y)
         state = "chosen" if spot.chosen else "front" if spot.front else "behind"
@@ -71,12 +74,27 @@ def _front(spots: Sequence[Spot], x: Axis, y: Axis) -> str:
     return f'<path class="edge" d="{path}"/>'
 
 
-def _label(spot: Spot, at: float, level: float, taken: list[tuple[float, float]]) -> str:
-    """Beside the dot, and where another label is already, above or below it."""
-    anchor = "end" if at > WIDTH * 0.6 else "start"
-    for shift in (3.5, -9.0, 16.0, -22.0, 29.0):
-        if all(abs(level + shift - other) > 11 or abs(at - place) > 170 for place, other in taken):
-            break
-    taken.append((at, level + shift))
-    beside = at + (-9 if anchor == "end" else 9)
-    return text(beside, level + shift, clipped(spot.label, 44), "label strong" if spot.front else "label", anchor)
+def _label(spot: Spot, at: float, level: float, taken: list[Box]) -> str:
+    """Above the dot, or where there is room: no label lies on another one or on a dot."""
+    words = clipped(spot.label, 44)
+    wide = 6.4 * len(words)
+    places = [
+        (anchor, at + side, level + shift)
+        for shift in (-10.0, 18.0, 4.0, -22.0, 30.0, -34.0, 42.0)
+        for anchor, side in (("start", 2.0), ("end", -2.0))
+    ]
+    boxes = [(_box(anchor, left, base, wide), anchor, left, base) for anchor, left, base in places]
+    inside = [each for each in boxes if each[0][0] >= LEFT and each[0][2] <= WIDTH] or boxes
+    free = next((each for each in inside if not any(_meet(each[0], other) for other in taken)), inside[0])
+    box, anchor, left, base = free
+    taken.append(box)
+    return text(left, base, words, "label strong" if spot.front else "label", anchor)
+
+
+def _box(anchor: str, at: float, base: float, wide: float) -> Box:
+    left = at if anchor == "start" else at - wide
+    return left, base - 9, left + wide, base + 2
+
+
+def _meet(a: Box, b: Box) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
