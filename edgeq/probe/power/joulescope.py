@@ -62,6 +62,7 @@ class Joulescope:
     _path: str = ""
     _messages: dict[str, list[Message]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _bench_s: tuple[float, float] = (0.0, 0.0)
 
     @property
     def name(self) -> str:
@@ -87,10 +88,12 @@ class Joulescope:
             self._finish()
             raise
         time.sleep(SETTLE_S)
+        self._bench_s = (time.monotonic(), 0.0)
 
     def stop(self) -> Sequence[Series]:
         if self._driver is None:
             return ()
+        self._bench_s = (self._bench_s[0], time.monotonic())
         time.sleep(SETTLE_S)
         try:
             for topic in self._topics():
@@ -102,7 +105,8 @@ class Joulescope:
 
     def capture(self) -> Capture:
         with self._lock:
-            return captured(self._messages, f"s/gpi/{self.pin}" if self.pin is not None else "")
+            capture = captured(self._messages, f"s/gpi/{self.pin}" if self.pin is not None else "")
+        return capture.around(*self._bench_s) if self._bench_s[1] else capture
 
     def _topics(self) -> list[str]:
         return [POWER, VOLTAGE] + ([f"s/gpi/{self.pin}"] if self.pin is not None else [])
@@ -215,6 +219,8 @@ def open_address(rest: str, target: TargetProfile) -> Joulescope:  # noqa: ARG00
     pin = options.whole("pin", 0, 7)
     if pin in (4, 5, 6):
         raise UsageError("A Joulescope has the inputs 0 to 3, and 7, the trigger.", "Correct 'pin='.")
+    if options.given.get("gate") == "pin" and pin is None:
+        raise UsageError("'gate=pin' needs the pin.", "Add 'pin=0': the general-purpose input, 0 to 3, or 7.")
     error = options.number("error_pct")
     own = {"gain_pct": error, "accuracy": "as 'error_pct' says"} if error is not None else {}
     return Joulescope(

@@ -6,7 +6,7 @@ uncertainty is the limit / sqrt(3) (GUM, 4.3.7).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -16,6 +16,8 @@ from edgeq.probe.base import Probe
 from edgeq.run import Series
 
 Floats = NDArray[np.float64]
+TIDYING_S = 0.05
+"""How long a device may still be busy when the bench has come back: its process ends."""
 MOST_POINTS = 10_000
 """Samples of power that a run keeps; of more, means are kept."""
 
@@ -58,12 +60,20 @@ class Capture:
     """How long the meter averages before it tells a value, where that is longer than a step."""
     smear_s: float = 0.0
     """How long after a step of power the meter's own filter still tells what was before."""
+    bench: tuple[float, float] | None = None
+    """From when to when the bench ran, at most; the device was idle before and after."""
     notes: tuple[str, ...] = ()
 
     def to_meter(self, host_s: float) -> float:
         """The meter's time at `host_s` of the host's monotonic clock, by the line through what is known of both."""
         (h0, m0), (h1, m1) = self.host[0], self.host[-1]
         return m0 + (host_s - h0) * ((m1 - m0) / (h1 - h0) if h1 > h0 and m1 > m0 else 1.0)
+
+    def around(self, begin_s: float, end_s: float) -> Capture:
+        """The same, with the host's monotonic times at which the bench began and ended."""
+        if not self.host:
+            return self
+        return replace(self, bench=(self.to_meter(begin_s), self.to_meter(end_s) + TIDYING_S))
 
 
 @runtime_checkable

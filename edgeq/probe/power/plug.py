@@ -88,6 +88,7 @@ class Plug:
     _over: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
     _missed: int = 0
+    _bench_s: tuple[float, float] = (0.0, 0.0)
 
     @property
     def name(self) -> str:
@@ -98,8 +99,10 @@ class Plug:
         self._thread = threading.Thread(target=self._read, name="plug", daemon=True)
         self._thread.start()
         time.sleep(self.idle_s)
+        self._bench_s = (time.monotonic(), 0.0)
 
     def stop(self) -> Sequence[Series]:
+        self._bench_s = (self._bench_s[0], time.monotonic())
         time.sleep(self.idle_s)
         self._over.set()
         if self._thread:
@@ -115,6 +118,8 @@ class Plug:
         p = np.array([reading[0] for *_, reading in rows])
         volts = [volt for *_, (_, volt) in rows if volt is not None]
         unsure = float(np.median([after - before for before, after, _ in rows])) / 2 / 3**0.5
+        # A value is the mean of the last second: it knows of the bench for as long after its end.
+        begin, end = self._bench_s
         return Capture(
             t_s=t,
             power_mw=p,
@@ -124,7 +129,7 @@ class Plug:
             supply_v=round(float(np.mean(volts)), 2) if volts else None,
             lost=self._missed,
             averaged_s=AVERAGED_S,
-        )
+        ).around(begin, end + AVERAGED_S)
 
     def _found(self) -> Callable[[], Reading]:
         """The first way to ask that gives an answer with a power in it."""

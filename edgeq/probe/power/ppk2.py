@@ -72,6 +72,7 @@ class Ppk2:
     _done: threading.Event = field(default_factory=threading.Event)
     _chunks: list[tuple[float, bytes]] = field(default_factory=list)
     _failure: str = ""
+    _began_s: float = 0.0
     _capture: Capture | None = None
 
     @property
@@ -94,17 +95,20 @@ class Ppk2:
         if not self._chunks:
             self._close()
             raise LinkError(f"The PPK2 at {self.port} sends no samples.", "Unplug it, plug it in again, and retry.")
+        self._began_s = time.monotonic()
 
     def stop(self) -> Sequence[Series]:
         if self._kit is None:
             return ()
+        ended_s = time.monotonic()
         time.sleep(SETTLE_S)
         self._done.set()
         if self._reader:
             self._reader.join()
         calibration = {key: dict(value) for key, value in self._kit.modifiers.items() if isinstance(value, dict)}
         self._close()
-        self._capture = captured(self._chunks, calibration, self.supply_v, self.pin, self._failure)
+        capture = captured(self._chunks, calibration, self.supply_v, self.pin, self._failure)
+        self._capture = capture.around(self._began_s, ended_s)
         return ()
 
     def capture(self) -> Capture:
@@ -332,6 +336,8 @@ def open_address(rest: str, target: TargetProfile) -> Ppk2:  # noqa: ARG001 - a 
             "A PPK2 needs 'supply_v' from 0.8 to 5 V: it feeds the device with it and measures current alone.",
             f"Write 'ppk2:{options.where}?supply_v=3.3', with your board's voltage.",
         )
+    if options.given.get("gate") == "pin" and "pin" not in options.given:
+        raise UsageError("'gate=pin' needs the pin.", "Add '&pin=0': the kit's digital channel, 0 to 7.")
     error = options.number("error_pct")
     meter = KIT if error is None else Meter(**{**KIT.__dict__, "gain_pct": error, "accuracy": "as 'error_pct' says"})
     return Ppk2(

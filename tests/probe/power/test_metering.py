@@ -105,6 +105,17 @@ def test_the_budget_adds_as_squares_and_is_told_at_k_2() -> None:
     assert budget["edges"] == pytest.approx(300 * 50e-6 / np.sqrt(12) * np.sqrt(2 / RUNS) * 1e3, rel=0.02)
 
 
+def test_loading_the_model_is_not_taken_for_idle() -> None:
+    capture = recording()
+    loading = (capture.t_s > 0.2) & (capture.t_s < 0.5)
+    capture = replace(capture, power_mw=np.where(loading, BUSY, capture.power_mw), host=((50.0, 0.0), (51.0, 1.0)))
+    end = float(capture.t_s[-1]) - 0.4
+    assert energy_of(Recorded(capture), told())["idle_mw"] > 1.3 * IDLE
+    energy = energy_of(Recorded(capture.around(50.2, 50.0 + end)), told())
+    assert energy["idle_mw"] == pytest.approx(IDLE)
+    assert energy["idle"] == "subtracted, from before and after the inferences"
+
+
 @pytest.mark.parametrize("off", [-1, -7])
 def test_a_gate_that_is_off_by_inferences_is_told(off: int) -> None:
     energy = energy_of(Recorded(recording(pulses=1 + WARMUP + RUNS + off)), told())

@@ -222,6 +222,7 @@ def test_a_kit_that_falls_silent_is_told() -> None:
         ("/dev/ttyACM0?supply_v=3.3&pin=8", "'pin=8'.*out of range"),
         ("/dev/ttyACM0?supply_v=3.3&gate=pins", "'gate=pins'.*not known"),
         ("/dev/ttyACM0?supply=3.3", "no option 'supply'"),
+        ("/dev/ttyACM0?supply_v=3.3&gate=pin", "needs the pin"),
     ],
 )
 def test_addresses_that_do_not_do(rest: str, said: str) -> None:
