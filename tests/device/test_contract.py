@@ -26,6 +26,7 @@ from edgeq.errors import DeviceError, UsageError
 from edgeq.infer import infer
 from edgeq.link.memory import MemoryLink
 from edgeq.link.ssh_openssh import PROGRAM_VARIABLE
+from edgeq.profile import profile
 from edgeq.protocol import contract
 from edgeq.protocol.status import Status
 from edgeq.runtimes import wheels_for
@@ -184,6 +185,17 @@ def test_a_bench_keeps_every_sample(open_it: Open, bundle: MakeBundle) -> None:
         assert answer["arena_bytes"] > 0
     else:
         assert answer["rss_peak"] > answer["rss_load"] >= 0
+
+
+def test_a_profile_tells_each_op(open_it: Open, bundle: MakeBundle) -> None:
+    made = bundle()
+    with open_it() as device:
+        deploy(made, device)
+        table = profile(device, runs=2, bundle=made.folder).table
+    expected = ["CONV_2D", "DEPTHWISE_CONV_2D", "MEAN", "FULLY_CONNECTED", "SOFTMAX"]
+    assert [op["op"] for op in table["ops"]] == expected
+    assert [op["index"] for op in table["ops"]] == [0, 1, 2, 3, 4]
+    assert table["runs"] == 2 and table["whole"] > 0
 
 
 SPOILT: dict[str, tuple[dict[str, object], Status]] = {
