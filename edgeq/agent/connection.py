@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, Callable, TypeVar
 
 from edgeq.agent.errors import Ending, Refused
@@ -141,8 +142,11 @@ class Connection:
         return self._job(self._service.verify())
 
     def bench(self, body: dict[str, Any]) -> dict[str, Any]:
-        given = (_count(body["runs"]), _count(body["warmup"]), _count(body["threads"]))
-        return self._job(self._service.bench(*given))
+        return self._job(self._service.bench(body))
+
+    def profile(self, body: dict[str, Any]) -> dict[str, Any]:
+        given = (_count(body["runs"]), _count(body["threads"])) if "runs" in body else (1, 0)
+        return self._job(self._service.profile(_or_none(_count, body.get("n")), *given))
 
     def hold(self, body: dict[str, Any]) -> dict[str, Any]:
         """Others that hold the device are waited for in here: this connection has nothing else to do."""
@@ -161,7 +165,10 @@ class Connection:
         return self._service.trust(_bytes(body["document"]), _bytes(body["envelope"]))
 
     def job(self, body: dict[str, Any]) -> dict[str, Any]:
-        return self._service.jobs.get(_count(body["job"])).poll(_count(body["from"]))
+        job = self._service.jobs.get(_count(body["job"]))
+        job.stopping = job.stopping or body.get("stop") is True
+        polled = job.poll(_count(body["from"]), body.get("gaps") is True, _or_none(_count, body.get("trace")))
+        return {**polled, "clock_ns": time.perf_counter_ns()}
 
     def invoke(self, body: dict[str, Any]) -> dict[str, Any]:
         """Collect input; the chunk that completes it runs the model."""
@@ -247,6 +254,7 @@ _HANDLERS: dict[tuple[int, int, int], _Handler] = {
     contract.REPORT: Connection.report,
     contract.TRUST: Connection.trust,
     contract.BENCH: Connection.bench,
+    contract.PROFILE: Connection.profile,
     contract.JOB: Connection.job,
     contract.INVOKE: Connection.invoke,
     contract.OUTPUT: Connection.output,

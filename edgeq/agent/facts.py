@@ -1,4 +1,4 @@
-"""What this device is, and what its sensors say now: one small reader each, pure parsers beside them."""
+"""What this device is: one small reader for each fact, pure parsers beside them."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ def describe(root: Path, agent_sha: str) -> dict[str, Any]:
         "numpy": package_version("numpy"),
         "ram_bytes": parse_meminfo(_read("/proc/meminfo")),
         "free_bytes": shutil.disk_usage(root).free,
+        "bench": 1,
         "emulated": bool(emulator),
         "emulator": emulator,
         "runtime": {"name": runtime[0], "version": runtime[1]} if runtime else None,
@@ -158,19 +159,6 @@ def package_version(name: str) -> str:
         return ""
 
 
-def sensors() -> dict[str, Any]:
-    """Readings of this moment; a sensor that the board lacks is absent."""
-    cpufreq = "/sys/devices/system/cpu/cpu0/cpufreq/"
-    readings = {
-        "governor": _read(cpufreq + "scaling_governor") or None,
-        "cpu_hz": _scaled(_read(cpufreq + "scaling_cur_freq"), 1000),
-        "temperature_c": _scaled(_read("/sys/class/thermal/thermal_zone0/temp"), 0.001),
-        "load_1m": _scaled((_read("/proc/loadavg").split() or [""])[0], 1.0),
-        "throttled": parse_throttled(_output(["vcgencmd", "get_throttled"])),
-    }
-    return {name: value for name, value in readings.items() if value is not None}
-
-
 def parse_os_release(text: str) -> str:
     """`PRETTY_NAME` of /etc/os-release."""
     for line in text.splitlines():
@@ -196,22 +184,6 @@ def parse_meminfo(text: str) -> int:
         if line.startswith("MemTotal:"):
             return int(line.split()[1]) * 1024
     return 0
-
-
-def parse_throttled(text: str) -> int | None:
-    """`throttled=0x50005` of `vcgencmd get_throttled` -> 0x50005; None for anything else."""
-    key, _, value = text.strip().partition("=")
-    try:
-        return int(value, 16) if key == "throttled" else None
-    except ValueError:
-        return None
-
-
-def _scaled(text: str, factor: float) -> float | None:
-    try:
-        return round(float(text) * factor, 3)
-    except ValueError:
-        return None
 
 
 def _read(path: str) -> str:

@@ -19,11 +19,11 @@ VECTOR_TIMEOUT_S = 60.0
 _FORMATS = {"int8": "b", "uint8": "B", "int16": "h", "int32": "i", "float32": "f"}
 
 
-def open_model(store: Store, n: int, threads: int | None = None) -> ModelProcess:
-    """A worker process with release `n` loaded; `threads` as the manifest says unless given."""
+def open_model(store: Store, n: int, threads: int | None = None, kernels: str = "") -> ModelProcess:
+    """A worker process with release `n` loaded; `threads` and `kernels` as the manifest says unless given."""
     try:
         manifest = json.loads((store.release(n) / "manifest.json").read_text(encoding="utf-8"))
-        threads, kernels = threads or manifest["runtime"]["threads"], manifest["golden"]["kernels"]
+        threads, kernels = threads or manifest["runtime"]["threads"], kernels or manifest["golden"]["kernels"]
         runtime, python = runtime_of(store, n), _python(store, n)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Refused(Status.DIGEST, f"release {n} is damaged: {error!r}"[:300]) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any, Callable
 
 from edgeq.agent.errors import Refused
@@ -12,16 +13,27 @@ from edgeq.protocol.status import Status
 Note = Callable[[str], None]
 KEPT = 16
 POLL_SAMPLES = 4000
+POLL_TIMED = 3000
+POLL_READINGS = 20
 LONGEST_TEXT = 1000
 
 
 class Job:
-    """`note` says what is being done; `samples` grow while it runs; `result` or `refused` at the end."""
+    """`note` says what is being done; `samples` grow while it runs; `result` or `refused` at the end.
+
+    A bench has `gaps`, too (nanoseconds from the end of the sample before to the beginning of each), and `trace`, the
+    readings taken meanwhile; `stopping` is set by a host that has enough, `asked` is when one asked last.
+    """
 
     def __init__(self, number: int) -> None:
         self.number = number
         self.text = ""
         self.samples: list[int] = []
+        self.gaps: list[int] = []
+        self.last_ns = 0
+        self.trace: list[dict[str, Any]] = []
+        self.stopping = False
+        self.asked = time.monotonic()
         self.result: dict[str, Any] | None = None
         self.refused: Refused | None = None
         self.finished = threading.Event()
@@ -29,12 +41,20 @@ class Job:
     def note(self, text: str) -> None:
         self.text = text
 
-    def poll(self, start: int) -> dict[str, Any]:
-        """State, text, and the samples from `start` on; the result once everything has been handed out."""
+    def poll(self, start: int, timed: bool = False, seen: int | None = None) -> dict[str, Any]:
+        """State, text, and the samples from `start` on, with their gaps if `timed`, and the readings behind the first
+        `seen`; the result once everything has been handed out."""
+        self.asked = time.monotonic()
         done = self.finished.is_set()
-        samples = self.samples[start : start + POLL_SAMPLES]
+        samples = self.samples[start : start + (POLL_TIMED if timed else POLL_SAMPLES)]
         answer: dict[str, Any] = {"state": "running", "note": _told(self.text), "samples": samples}
-        if not done or start + len(samples) < len(self.samples):
+        left = start + len(samples) < len(self.samples)
+        if timed:
+            answer["gaps"] = self.gaps[start : start + len(samples)]
+        if seen is not None:
+            answer["trace"] = self.trace[seen : seen + POLL_READINGS]
+            left = left or seen + len(answer["trace"]) < len(self.trace)
+        if not done or left:
             return answer
         if self.refused is not None:
             refused = {"status": int(self.refused.status), "reason": _told(self.refused.reason)}

@@ -78,6 +78,12 @@ class ModelProcess:
         except (pipe.PipeClosed, ValueError) as error:
             raise Refused(Status.RUNTIME, self._obituary()) from error
 
+    def tell(self, **request: Any) -> None:
+        """Send what has no answer; nothing happens where the process is gone or does not listen."""
+        assert self._child.stdin
+        with contextlib.suppress(pipe.PipeClosed, pipe.PipeTimeout, OSError, ValueError):
+            pipe.send(self._child.stdin.fileno(), request, 1.0)
+
     @property
     def _ended(self) -> bool:
         """Looked at without taking its exit code: as long as nobody has, its number and its group are its own."""

@@ -8,16 +8,17 @@ import sys
 from pathlib import Path
 from typing import Any, Callable
 
+from edgeq.agent import benching, profiling
 from edgeq.agent.errors import Refused
-from edgeq.agent.facts import describe, sensors
-from edgeq.agent.golden import open_model, selftest
+from edgeq.agent.facts import describe
+from edgeq.agent.golden import selftest
 from edgeq.agent.jobs import Job, Jobs
 from edgeq.agent.lease import Lease
 from edgeq.agent.policy import policy_of
+from edgeq.agent.sensors import sensors
 from edgeq.agent.store import LONGEST_TEXT, Store
 from edgeq.agent.transaction import Transaction
 from edgeq.agent.trust import Trust
-from edgeq.protocol import cbor
 from edgeq.protocol.status import Status
 
 INVOKE_TIMEOUT_S = 60.0
@@ -26,7 +27,6 @@ MAX_INVOKE_BYTES = 16 << 20
 MAX_ENVELOPE_BYTES = 1 << 20
 PIECE_BYTES = 48 << 10
 LONGEST_REASON = 200
-MAX_RUNS = 1_000_000
 
 
 class Service:
@@ -161,27 +161,16 @@ class Service:
         with self.transaction.held():
             return {"version": Trust(self.store.root).install(document, envelope)}
 
-    def bench(self, runs: int, warmup: int, threads: int) -> Job:
-        """Measure the serving release in a fresh process: init, first inference, warm-up, steady state, memory."""
-        if not (1 <= runs <= MAX_RUNS and 0 <= warmup <= MAX_RUNS and 0 <= threads <= 1024):
-            raise Refused(Status.INVALID, f"runs {runs}, warmup {warmup}, threads {threads}")
-        number = self.number(None)
-        return self.start(lambda job: self._bench(job, number, runs, warmup, threads))
+    def bench(self, body: dict[str, Any]) -> Job:
+        """Measure the serving release in a fresh process, as the request says."""
+        wanted, number = benching.asked(body), self.number(None)
+        return self.start(lambda job: benching.bench(self.store, job, number, wanted))
 
-    def _bench(self, job: Job, n: int, runs: int, warmup: int, threads: int) -> dict[str, Any]:
-        golden = cbor.loads((self.store.release(n) / "golden.cbor").read_bytes())
-        result: dict[str, Any] = {"n": n, "warmup_ns": []}
-        before = sensors()
-        job.note("loading the model")
-        with open_model(self.store, n, threads or None) as process:
-            result.update(init_ns=process.loaded["init_ns"], rss_load=process.loaded["rss_load"])
-            request = {"do": "bench", "inputs": golden["inputs"][0], "warmup": warmup, "runs": runs}
-            for answer in process.stream(BENCH_TIMEOUT_S, **request):
-                result["warmup_ns"] += answer.pop("warmup_ns", [])
-                job.samples += answer.pop("invoke_ns", [])
-                result.update(answer)
-                job.note(f"{len(job.samples)} of {runs} runs")
-        return {**result, "before": before, "after": sensors()}
+    def profile(self, n: int | None, runs: int, threads: int) -> Job:
+        """What each op of a release takes, in a fresh process."""
+        profiling.check(runs, threads)
+        number = self.number(n)
+        return self.start(lambda job: profiling.profile(self.store, job, number, runs, threads))
 
     # inference
 

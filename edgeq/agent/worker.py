@@ -7,6 +7,7 @@ prints goes to standard error.
 from __future__ import annotations
 
 import os
+import select
 import sys
 import time
 from pathlib import Path
@@ -15,8 +16,6 @@ from typing import Any
 from edgeq.agent import limits, pipe
 from edgeq.agent.errors import Refused
 from edgeq.protocol.status import Status
-
-CHUNK = 64
 
 
 def main(runtime: str, limit_bytes: int = 0) -> None:
@@ -54,26 +53,36 @@ class _Worker:
 
     def __init__(self) -> None:
         self.model: Any = None
+        self._how = ("", 0, "")
 
     def do_load(self, path: str, threads: int, kernels: str) -> Any:
-        from edgeq.agent.micro import NAME, MicroModel
-        from edgeq.runtime import Model, available
+        from edgeq.runtime import available
 
-        before = memory_bytes("VmRSS")
+        before, pss_before = memory_bytes("VmRSS"), pss_bytes()
+        self._how = (path, threads, kernels)
         start = time.perf_counter_ns()
-        if kernels == NAME:
-            self.model = MicroModel(Path(path).parent)
-            runtime = self.model.title
-        else:
-            self.model = Model(Path(path), threads=threads, kernels=kernels)
-            runtime = " ".join(available() or ())
+        self.model = self._open()
         init_ns = time.perf_counter_ns() - start
+        after = memory_bytes("VmRSS")
         yield {
             "init_ns": init_ns,
-            "rss_load": max(0, memory_bytes("VmRSS") - before),
+            "rss_before": before,
+            "rss_after": after,
+            "rss_load": max(0, after - before),
+            "pss_before": pss_before,
+            "pss_after": pss_bytes(),
             "input_bytes": self.model.input_bytes,
-            "runtime": runtime,
+            "runtime": getattr(self.model, "title", None) or " ".join(available() or ()),
         }
+
+    def _open(self) -> Any:
+        from edgeq.agent.micro import NAME, MicroModel
+        from edgeq.runtime import Model
+
+        path, threads, kernels = self._how
+        if kernels == NAME:
+            return MicroModel(Path(path).parent)
+        return Model(Path(path), threads=threads, kernels=kernels)
 
     def do_invoke(self, data: bytes, sizes: list[int]) -> Any:
         """`data` holds whole samples, each made of the inputs of `sizes` bytes in order."""
@@ -111,21 +120,53 @@ class _Worker:
             yield {"outputs": self._from_raw(raw, preprocess), "more": True}
         yield {}
 
-    def do_bench(self, inputs: list[bytes], warmup: int, runs: int) -> Any:
-        model, clock = self.model, time.perf_counter_ns
-        model.load(inputs)
-        start = clock()
-        model.run()
-        yield {"first_ns": clock() - start, "more": True}
-        for name, count in (("warmup_ns", warmup), ("invoke_ns", runs)):
-            for done in range(0, count, CHUNK):
-                samples = []
-                for _ in range(min(CHUNK, count - done)):
-                    start = clock()
-                    model.run()
-                    samples.append(clock() - start)
-                yield {name: samples, "more": True}
-        yield {"rss_peak": memory_bytes("VmHWM")}
+    def do_bench(self, inputs: list[bytes], raw: Any = None, preprocess: Any = None, most: Any = (), **how: Any) -> Any:
+        """What `edgeq.agent.timing.measure` answers to `how`; then memory, the way from end to end where `raw` is given
+        (`most`: runs and seconds), and the time to load the model once more."""
+        from edgeq.agent.timing import end_to_end, measure
+
+        for answer in measure(self.model, inputs, stopped=_told, **how):
+            yield {**answer, "more": True}
+        yield {
+            "rss_peak": memory_bytes("VmHWM"),
+            "rss_end": memory_bytes("VmRSS"),
+            "pss_end": pss_bytes(),
+            "more": True,
+        }
+        if raw is not None:
+            given, prepare = self._prepared(raw, preprocess)
+            yield {**end_to_end(self.model, given, prepare, *most), "more": True}
+        self.model = None
+        start = time.perf_counter_ns()
+        self.model = self._open()
+        yield {"warm_load_ns": time.perf_counter_ns() - start}
+
+    def _prepared(self, raw: dict[str, Any], preprocess: dict[str, Any]) -> Any:
+        """A raw input as it is taken here, and what makes the model's inputs of it."""
+        from edgeq.preprocess import parse
+        from edgeq.preprocess.wire import decode_raw
+
+        if hasattr(self.model, "invoke_raw"):
+            return raw, None  # The image's own front end, in integers.
+        steps, tensor = parse(preprocess), self.model.inputs[0]
+        return decode_raw(raw), lambda given: [tensor.encode(steps.apply(given))]
+
+    def do_stop(self) -> Any:
+        """Nothing: that it was sent is what ends a bench."""
+        yield from ()
+
+    def do_profile(self, path: str, threads: int, kernels: str, inputs: list[bytes], runs: int) -> Any:
+        """What each op takes (`edgeq.agent.litert_profile.measure`)."""
+        from edgeq.agent.litert_profile import measure
+
+        for answer in measure(Path(path), inputs, threads, kernels, runs):
+            yield {**answer, "more": True}
+        yield {}
+
+
+def _told() -> bool:
+    """Whether the agent has sent something, which it does during a bench only to end it."""
+    return bool(select.select([0], [], [], 0)[0])
 
 
 def split(data: bytes, at: int, sizes: list[int]) -> list[bytes]:
@@ -142,6 +183,17 @@ def memory_bytes(key: str) -> int:
     try:
         for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
             if line.startswith(key + ":"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError, IndexError):
+        pass
+    return 0
+
+
+def pss_bytes() -> int:
+    """The proportional set size of this process: pages that others use, too, count in part; 0 where it is not told."""
+    try:
+        for line in Path("/proc/self/smaps_rollup").read_text(encoding="ascii", errors="replace").splitlines():
+            if line.startswith("Pss:"):
                 return int(line.split()[1]) * 1024
     except (OSError, ValueError, IndexError):
         pass

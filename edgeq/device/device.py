@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from edgeq.device import benching
 from edgeq.device.client import REQUEST_TIMEOUT_S, Client, device_error
 from edgeq.errors import DeviceError, LinkError, LinkTimeout, ProtocolError
 from edgeq.interface import Interface
@@ -213,28 +214,40 @@ class Device:
             output += piece
         return output
 
-    def bench(self, runs: int, warmup: int, threads: int, progress: Progress = silent) -> dict[str, Any]:
-        """The device times itself: `init_ns`, `first_ns`, `warmup_ns`, `invoke_ns`, `rss_load`, `rss_peak` (bytes),
-        sensor readings `before` and `after`. `threads` 0 means what the bundle says.
+    def bench(
+        self,
+        runs: int,
+        warmup: int,
+        threads: int,
+        progress: Progress = silent,
+        *,
+        stopped: Callable[[], bool] = benching.never,
+        watch: benching.Watch | None = None,
+        **more: Any,
+    ) -> dict[str, Any]:
+        """The device times itself: `init_ns`, `warm_load_ns`, `first_ns`, `warmup_ns`, `invoke_ns`, `starts_ns` (of
+        these, since the bench began), memory in bytes, `trace` (readings meanwhile), `clock`, `ended_by`, `host_s`, and
+        readings `before` and `after`. `threads` 0 means what the bundle says; `more` as `benching.Asked` has it.
 
-        A microcontroller has `arena_bytes`, `static_bytes`, `stack_bytes` for the last two; one whose counter counts
-        instructions has `..._instructions` for `..._ns`.
+        A microcontroller has `arena_bytes`, `static_bytes`, `stack_bytes` for memory, and no times of samples; one
+        whose counter counts instructions has `..._instructions` for `..._ns`.
         """
-        samples: list[int] = []
-        body = {"runs": runs, "warmup": warmup, "threads": threads}
-        result = self._job(contract.BENCH, body, progress, samples.extend)
-        unit = "instructions" if "init_instructions" in result else "ns"
-        if not isinstance(result.get("warmup"), int):
-            return {**result, f"invoke_{unit}": samples}
-        first = result.pop("warmup")  # A microcontroller hands out all of them alike.
-        return {**result, f"warmup_{unit}": samples[:first], f"invoke_{unit}": samples[first:]}
+        return benching.bench(self, benching.Asked(runs, warmup, threads, **more), progress, stopped, watch)
 
     def profile(self, n: int | None = None, progress: Progress = silent) -> list[tuple[int, int]]:
         """For each op of one inference the number of its kernel, and its nanoseconds (instructions where `bench` tells
-        instructions). Microcontrollers only: `DeviceError` elsewhere."""
+        instructions). Of a microcontroller; elsewhere `profile_ops`."""
         samples: list[int] = []
         self._job(contract.PROFILE, _only(n=n), progress, samples.extend)
         return list(zip(samples[::2], samples[1::2], strict=True))
+
+    def profile_ops(self, runs: int, threads: int = 0, progress: Progress = silent) -> tuple[dict[str, Any], list[int]]:
+        """What a runtime's own profiler tells of `runs` inferences on Linux: `detail` of the ops, deflated
+        (`firmware_stubs/PROTOCOL.md`, profile), and the nanoseconds of each op and of a whole inference that was not
+        profiled, run after run. `threads` 0 means what the bundle says; `DeviceError` where the runtime has none."""
+        samples: list[int] = []
+        body = {"runs": runs, "threads": threads}
+        return self._job(contract.PROFILE, body, progress, samples.extend), samples
 
     def sensors(self) -> dict[str, Any]:
         """Readings of this moment."""
@@ -247,9 +260,22 @@ class Device:
         progress: Progress,
         samples: Callable[[Sequence[int]], None] = lambda _: None,
     ) -> dict[str, Any]:
+        return self.job(command, body, progress, take=lambda state, *_: samples(state["samples"]))
+
+    def job(
+        self,
+        command: tuple[int, int, int],
+        body: dict[str, Any],
+        progress: Progress,
+        *,
+        take: Callable[[dict[str, Any], float, float], None],
+        more: Callable[[], dict[str, Any]] = dict,
+    ) -> dict[str, Any]:
+        """Start a job and wait for its result. `take` gets every state that was told, with the host's clock before and
+        after the question; `more` gives keys to ask with."""
         job, said = self.client.request(command, body)["job"], ""
-        for state in self._polls(job):
-            samples(state["samples"])
+        for state, before, after in self._polls(job, more):
+            take(state, before, after)
             if state["state"] == "done":
                 result: dict[str, Any] = state["result"]
                 return result
@@ -260,14 +286,15 @@ class Device:
                 progress(said)
         raise AssertionError("polling ends only with a result")
 
-    def _polls(self, job: int) -> Iterator[Mapping[str, Any]]:
+    def _polls(self, job: int, more: Callable[[], dict[str, Any]]) -> Iterator[tuple[dict[str, Any], float, float]]:
         seen, last_note, changed, pause = 0, "", time.monotonic(), 0.01
         while True:
-            state = self.client.request(contract.JOB, {"job": job, "from": seen})
+            before = time.monotonic()
+            state = self.client.request(contract.JOB, {"job": job, "from": seen, **more()})
             seen += len(state["samples"])
             if state["note"] != last_note or state["samples"]:
                 last_note, changed = state["note"], time.monotonic()
-            yield state
+            yield state, before, time.monotonic()
             if time.monotonic() - changed > JOB_SILENCE_S:
                 raise LinkTimeout(
                     f"{self.address} has made no progress for {JOB_SILENCE_S:g} s ({last_note or 'starting'}).",

@@ -1,0 +1,197 @@
+"""How a host asks a device to bench: what is told meanwhile is gathered, and the device's clock held to the host's."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from edgeq.errors import DeviceError, ProtocolError, UsageError
+from edgeq.protocol import contract
+from edgeq.protocol.status import Status
+from edgeq.stats import interval, summarize
+
+if TYPE_CHECKING:
+    from edgeq.device.device import Device, Progress
+
+MOST_PAIRS = 100
+"""Readings of both clocks that are kept."""
+ROUNDS = 20
+SHORTEST_ROUND_S = 1.0
+PILOT_RUNS = 10
+FEWEST_RUNS = 30
+_OLD_AGENT = "'edgeq agent update DEVICE' brings one that knows it, or leave the option away."
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A bench: see `edgeq.run.Plan`. `every_s` is how often the device reads its sensors meanwhile."""
+
+    runs: int
+    warmup: int
+    threads: int = 0
+    seconds: float | None = None
+    rel_error: float | None = None
+    sustained: bool = False
+    delegate: str = ""
+    end_to_end: bool = False
+    every_s: float | None = None
+
+    def body(self) -> dict[str, Any]:
+        """The request; what is not asked for is left out, so older devices are asked as ever."""
+        optional = {
+            "seconds": self.seconds,
+            "rel_error": self.rel_error,
+            "sustained": self.sustained or None,
+            "delegate": self.delegate or None,
+            "end_to_end": self.end_to_end or None,
+            "every_s": self.every_s,
+        }
+        needed = {"runs": self.runs, "warmup": self.warmup, "threads": self.threads}
+        return {**needed, **{key: value for key, value in optional.items() if value is not None}}
+
+
+def never() -> bool:
+    """Nobody wants to stop."""
+    return False
+
+
+@dataclass
+class Seen:
+    """What a bench has told so far, in ns since it began; a caller may look at it while it grows. `samples` are warm-up
+    and steady state; `clock` are triples of the device's clock, and the host's before and after the question."""
+
+    samples: list[int] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+    trace: list[dict[str, Any]] = field(default_factory=list)
+    clock: list[tuple[int, float, float]] = field(default_factory=list)
+
+    def add(self, samples: Sequence[int], gaps: Sequence[int]) -> None:
+        """Samples with the time from the end of the one before to the beginning of each."""
+        for sample, gap in zip(samples, gaps, strict=True):
+            previous = self.starts[-1] + self.samples[-1] if self.starts else 0
+            self.starts.append(previous + gap)
+            self.samples.append(sample)
+
+    def tick(self, device_ns: Any, before: float, after: float) -> None:
+        """One reading of both clocks; of many every other one is dropped, the ends stay."""
+        if isinstance(device_ns, int) and not isinstance(device_ns, bool):
+            self.clock.append((device_ns, before, after))
+        if len(self.clock) > MOST_PAIRS:
+            self.clock = [*self.clock[:-1:2], self.clock[-1]]
+
+
+Watch = Callable[[Seen], None]
+
+
+def bench(
+    device: Device, asked: Asked, progress: Progress, stopped: Callable[[], bool] = never, watch: Watch | None = None
+) -> dict[str, Any]:
+    """Ask, wait, gather (`Device.bench`). Where `stopped` says so the device ends, and what there is comes back."""
+    begun = time.monotonic()
+    if device.describe().get("bench"):
+        answer = _whole(device, asked, progress, stopped, watch)
+    else:
+        answer = _older(device, asked, progress, stopped)
+    return {**answer, "host_s": time.monotonic() - begun}
+
+
+def _whole(
+    device: Device, asked: Asked, progress: Progress, stopped: Callable[[], bool], watch: Watch | None
+) -> dict[str, Any]:
+    """A device that knows every key, and tells when each sample began."""
+    seen, stopping = Seen(), False
+
+    def more() -> dict[str, Any]:
+        nonlocal stopping
+        if stopped() and not stopping:
+            stopping = True
+            progress("stopping")
+        return {"gaps": True, "trace": len(seen.trace), **({"stop": True} if stopping else {})}
+
+    def take(state: dict[str, Any], before: float, after: float) -> None:
+        seen.add(state["samples"], state["gaps"])
+        seen.trace += state["trace"]
+        seen.tick(state.get("clock_ns"), before, after)
+        if watch:
+            watch(seen)
+
+    result = device.job(contract.BENCH, asked.body(), progress, take=take, more=more)
+    first = result.pop("warmup")
+    if not isinstance(first, int) or len(seen.starts) != len(seen.samples):
+        raise ProtocolError(f"{device.address} sends a damaged bench.", "Bench again.")
+    return {
+        **result,
+        "warmup_ns": seen.samples[:first],
+        "invoke_ns": seen.samples[first:],
+        "starts_ns": seen.starts[first:],
+        "trace": seen.trace,
+        "clock": seen.clock,
+    }
+
+
+def _older(device: Device, asked: Asked, progress: Progress, stopped: Callable[[], bool]) -> dict[str, Any]:
+    """A microcontroller, or an agent of before: runs, warm-up and threads are all it knows."""
+    for what, given in (("delegates", asked.delegate), ("the way from end to end", asked.end_to_end)):
+        if given:
+            raise DeviceError(f"{device.address} knows nothing of {what}.", _OLD_AGENT, Status.UNSUPPORTED)
+    if asked.seconds is None and asked.rel_error is None:
+        return _plain(device, asked.runs, asked.warmup, asked.threads, progress)
+    return _rounds(device, asked, progress, stopped)
+
+
+def _plain(device: Device, runs: int, warmup: int, threads: int, progress: Progress) -> dict[str, Any]:
+    samples: list[int] = []
+    body = {"runs": runs, "warmup": warmup, "threads": threads}
+    result = device.job(contract.BENCH, body, progress, take=lambda state, *_: samples.extend(state["samples"]))
+    unit = "instructions" if "init_instructions" in result else "ns"
+    if not isinstance(result.get("warmup"), int):
+        return {**result, f"invoke_{unit}": samples}
+    first = result.pop("warmup")
+    return {**result, f"warmup_{unit}": samples[:first], f"invoke_{unit}": samples[first:]}
+
+
+def _rounds(device: Device, asked: Asked, progress: Progress, stopped: Callable[[], bool]) -> dict[str, Any]:
+    """Bench again and again until it is enough, with a look at the sensors in between. Starts are what the device has
+    measured before: its idle time between rounds is unknown to it."""
+    answer = _plain(device, min(PILOT_RUNS, asked.runs), asked.warmup, asked.threads, lambda _: None)
+    if "invoke_ns" not in answer:
+        hint = "Give --runs alone: every inference takes as many of them."
+        raise UsageError(f"{device.address} counts instructions, so its bench cannot last for a time.", hint)
+    samples: list[int] = answer["invoke_ns"]
+    trace: list[dict[str, Any]] = []
+    ended = ""
+    while not ended:
+        spent_s = sum(samples) / 1e9
+        trace.append({**device.sensors(), "t_ns": int(spent_s * 1e9)})
+        progress(f"{len(samples)} runs, {spent_s:.0f} s")
+        ended = "stopped" if stopped() else _enough(asked, samples, spent_s)
+        if not ended:
+            more = _plain(device, _next(asked, samples, spent_s), 0, asked.threads, lambda _: None)
+            samples += more["invoke_ns"]
+            answer["after"] = more["after"]
+    starts = [0]
+    for sample in samples[:-1]:
+        starts.append(starts[-1] + sample)
+    return {**answer, "invoke_ns": samples, "starts_ns": starts, "trace": trace, "ended_by": ended}
+
+
+def _enough(asked: Asked, samples: Sequence[int], spent_s: float) -> str:
+    if asked.seconds is not None and spent_s >= asked.seconds:
+        return "seconds"
+    if len(samples) >= asked.runs and not asked.sustained:
+        return "runs"
+    if asked.rel_error is not None and len(samples) >= FEWEST_RUNS:
+        (low, high), p50 = interval(samples), summarize(samples).p50
+        return "rel_error" if max(high - p50, p50 - low) <= asked.rel_error * p50 else ""
+    return ""
+
+
+def _next(asked: Asked, samples: Sequence[int], spent_s: float) -> int:
+    """How many inferences the next round has: a twentieth of the time, not more than is left."""
+    each_s = max(summarize(samples).p50 / 1e9, 1e-7)
+    left_s = (asked.seconds or 10 * SHORTEST_ROUND_S) - spent_s
+    round_s = min(max(SHORTEST_ROUND_S, (asked.seconds or 0.0) / ROUNDS), max(left_s, each_s))
+    most = asked.runs if asked.sustained else asked.runs - len(samples)
+    return max(1, min(most, round(round_s / each_s)))
