@@ -7,6 +7,7 @@ Every parser is pure; what each sensor sees and how well is told on the host, in
 from __future__ import annotations
 
 import subprocess
+import time
 from functools import cache
 from pathlib import Path
 from typing import Any, Callable
@@ -18,12 +19,28 @@ Source = tuple[str, Callable[[], dict[str, Any]]]
 _SHUNTS = ("ina", "ltc29", "ltc42", "pac19", "adm12")
 """How hwmon's names of chips with a shunt begin. A battery has a hwmon folder, too: it is read as a battery."""
 PMIC = ("vcgencmd", "pmic_read_adc")
+REST_S, REST_EVERY_S = 1.0, 0.1
 
 
 def read() -> dict[str, Any]:
     """`{"rails": [...], "energy_uj": {...}, "range_uj": {...}, "denied": [...]}` of this moment; {} where a board has
     none. Counters of `energy_uj` begin again at 0 behind `range_uj`; `denied` are files that need another user."""
     return read_from(_here())
+
+
+def at_rest(since_ns: int = 0, seconds: float = REST_S, every_s: float = REST_EVERY_S) -> list[dict[str, Any]]:
+    """Readings while the board does nothing, as rows of a bench's trace (`t_ns` since `since_ns`): its idle power.
+    Nothing, and at once, where it measures nothing."""
+    rows: list[dict[str, Any]] = []
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        said = read()
+        row = {key: said[key] for key in ("rails", "energy_uj") if said.get(key)}
+        if not row:
+            return []
+        rows.append({"t_ns": time.perf_counter_ns() - since_ns, **row})
+        time.sleep(every_s)
+    return rows
 
 
 @cache

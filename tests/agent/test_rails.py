@@ -135,3 +135,13 @@ def test_readings_are_taken_anew_each_time(tmp_path: Path) -> None:
     sources = rails.find(grown("jetson-xavier-nx.tree", tmp_path))
     (tmp_path / "sys/class/hwmon/hwmon6/curr1_input").write_text("1000\n")
     assert rails.read_from(sources)["rails"][0]["mw"] == pytest.approx(4968)
+
+
+def test_a_board_at_rest_is_read_for_its_idle_power(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = rails.find(grown("jetson-xavier-nx.tree", tmp_path))
+    monkeypatch.setattr(rails, "_here", lambda: sources)
+    rows = rails.at_rest(since_ns=10**30, seconds=0.1, every_s=0.01)
+    assert len(rows) >= 2
+    assert all(row["t_ns"] < 0 and set(row) == {"t_ns", "rails"} for row in rows)
+    monkeypatch.setattr(rails, "_here", tuple)
+    assert rails.at_rest(seconds=60) == []
