@@ -21,6 +21,7 @@ from edgeq.run import Series
 
 K = 2
 """Coverage factor: about 95 % (GUM, 6.3.3)."""
+NO_METER = Meter("T1", "the board's own sensors", "", 0.0, "")
 
 
 @dataclass(frozen=True)
@@ -39,14 +40,16 @@ def account(probes: Sequence[Probe], series: Sequence[Series], answer: Mapping[s
     `problem`, and never loses the bench.
     """
     work, rows = work_of(series), readings(answer)
-    wanted = next((probe.rail for probe in probes if isinstance(probe, Onboard)), "")
+    asked = next((probe for probe in probes if isinstance(probe, Onboard)), None)
     for probe in sorted((p for p in probes if isinstance(p, PowerMeter)), key=lambda p: p.meter.tier, reverse=True):
         return _with(series, _metered(probe.meter, probe.capture(), work, probe.gate, probe.pulses, _began(answer)))
     replay = next((probe for probe in probes if isinstance(probe, Replay)), None)
-    if replay is None and rows:
-        found = _onboard(rows, wanted, work)
+    if replay is None and (rows or asked):
+        found = _onboard(rows, asked.rail if asked else "", work)
         if found is not None:
             return _with([*series, *rail_series(rows)], found)
+        if asked:
+            return _with(series, ([], _told(NO_METER, None, problem=_unread(answer))))
     if replay is not None:
         return Account(tuple(_measured_only(series)), replay.energy)
     t0 = next((probe for probe in probes if isinstance(probe, ProfilePower)), None)
@@ -69,12 +72,19 @@ def _onboard(rows: Sequence[tuple[float, Mapping[str, Any]]], rail: str, work: W
     try:
         found = onboard(rows, rail)
     except UsageError as error:
-        meter = Meter("T1", "the board's own sensors", "", 0.0, "")
-        return [], _told(meter, None, problem=f"{error.message} {error.hint}")
+        return [], _told(NO_METER, None, problem=f"{error.message} {error.hint}")
     if found is None:
         return None
     series, energy = _metered(*found, work, "markers", "all", None, own_clock=True)
     return series, {**energy, "supply_v": energy["supply_v"] or supply_v(rows)}
+
+
+def _unread(answer: Mapping[str, Any]) -> str:
+    """Why a board's own sensors tell nothing."""
+    denied = (answer.get("before") or {}).get("denied")
+    if denied:
+        return f"The board's counters of energy are for another user: {denied[0]}. Run the agent's service as root."
+    return "The board has no sensors of its power that are known here."
 
 
 def _metered(

@@ -285,6 +285,23 @@ def test_an_emulated_latency_gives_no_modelled_energy() -> None:
     assert not [item for item in found.series if item.name == "energy"]
 
 
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({}, "has no sensors of its power"),
+        (
+            {"before": {"denied": ["/sys/class/powercap/intel-rapl:0/energy_uj"]}},
+            "are for another user: /sys/class/powercap",
+        ),
+    ],
+)
+def test_sensors_that_cannot_be_read_are_told_where_they_were_asked_for(answer: dict[str, Any], said: str) -> None:
+    energy = account([Onboard("", "onboard:")], told(), answer).energy
+    assert energy is not None
+    assert said in energy["problem"]
+    assert account([], told(), answer).energy is None
+
+
 def test_a_rail_that_a_board_lacks_is_told() -> None:
     rows = [{"t_ns": n * 10**8, "rails": [{"name": "A", "from": "hwmon", "mw": 1.0}]} for n in range(20)]
     energy = account([Onboard("B", "onboard:?rail=B")], told(), {"trace": rows}).energy
