@@ -15,7 +15,9 @@ from edgeq import schema as published
 from edgeq.errors import UsageError
 from edgeq.run import HOW, SCHEMA, SEVERITIES, VERDICTS, Issue, Plan, Run, Series, read_run
 
-CASES = sorted((Path(__file__).parent / "cases" / "runs").rglob("*.json"))
+CASES = [
+    path for folder in ("runs", "reports") for path in sorted((Path(__file__).parent / "cases" / folder).glob("*.json"))
+]
 DOCUMENT: dict[str, Any] = json.loads(published.schema("run"))
 VALIDATOR = Draft202012Validator(DOCUMENT)
 

@@ -113,7 +113,7 @@ svg .dot.behind{fill:var(--bg);stroke:var(--c);stroke-width:1.5}
 svg .dot.front,svg .dot.chosen{fill:var(--c)}
 svg .dot.chosen{stroke:var(--ink);stroke-width:2}
 svg .edge{fill:none;stroke:var(--soft);stroke-width:1.2;stroke-dasharray:5 3}
-svg .strip{stroke:var(--c);stroke-width:1.4;opacity:.6;fill:none}
+svg .strip{stroke:var(--c);stroke-width:1.6;stroke-linecap:round;opacity:.7;fill:none}
 svg .line{stroke:var(--c);stroke-width:1.4;fill:none;stroke-linejoin:round}
 svg .reading{stroke:var(--planned)}
 svg .stairs{stroke:var(--ink);stroke-width:1.8;fill:none}
@@ -162,7 +162,8 @@ svg text{font-size:12.5px}}
 header{padding-top:0}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}
 figure,tr,.card,.issues li,.verdict,.claims div{break-inside:avoid}h2,h3,caption,figcaption{break-after:avoid}
 section.run{break-before:page;border-top:0;margin-top:0;padding-top:0}.part{margin-top:22px}.scroll{overflow:visible}
-.plots{grid-template-columns:1fr 1fr}.pair{grid-template-columns:1fr 1fr;gap:0 24px}table{font-size:8.5pt}
+section.run.alone{break-before:auto}.plots{grid-template-columns:repeat(2,minmax(0,1fr));gap:16px 24px}
+svg text{font-size:12.5px}.pair{grid-template-columns:1fr 1fr;gap:0 24px}table{font-size:8.5pt}
 th,td{padding:3px 8px 3px 0}.tag{font-size:7.5pt}.card{min-width:110px}.card .big{font-size:15pt}
 .across svg.wide{display:block}.across svg:not(.wide){display:none}.across svg text{font-size:13px}
 a{color:inherit;text-decoration:none}.data{display:none}}

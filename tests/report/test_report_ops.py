@@ -1,0 +1,48 @@
+"""A profile, told: what each op took, its part of all ops, and what lies between them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgeq.report.ops import ops
+from edgeq.run import read_run
+
+PI = read_run(Path(__file__).resolve().parents[1] / "cases" / "reports" / "pi5-sustained.json")
+
+
+def profiled(*rows: dict[str, Any], **more: Any) -> Any:
+    return ops(replace(PI, profile={"unit": "ns", "how": "measured", "ops": list(rows), **more}))
+
+
+def test_shares_are_of_all_ops_and_the_rest_lies_between() -> None:
+    found = ops(PI)
+    assert found is not None
+    assert sum(op.share for op in found.ops) == pytest.approx(1)
+    assert found.between == pytest.approx(found.whole - sum(op.spent for op in found.ops))
+    assert [op.name for op in found.slowest(2)] == ["conv1", "pw1"]
+    assert not found.middle
+
+
+def test_the_middle_of_the_runs_goes_before_their_average() -> None:
+    found = profiled({"op": "A", "avg": 9.0, "mid": 3.0}, {"op": "B", "avg": 1.0, "mid": 1.0}, whole=5.0, between=0.5)
+    assert [op.share for op in found.ops] == [0.75, 0.25]
+    assert (found.middle, found.between) == (True, 0.5)
+
+
+def test_what_another_op_does_is_said_and_what_did_not_run_is_left_out() -> None:
+    found = profiled({"op": "A", "avg": 2.0, "also": [4], "count": 1}, {"op": "B", "avg": 0.0, "count": 0})
+    assert [(op.op, op.index) for op in found.ops] == [("A +4", None)]
+
+
+def test_a_whole_below_its_ops_leaves_nothing_between() -> None:
+    assert profiled({"op": "A", "avg": 2.0}, whole=1.5, between=-0.5).between == 0
+    assert profiled({"op": "A", "avg": 0.0}).ops[0].share == 0
+
+
+@pytest.mark.parametrize("profile", [None, {}, {"ops": []}, {"ops": [{"op": "A", "avg": "x"}, 5]}])
+def test_no_profile_is_none(profile: Any) -> None:
+    assert ops(replace(PI, profile=profile)) is None
