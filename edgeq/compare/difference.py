@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 
 RESAMPLES = 2000
 SEED = 0
-MOST_DRAWN = 20_000
+MOST_DRAWN = 5_000
 """Samples of a side beyond which resamples are drawn from the limit that their quantile tends to."""
 _CELLS = 1 << 20
 

@@ -61,6 +61,8 @@ _ROWS = (
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _ROWS}
 
 
+MODELLED = "T0"
+"""The tier of what a profile models and no meter saw."""
 _FRACTIONS = re.compile(r"accuracy|top-\d+|f1|auc|miou")
 """Metrics of which more is better, and 1 is all."""
 
@@ -87,12 +89,10 @@ def value(metric: Metric, runs: Sequence[Run]) -> float | None:
 
 def energy(run: Run) -> tuple[float, float] | None:
     """Energy per inference and its expanded uncertainty (k = 2) in uJ; None where nothing was metered."""
-    series = run.one("energy")
-    if series is not None and series.how != "measured":
-        return None
-    if run.energy and run.energy.get("energy_uj") is not None:
-        return float(run.energy["energy_uj"]), float(run.energy.get("uncertainty_uj") or 0.0)
-    if series is None or not series.values:
+    series, meter = run.one("energy"), run.energy or {}
+    if meter.get("energy_uj") is not None and meter.get("tier") != MODELLED:
+        return float(meter["energy_uj"]), float(meter.get("uncertainty_uj") or 0.0)
+    if series is None or series.how != "measured" or not series.values:
         return None
     mean = sum(series.values) / len(series.values)
     return mean, 2 * abs(mean) * (series.error_pct or 0.0) / 100

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from xml.etree import ElementTree as Xml
 
 from edgeq.compare import Comparison, Judged
-from edgeq.render.compared.words import answer_text, change_text, footing, objection_text, shown, value_text
+from edgeq.render.compared.words import answer_text, change_text, footing, objection_text, printable, shown, value_text
 
 _NAME = "edgeq compare"
 
@@ -65,5 +65,5 @@ def _child(parent: Xml.Element, tag: str, text: str, more: Mapping[str, str] | N
 
 
 def _clean(text: str) -> str:
-    """Only what XML 1.0 can hold."""
-    return "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in text)
+    """Only what XML 1.0 can hold; lines stay lines."""
+    return "\n".join(map(printable, text.split("\n")))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edgeq.compare import Comparison
-from edgeq.render.compared.words import HEAD, cells, footing, remarks, shown, side_text
+from edgeq.render.compared.words import HEAD, cells, footing, printable, remarks, shown, side_text
 from edgeq.render.markdown import escape
 
 MARK = "<!-- edgeq compare -->"
@@ -18,7 +18,7 @@ _GATES = {"fail": "❌", "warn": "⚠️", "pass": ""}
 
 def render(comparison: Comparison) -> str:
     """The comparison as one Markdown text."""
-    return "\n".join(_lines(comparison)) + "\n"
+    return "\n".join(map(printable, _lines(comparison))) + "\n"
 
 
 def _lines(comparison: Comparison) -> Iterator[str]:

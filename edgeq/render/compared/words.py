@@ -100,6 +100,11 @@ def footing(comparison: Comparison) -> str:
     return "; ".join([f"{comparison.confidence * 100:g} % intervals", f"policy: {comparison.policy}", *methods])
 
 
+def printable(text: str) -> str:
+    """The text on one line, without what steers a terminal or no XML can hold."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
 def _signed(value: float) -> str:
     if value == 0:
         return "0"
