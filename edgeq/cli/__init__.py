@@ -18,7 +18,7 @@ from edgeq.errors import EdgeqError, UsageError
 from edgeq.cli import projects, calibration, models, building, sensitivity, evaluate, finetune  # isort: skip  # noqa: F401
 from edgeq.cli import passports, deploying, devices, profiling, fleets, reports, machine, boards  # isort: skip  # noqa: F401
 from edgeq.cli import comparing, keys, packing, agents  # isort: skip  # noqa: F401
-from edgeq.cli import probing  # isort: skip  # noqa: F401
+from edgeq.cli import probing, estimating  # isort: skip  # noqa: F401
 
 __all__ = ["app", "main"]
 

@@ -1,0 +1,118 @@
+"""Tables of the user's own runs: which runs may be learned from, and where those that were are kept."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from edgeq.errors import EdgeqError, UsageError
+from edgeq.estimate.table import Key, Measured, Spent, Table
+from edgeq.paths import home
+from edgeq.run import Run, read_run
+
+
+class Found(NamedTuple):
+    """The tables of a folder of runs, and why each of the others was left aside, by file name."""
+
+    tables: tuple[Table, ...]
+    aside: Mapping[str, str]
+
+
+def kept_folder() -> Path:
+    """Where runs lie that were learned from."""
+    return home() / "estimate" / "runs"
+
+
+def keep(path: Path) -> tuple[Key, Path]:
+    """Keep what a run says of costs; the same run twice is kept once. `UsageError` where nothing can be learned."""
+    run = read_run(path)
+    why = unfit(run)
+    if why:
+        raise UsageError(f"Nothing can be learned from {path}: {why}.", "edgeq bench DEVICE --profile -o run.json")
+    key, _ = measured_of(run)
+    spare = replace(run, series=())
+    digest = hashlib.sha256(repr(spare.to_json()).encode()).hexdigest()
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{run.release['name']}-{key.target}")
+    place = kept_folder() / f"{name}-{digest[:12]}.json"
+    spare.write(place)
+    return key, place
+
+
+def tables_in(folder: Path | None = None) -> Found:
+    """The tables that the runs of a folder make, the kept ones by default; what is no run is passed over."""
+    if folder is not None and not folder.is_dir():
+        raise UsageError(f"There is no folder {folder}.", "Give the folder that holds run.json files.")
+    found: dict[Key, list[Measured]] = {}
+    aside: dict[str, str] = {}
+    for path in sorted((folder or kept_folder()).glob("*.json")):
+        try:
+            run = read_run(path)
+        except EdgeqError as error:
+            aside[path.name] = error.message
+            continue
+        why = unfit(run)
+        if why:
+            aside[path.name] = why
+            continue
+        key, measured = measured_of(run)
+        found.setdefault(key, []).append(measured)
+    return Found(tuple(_table(key, same) for key, same in found.items()), aside)
+
+
+def _table(key: Key, measured: Sequence[Measured]) -> Table:
+    name = "/".join(("own", key.target, _short(key.cpu), key.runtime, key.version, f"t{key.threads}", key.mode))
+    runs = f"{len(measured)} run{'s' * (len(measured) != 1)}"
+    source = f"{runs} of your own: {', '.join(sorted({one.source for one in measured}))}"
+    return Table(name if key.unit == "ns" else f"{name}/{key.unit}", key, tuple(measured), source, own=True)
+
+
+def _short(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "cpu"
+
+
+def unfit(run: Run) -> str:
+    """Why a run teaches nothing; empty where it does."""
+    profile = run.profile
+    if profile is None:
+        return "it has no profile of its ops"
+    if run.verdict == "invalid":
+        return f"it is invalid ({_codes(run, 'invalid')})"
+    if profile["unit"] == "ns" and profile["how"] != "measured":
+        return "its times are an emulator's, which are no board's"
+    if profile["unit"] == "ns" and run.verdict == "degraded":
+        return f"it is degraded ({_codes(run, 'degraded')})"
+    if not profile["ops"] or any(op.get("index") is None for op in profile["ops"]):
+        return "its profile does not say which ops of the model took how long"
+    if any(op.get("macs") is None or op.get("bytes") is None for op in profile["ops"]):
+        return "its profile lacks the sizes of ops"
+    return "" if profile["whole"] > 0 else "its inferences took no time"
+
+
+def _codes(run: Run, severity: str) -> str:
+    return ", ".join(issue.code for issue in run.issues if issue.severity == severity)
+
+
+def measured_of(run: Run) -> tuple[Key, Measured]:
+    """What a run that is not `unfit` says, and of which kind of device."""
+    profile: Mapping[str, Any] = run.profile or {}
+    device, release = run.device, run.release
+    key = Key(
+        target=str(release["target"]),
+        cpu=str(device.get("cpu") or device.get("arch") or ""),
+        runtime=str(device["runtime"]),
+        version=str(device["runtime_version"]),
+        kernels=str(profile.get("kernels") or device["runtime"]),
+        threads=int(profile.get("threads") or run.plan.threads),
+        mode=str(release["mode"]),
+        unit=str(profile["unit"]),
+    )
+    ops: Iterable[Mapping[str, Any]] = profile["ops"]
+    spent = tuple(Spent(op["op"], ((op["macs"], op["bytes"]),), float(op.get("mid", op["avg"]))) for op in ops)
+    macs = sum(size[0] for one in spent for size in one.sizes)
+    source = f"{release['name']} on {device['name']}, {run.created[:10]}"
+    coarse = float(profile.get("clock_ns", 0))
+    return key, Measured(str(release["name"]), macs, float(profile["whole"]), spent, coarse, source)

@@ -1,0 +1,223 @@
+"""What ops cost: learned from measured models, told of another one, and tried on each model without itself.
+
+The cost of an op is each + per_mac x multiply-accumulates + per_byte x bytes, all three not negative, one set for each
+kind of op. Between two sizes that were seen the line is trusted, beyond them nothing is.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from edgeq.estimate.solve import fit
+from edgeq.estimate.table import Item, Measured, Size, Spent
+
+MISSING = 0.05
+"""A total is told where ops without data have at most this part of the multiply-accumulates and of the bytes."""
+FEWEST = 3
+"""So many models must be told without themselves before there are error bars."""
+TRIFLE = 0.001
+"""Of an inference: what costs less is not fitted closer than that."""
+APART = 2
+"""So many times larger than the least must the largest op be before a part that does not grow is told apart."""
+MANY = 5
+"""Different sizes that it takes to tell multiply-accumulates from bytes."""
+CONFIDENCE = 0.90
+STUDENT = (6.314, 2.920, 2.353, 2.132, 2.015, 1.943, 1.895, 1.860, 1.833, 1.812, 1.796, 1.782, 1.771, 1.761, 1.753)
+"""95 % quantiles of Student's t with 1, 2 ... degrees of freedom: 90 % lie between both tails."""
+NORMAL = 1.645
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What an op of one kind costs, in the table's unit. `low` and `high` are the least and the most that was seen of
+    multiply-accumulates and bytes, `seen` how many measurements there were, `spread` their distance from the line, as
+    a fraction (one standard deviation); None where the line goes through all of them anyway."""
+
+    op: str
+    each: float
+    per_mac: float
+    per_byte: float
+    low: Size
+    high: Size
+    seen: int
+    spread: float | None
+
+    def of(self, item: Item) -> float:
+        return self.each + self.per_mac * item.macs + self.per_byte * item.bytes
+
+    def missing(self, item: Item) -> str:
+        """Why this says nothing of an op; empty where it does."""
+        for place, value, what in ((0, item.macs, "multiply-accumulates"), (1, item.bytes, "bytes")):
+            if not self.low[place] <= value <= self.high[place]:
+                seen = f"{self.low[place]:,} to {self.high[place]:,}"
+                return f"{value:,} {what}, seen were {seen}"
+        return ""
+
+
+@dataclass(frozen=True)
+class Costs:
+    """All that a set of measured models says. A whole inference is `factor` x its ops + `extra`. Where nobody looked at
+    ops, `ops` is empty and `rate` tells whole models by their multiply-accumulates alone."""
+
+    ops: Mapping[str, Cost]
+    factor: float = 1.0
+    extra: float = 0.0
+    rate: Cost | None = None
+
+
+@dataclass(frozen=True)
+class Told:
+    """One op with its cost, or with the reason why there is none."""
+
+    item: Item
+    cost: float | None
+    spread: float | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """`total` of one inference; None where too much of the work has no data: `why` says so. `ops` is empty where only
+    whole models were measured. `covered` is the sum of the ops that have a cost."""
+
+    total: float | None
+    why: str
+    ops: tuple[Told, ...] = ()
+    covered: float = 0.0
+
+
+@dataclass(frozen=True)
+class Left:
+    """One model, told by all the others: `error` is predicted / measured - 1; None with the reason `why` not. `beyond`
+    says that it is larger or smaller than what the others have shown, which an estimate never is."""
+
+    model: str
+    measured: float
+    predicted: float | None
+    why: str = ""
+    beyond: bool = False
+
+    @property
+    def error(self) -> float | None:
+        return None if self.predicted is None else self.predicted / self.measured - 1
+
+
+def learn(measured: Sequence[Measured]) -> Costs:
+    """Costs out of at least one measured model; either all of them by ops, or none."""
+    if not measured[0].ops:
+        return Costs({}, rate=_rate(measured))
+    kinds: dict[str, list[tuple[Spent, float]]] = {}
+    for one in measured:
+        for spent in one.ops:
+            kinds.setdefault(spent.op, []).append((spent, max(one.coarse, TRIFLE * one.whole)))
+    sums = [sum(spent.took for spent in one.ops) for one in measured]
+    beyond = statistics.median(one.whole - total for one, total in zip(measured, sums, strict=True))
+    costs = {op: _cost(op, found) for op, found in kinds.items()}
+    if beyond >= 0:
+        return Costs(costs, extra=beyond)
+    # To time each op costs something, too: the ops take more than an inference that nobody looks into.
+    ratios = [one.whole / total for one, total in zip(measured, sums, strict=True) if total]
+    return Costs(costs, factor=statistics.median(ratios))
+
+
+def _cost(op: str, found: Sequence[tuple[Spent, float]]) -> Cost:
+    rows = [_row(spent.sizes) for spent, _ in found]
+    took, floor = [spent.took for spent, _ in found], [least for _, least in found]
+    columns = _columns(rows)
+    fitted = fit([[row[column] for column in columns] for row in rows], took, floor)
+    values = dict(zip(columns, map(float, fitted), strict=True))
+    each, per_mac, per_byte = (values.get(column, 0.0) for column in range(3))
+    sizes = [size for spent, _ in found for size in spent.sizes]
+    spread = None
+    if len(set(rows)) > len(columns):
+        told = [each * row[0] + per_mac * row[1] + per_byte * row[2] for row in rows]
+        errors = [math.log((a + c) / (b + c)) for a, b, c in zip(told, took, floor, strict=True)]
+        spread = math.expm1(math.sqrt(sum(error**2 for error in errors) / (len(errors) - len(columns))))
+    macs, data = zip(*sizes, strict=True)
+    return Cost(op, each, per_mac, per_byte, (min(macs), min(data)), (max(macs), max(data)), len(found), spread)
+
+
+def _row(sizes: Sequence[Size]) -> tuple[int, int, int]:
+    return len(sizes), sum(macs for macs, _ in sizes), sum(data for _, data in sizes)
+
+
+def _columns(rows: Sequence[tuple[int, int, int]]) -> tuple[int, ...]:
+    """Which of each, per_mac and per_byte these rows can tell apart."""
+    work = next((column for column in (1, 2) if any(row[column] for row in rows)), 0)
+    sizes = [row[work] / row[0] for row in rows]
+    if max(sizes) <= APART * min(sizes):
+        return (work,)
+    return (0, work) if len(set(rows)) < MANY or work == 2 else (0, 1, 2)
+
+
+def _rate(measured: Sequence[Measured]) -> Cost:
+    logs = [math.log(one.whole / one.macs) for one in measured]
+    macs = [one.macs for one in measured]
+    per_mac = math.exp(statistics.fmean(logs))
+    spread = math.expm1(statistics.stdev(logs)) if len(logs) > 1 else None
+    return Cost("", 0.0, per_mac, 0.0, (min(macs), 0), (max(macs), 0), len(logs), spread)
+
+
+def predict(costs: Costs, items: Sequence[Item], beyond: bool = False) -> Prediction:
+    """What one inference of these ops takes; `beyond` the sizes that were seen only to learn how wrong that is."""
+    if costs.rate is not None:
+        whole = Item("", sum(item.macs for item in items), 0)
+        why = "" if beyond else costs.rate.missing(whole)
+        return Prediction(None, f"no data for {why}") if why else Prediction(costs.rate.of(whole), "")
+    ops = tuple(_told(costs.ops.get(item.op), item, beyond) for item in items)
+    covered = sum(told.cost for told in ops if told.cost is not None)
+    why = _too_much([told.item for told in ops if told.cost is None], items)
+    return Prediction(None if why else costs.factor * covered + costs.extra, why, ops, covered)
+
+
+def _told(cost: Cost | None, item: Item, beyond: bool) -> Told:
+    if cost is None:
+        return Told(item, None, why="this kind of op was never seen")
+    why = "" if beyond else cost.missing(item)
+    return Told(item, None, why=why) if why else Told(item, cost.of(item), cost.spread)
+
+
+def _too_much(lacking: Sequence[Item], items: Sequence[Item]) -> str:
+    for what, size in (("multiply-accumulates", lambda item: item.macs), ("bytes", lambda item: item.bytes)):
+        part, whole = sum(map(size, lacking)), sum(map(size, items))
+        if part > MISSING * whole:
+            kinds = ", ".join(sorted({item.op for item in lacking}))
+            return f"no data for ops with {100 * part / whole:.0f} % of the {what}: {kinds}"
+    return ""
+
+
+def leave_one_out(measured: Sequence[Measured]) -> tuple[Left, ...]:
+    """Each model told by costs that were learned without it, and without any other that does the same work.
+
+    The largest and the smallest are told, too, beyond what the others show: that is harder than what `predict` dares,
+    and without them few models would tell nothing.
+    """
+    groups: dict[object, list[Measured]] = {}
+    for one in measured:
+        groups.setdefault(one.shape, []).append(one)
+    found = []
+    for shape, same in groups.items():
+        others = [one for one in measured if one.shape != shape]
+        whole = statistics.median(one.whole for one in same)
+        if not others:
+            found.append(Left(same[0].model, whole, None, "no other model was measured"))
+            continue
+        costs, items = learn(others), same[0].items or (Item("", same[0].macs, 0),)
+        within, told = predict(costs, items), predict(costs, items, beyond=True)
+        found.append(Left(same[0].model, whole, told.total, told.why, within.total is None and told.total is not None))
+    return tuple(found)
+
+
+def interval(total: float, left: Iterable[Left]) -> tuple[float, float] | None:
+    """Where 90 % of such models lie, if the logarithms of their errors are normal and centred; None where fewer than
+    FEWEST models could be told without themselves."""
+    errors = [math.log(one.predicted / one.measured) for one in left if one.predicted]
+    count = len(errors)
+    if count < FEWEST:
+        return None
+    student = STUDENT[count - 1] if count <= len(STUDENT) else NORMAL
+    reach = student * math.sqrt(sum(error**2 for error in errors) / count * (1 + 1 / count))
+    return total * math.exp(-reach), total * math.exp(reach)
