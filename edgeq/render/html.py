@@ -9,8 +9,9 @@ from edgeq.render import plots, tables, tradeoffs
 from edgeq.render.style import CSS
 from edgeq.render.tables import tag_html, tagged
 from edgeq.render.words import (
+    EMULATED_LEAD,
     HOW_WORDS,
-    VERDICT_LEADS,
+    VALID_LEAD,
     VERDICT_WORDS,
     environment,
     environment_title,
@@ -59,7 +60,7 @@ def _head(report: Report) -> Iterator[str]:
     yield f'<p class="meta">{escape(_meta(report))}</p>'
     yield f'<div class="verdict {report.verdict}"><p class="lead"><span class="seal" aria-hidden="true">'
     yield f"{VERDICT_MARKS[report.verdict]}</span><span>{_verdict(report.verdict)} "
-    yield f"{escape(VERDICT_LEADS.get(report.verdict, ''))}</span></p>"
+    yield f"{escape(_lead(report))}</span></p>"
     if len(report.sections) == 1:
         yield "".join(f"<p>{escape(told)}</p>" for told in report.headlines[1:])
         yield f"{_claims(report.sections[0].claims)}</div>"
@@ -71,6 +72,13 @@ def _head(report: Report) -> Iterator[str]:
     used |= {need.how for section in report.sections for need in section.needs}
     key = (f"<dt>{tag_html(how)}</dt><dd>{escape(words)}</dd>" for how, words in HOW_WORDS.items() if how in used)
     yield f'<dl class="key">{"".join(key)}</dl></header>'
+
+
+def _lead(report: Report) -> str:
+    if report.verdict != "valid":
+        return ""
+    emulated = any(section.how == "emulated" for section in report.sections)
+    return EMULATED_LEAD if emulated else VALID_LEAD
 
 
 def _meta(report: Report) -> str:
@@ -179,13 +187,18 @@ def _section(section: Section, number: int, alone: bool) -> Iterator[str]:
     yield f'<div class="cards">{"".join(map(_card, cards))}</div>'
     yield from _part("Findings and advice", [_advice(section.advice), _notes(section.notes)])
     yield from _part("How fast", [_plots([*plots.latency(section)]), *_latency_tables(section)])
-    yield from _part("Where the time goes", [_plots([*plots.ops(section)])])
+    yield from _part(_where(section), [_plots([*plots.ops(section)])])
     yield from _part("Does it fit", [_plots([*plots.fit(section), *plots.memory(section)])])
     yield from _part("How right", [_plots([*plots.accuracy(section)]), *_accuracy_tables(section)])
     yield from _part("Power and energy", [_plots([*plots.power(section)]), *_power_tables(section)])
     yield from _part("What was tried", [_plots([*tradeoffs.trials(section)])])
     yield from _part("Conditions and origin", _conditions(section))
     yield "</section>"
+
+
+def _where(section: Section) -> str:
+    counted = section.ops is not None and section.ops.unit == "instructions"
+    return f"Where the {'instructions go' if counted else 'time goes'}"
 
 
 def _part(title: str, told: Iterable[str]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from edgeq.render import svg
 from edgeq.render.tables import alternative, tag_html
 from edgeq.render.words import amount, figure_text, interval_text, op_name, ops_words, spent, tag
 from edgeq.report import EMULATED, Figure, Section
+from edgeq.report.section import share_words
 from edgeq.run import Series
 from edgeq.stats import histogram_bins, summarize
 from edgeq.units import format_bytes, format_seconds
@@ -46,7 +47,7 @@ def fit(section: Section) -> Iterator[str]:
             need.limit_bytes,
             need.parts,
             need.how,
-            f"{need.share * 100:.3g} %",
+            share_words(need.share),
             f"{format_bytes(need.needed_bytes)} of {format_bytes(need.limit_bytes)}, {need.of} ({need.how})",
         )
         for need in section.needs
@@ -122,6 +123,7 @@ def _track(section: Section, invoke: Series) -> str:
         unit=unit,
         how=invoke.how,
         median=found.p50 / factor,
+        ceiling=_ceiling(section, invoke) / factor,
         outliers=section.outliers if not steps else (),
         warmup=[value / factor for value in warmup.values] if warmup and not timed else (),
         steps=steps,
@@ -135,6 +137,14 @@ def _track(section: Section, invoke: Series) -> str:
     return framed(title, invoke.how, plots, _track_words(section, given), table, "across")
 
 
+def _ceiling(section: Section, invoke: Series) -> float:
+    """The greatest value that is drawn to scale: a few that are many times the others would flatten all of these."""
+    warmup = section.run.one("warmup")
+    greatest = max(*invoke.values, *(warmup.values if warmup and not invoke.t_s else ()), 0.0)
+    usual = summarize(invoke.values).p99 * 1.5
+    return usual if greatest > 2 * usual > 0 else greatest
+
+
 def _track_words(section: Section, given: svg.Track) -> str:
     count, many = len(section.outliers), len(given.values) + len(given.warmup) > svg.MOST_POINTS
     if given.steps:
@@ -145,6 +155,8 @@ def _track_words(section: Section, given: svg.Track) -> str:
         words = ["dashed line: p50", *([f"{count} outlier{'' if count == 1 else 's'}{ringed}"] if count else [])]
     if many:
         words.append(f"{len(given.values):,} samples, drawn from the least to the greatest of each column")
+    above = sum(value > given.ceiling for value in [*given.warmup, *given.values])
+    words += [f"{above} above {given.ceiling:.3g} {given.unit} as triangles at the top"] if above else []
     words += ["shaded: throttled or under voltage"] if given.shades else []
     return "; ".join(words)
 
@@ -247,7 +259,7 @@ def accuracy(section: Section) -> Iterator[str]:
         ]
         told = [f"{found.accuracy.at}, {found.samples} samples"] if found else []
         told += [f"on the device: {device[0].source}"] if device else []
-        yield framed(named, "", svg.dots(items, named, "percent"), "; ".join(told))
+        yield framed(named, "", svg.dots(items, named, "percent", least=0.5), "; ".join(told))
     if found and found.drop:
         factor, unit = (100, "percentage points lost") if found.fraction else (1, f"{found.drop.unit} lost".strip())
         yield _loss(found.drop, f"{named} lost", factor, unit, f"{found.confidence * 100:g} %", found.method)

@@ -65,7 +65,7 @@ caption .tag{margin-left:4px}
 .cards{display:flex;flex-wrap:wrap;margin:20px 0 0;gap:1px}
 .card{flex:1 1 calc(25% - 1px);min-width:150px;padding:12px 14px;outline:1px solid var(--rule)}
 .card .name{font-size:13px;color:var(--soft);margin:0}
-.card .big{font-size:23px;line-height:1.3;font-weight:600;letter-spacing:-.01em;margin:0 0 2px;white-space:nowrap}
+.card .big{font-size:23px;line-height:1.3;font-weight:600;letter-spacing:-.01em;margin:0 0 2px}
 .issues,.notes{margin:12px 0;padding:0;list-style:none;font-size:15px}
 .issues li{padding:10px 14px;margin:0 0 6px;background:var(--raised);border-left:3px solid var(--rule);
 overflow-wrap:anywhere}

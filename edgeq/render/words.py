@@ -15,8 +15,8 @@ VERDICT_WORDS = {
     "degraded": "degraded: figures may mislead",
     "invalid": "invalid: do not use these figures",
 }
-VERDICT_LEADS = {"valid": "Nothing speaks against these figures."}
-"""What is added where there is nothing else to say."""
+VALID_LEAD = "Nothing speaks against these figures."
+EMULATED_LEAD = "What is emulated says nothing about the speed of the hardware."
 HOW_WORDS = {
     "measured": "timed or metered by the device itself, on its hardware",
     "emulated": "obtained in QEMU, whose timing is not the hardware's",

@@ -6,6 +6,7 @@ series; every figure carries how it was obtained.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from edgeq.run import VERDICTS, Run, read_run
 
 __all__ = ["EMULATED", "Accuracy", "Figure", "Report", "Row", "Section", "points", "report", "section"]
 
+MOST_NAMED = 2
+"""So many runs are spoken of by name in the headlines."""
 COMPARED = (
     *("p50", "p90", "p99", "throughput", "init", "first_inference", "end_to_end", "instructions", "rss_peak", "ram"),
     *("model_bytes", "power", "energy", "float_accuracy", "accuracy", "drop", "device_accuracy"),
@@ -103,15 +106,27 @@ def _headlines(sections: Sequence[Section]) -> Iterator[str]:
         yield sections[0].headline
     else:
         yield sentence("; ".join([_golden_of_all(sections), *_losses(sections)]))
-    for each in sections:
-        name = f"{each.label} is" if len(sections) > 1 else "The run is"
-        grave = [issue.message for issue in each.run.issues if issue.severity == each.run.verdict]
-        if each.run.verdict != "valid":
-            yield f"{name} {each.run.verdict}. {' '.join(grave)}".strip()
+    yield from _doubts(sections)
     emulated = [each.label for each in sections if each.how == "emulated" and each.latency]
     if emulated:
         names = f"{', '.join(emulated)}: l" if len(sections) > 1 else "L"
         yield f"{names}atency is emulated. {EMULATED}."
+
+
+def _doubts(sections: Sequence[Section]) -> Iterator[str]:
+    """Why runs are not valid: of a few runs in the words of their issues, of many counted by code."""
+    doubted = [each for each in sections if each.run.verdict != "valid"]
+    grave = [[issue for issue in each.run.issues if issue.severity == each.run.verdict] for each in doubted]
+    if len(doubted) <= MOST_NAMED:
+        for each, issues in zip(doubted, grave, strict=True):
+            name = f"{each.label} is" if len(sections) > 1 else "The run is"
+            yield f"{name} {each.run.verdict}. {' '.join(issue.message for issue in issues)}".strip()
+        return
+    counts = Counter(issue.code for issues in grave for issue in issues)
+    codes = ", ".join(f"{code} in {count}" for code, count in counts.most_common())
+    verdicts = Counter(each.run.verdict for each in doubted)
+    told = " and ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items()))
+    yield f"Of {len(sections)} runs {told}: {codes}."
 
 
 def _losses(sections: Sequence[Section]) -> Iterator[str]:
@@ -120,6 +135,11 @@ def _losses(sections: Sequence[Section]) -> Iterator[str]:
     for each in sections:
         if each.accuracy:
             found.setdefault(loss_words(each.accuracy, each.mode), []).append(each.label)
+    drops = [each.accuracy.drop for each in sections if each.accuracy and each.accuracy.drop]
+    if len(found) > MOST_NAMED and len({drop.unit for drop in drops}) == 1 and drops[0].unit == "fraction":
+        low, high = min(drop.value for drop in drops), max(drop.value for drop in drops)
+        yield f"quantization costs {points(low)} to {points(high)} points ({drops[0].at})"
+        return
     for words, labels in found.items():
         yield words if len(found) == 1 else f"{', '.join(labels)}: {words}"
 

@@ -181,7 +181,12 @@ def _claims(
 def need_words(need: Need) -> str:
     """`RAM: 36.5 MiB of 3.8 GiB, 0.9 % of the free RAM of rpi4 (measured)`."""
     taken, limit = format_bytes(need.needed_bytes), format_bytes(need.limit_bytes)
-    return f"{need.label}: {taken} of {limit}, {need.share * 100:.3g} % of {need.of} ({need.how})"
+    return f"{need.label}: {taken} of {limit}, {share_words(need.share)} of {need.of} ({need.how})"
+
+
+def share_words(share: float) -> str:
+    """`12.3 %`; what is less than a tenth of a percent is no more than that."""
+    return f"{share * 100:.3g} %" if share >= 0.001 else "under 0.1 %"
 
 
 def onset_words(since: Onset) -> str:

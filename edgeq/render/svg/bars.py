@@ -59,13 +59,13 @@ def rows(items: Sequence[Item], title: str, unit: str, wide: bool = False) -> st
     return picture(width, 12 + step * len(items), title, words, body, "wide" if wide else "")
 
 
-def dots(items: Sequence[Item], title: str, unit: str, zero: str = "") -> str:
-    """Dots with interval whiskers on one axis; `zero` names a line drawn at zero."""
+def dots(items: Sequence[Item], title: str, unit: str, zero: str = "", least: float = 0.0) -> str:
+    """Dots with interval whiskers on one axis; `zero` names a line drawn at zero, `least` is free on both sides."""
     ends = [end for item in items for end in (item.low, item.high, item.value) if end is not None]
     low, high = min(ends), max(ends)
     if zero:
         low, high = min(low, 0.0), max(high, 0.0)
-    pad = (high - low) * 0.08 or abs(high) * 0.1 or 1.0
+    pad = max((high - low) * 0.08, least) or abs(high) * 0.1 or 1.0
     height = TOP + 40 * len(items) + BOTTOM
     x = Axis(low - pad, high + pad, 14, WIDTH - 14)
     body = [x_axis(x, height - BOTTOM, unit, TOP - 6)]

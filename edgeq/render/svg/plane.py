@@ -46,14 +46,15 @@ def plane(spots: Sequence[Spot], title: str, x_unit: str, y_unit: str, lower: bo
     y = Axis(*_free([spot.y for spot in spots]), height - BOTTOM, TOP)
     body = [x_axis(x, y.start, x_unit, TOP), y_ticks(y, ticks(y.low, y.high, 5), y_unit)]
     body.append(_front([spot for spot in spots if spot.front], x, y))
-    taken = [(x.at(spot.x) - 5, y.at(spot.y) - 5, x.at(spot.x) + 5, y.at(spot.y) + 5) for spot in spots]
+    better = f"{'lower' if lower else 'higher'} and further left is better"
+    taken = [_box("end", WIDTH - RIGHT, TOP - 8, 6.4 * len(better))]
+    taken += [(x.at(spot.x) - 5, y.at(spot.y) - 5, x.at(spot.x) + 5, y.at(spot.y) + 5) for spot in spots]
     for spot in sorted(spots, key=lambda each: (each.front, -each.y)):
         at, level = x.at(spot.x), y.at(spot.y)
         state = "chosen" if spot.chosen else "front" if spot.front else "behind"
         body.append(dot(at, level, 6 if spot.chosen else 4.5, f"{spot.how} {state}", spot.told or spot.label))
         if spot.label:
             body.append(_label(spot, at, level, taken))
-    better = f"{'lower' if lower else 'higher'} and further left is better"
     body.append(text(WIDTH - RIGHT, TOP - 8, better, "label", "end"))
     return picture(WIDTH, height, title, f"{words}; {better}.", body)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -55,7 +56,7 @@ class Step:
 class Track:
     """Samples over time, in `unit`. `t` are their times, or their numbers where those are not known (`axis` says
     which); `warmup` samples came before; `outliers` are places among `values`; `shades` are times in which something
-    was so, with its name; `flag` is a time with its words."""
+    was so, with its name; `flag` is a time with its words; values above `ceiling` are triangles at the top."""
 
     values: Sequence[float]
     t: Sequence[float]
@@ -69,6 +70,7 @@ class Track:
     lanes: Sequence[Lane] = ()
     shades: Sequence[tuple[float, float, str]] = ()
     flag: tuple[float, str] | None = None
+    ceiling: float = math.inf
 
 
 def track(given: Track, title: str, wide: bool = False) -> str:
@@ -76,7 +78,7 @@ def track(given: Track, title: str, wide: bool = False) -> str:
     width = WIDE if wide else WIDTH
     low, high = (0, max(len(given.warmup) + len(given.values) - 1, 1)) if given.warmup else _span(given.t)
     x = Axis(low, high, LEFT, width - RIGHT)
-    every = [*given.warmup, *given.values]
+    every = [min(value, given.ceiling) for value in (*given.warmup, *given.values)]
     y = Axis(*padded(every), TOP + MAIN, TOP)
     foot = y.start + len(given.lanes) * (GAP + LANE)
     body = [_shade(x, start, end, name, foot) for start, end, name in given.shades]
@@ -121,7 +123,8 @@ def _warm(given: Track, x: Axis, y: Axis) -> list[str]:
 
 
 def _samples(given: Track, x: Axis, y: Axis, first: int) -> list[str]:
-    values = [*given.warmup, *given.values]
+    raw = [*given.warmup, *given.values]
+    values = [min(value, given.ceiling) for value in raw]
     at = list(range(len(values))) if first else given.t
     most, body = MOST_POINTS, list[str]()
     if not given.steps:
@@ -130,6 +133,9 @@ def _samples(given: Track, x: Axis, y: Axis, first: int) -> list[str]:
         body += [dot(x.at(when), y.at(value), 1.7, given.how) for when, value in zip(at, values, strict=True)]
     else:
         body.append(envelope(at, values, x, y, given.how))
+    body += [
+        _triangle(x.at(when), y.end, given.how) for when, value in zip(at, raw, strict=True) if value > given.ceiling
+    ]
     for step in given.steps:
         left, right = x.at(step.start), min(x.at(step.end), x.end)
         body.append(rect("band", left, y.at(step.high), max(right - left, 1), max(y.at(step.low) - y.at(step.high), 1)))
@@ -139,6 +145,10 @@ def _samples(given: Track, x: Axis, y: Axis, first: int) -> list[str]:
         place = first + index
         body.append(f'<circle class="ring" cx="{x.at(at[place]):.1f}" cy="{y.at(values[place]):.1f}" r="4.2"/>')
     return body
+
+
+def _triangle(x: float, top: float, how: str) -> str:
+    return f'<path class="dot {how}" d="M{x - 3.5:.1f} {top + 7:.1f}h7l-3.5 -7z"/>'
 
 
 def _stairs(steps: Sequence[Step], x: Axis, y: Axis) -> str:
