@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import edgeq
+from edgeq.device.benching import Seen, never
 from edgeq.device.device import Device, Progress, silent
 from edgeq.errors import TargetError, UsageError
 from edgeq.kept import fit, provenance
 from edgeq.probe import Probe, open_probe
+from edgeq.probe.environment import clock_series, link_s, trace_series
 from edgeq.probe.latency import latency_series
 from edgeq.probe.memory import memory_series
 from edgeq.probe.power.account import account
 from edgeq.probe.validity import judge
+from edgeq.profile import profile as profile_ops
 from edgeq.run import Plan, Run, Series
+from edgeq.sustained import Teller
 from edgeq.target import TargetProfile, load_target
 
 FACTS = ("board", "arch", "cpu", "cores", "os", "kernel", "python", "libc", "ram_bytes", "emulated", "emulator")
@@ -30,13 +35,27 @@ def bench(
     runs: int = 200,
     warmup: int = 20,
     threads: int = 0,
+    seconds: float | None = None,
+    rel_error: float | None = None,
+    sustained: bool = False,
+    delegate: str = "",
+    end_to_end: bool = False,
+    every_s: float | None = None,
+    per_op: bool = False,
+    among: Sequence[Path] = (),
     probes: Sequence[str] | None = None,
     progress: Progress = silent,
+    stopped: Callable[[], bool] = never,
 ) -> Run:
     """Golden vectors, then the measurement, with every probe watching.
 
-    `threads` 0 means what the bundle says; `probes` by default the power model of the target, where it has one.
+    It ends with the first of `runs` samples, `seconds`, and a p50 that is known within `rel_error`; a `sustained` one
+    lasts for `seconds`. `threads` 0 and an empty `delegate` mean what the bundle says; `every_s` is how often the
+    device reads its sensors; `probes` by default the power model of the target, where it has one. When `stopped` says
+    so, what there is by then is the run. With `per_op` it is profiled afterwards; `among` are bundles of which one may
+    be what serves.
     """
+    plan = Plan(runs, warmup, threads, seconds, rel_error, sustained, delegate, end_to_end)
     facts, manifest = device.describe(), device.manifest()
     how = "emulated" if facts.get("emulated") else "measured"
     profile = _profile(manifest["target"])
@@ -46,20 +65,61 @@ def bench(
     with ExitStack() as stack:
         for probe in watching:
             _watch(stack, probe, series)
-        answer = device.bench(runs, warmup, threads, lambda note: progress(f"measuring: {note}"))
-    accounted = account(watching, [*latency_series(answer, how), *memory_series(answer, how), *series], answer)
+        answer = _measured(device, plan, every_s, progress, stopped)
+    table = profile_ops(device, threads=threads, among=among, progress=progress).table if per_op else None
+    own = [*latency_series(answer, how), *memory_series(answer, how, _flash(manifest, facts))]
+    traces = [*trace_series(answer, how), *clock_series(answer, how)]
+    accounted = account(watching, [*own, *traces, *series], answer)
     run = Run(
         created=datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         edgeq=edgeq.__version__,
         device=_device(facts, device.address, name, golden),
         release={**_release(manifest, golden, device), **_kept(manifest, profile)},
-        plan=Plan(runs, warmup, threads or manifest["runtime"]["threads"]),
-        environment={"before": answer["before"], "after": answer["after"]},
+        plan=replace(plan, threads=threads or manifest["runtime"]["threads"]),
+        environment=_environment(answer, manifest),
         series=accounted.series,
         energy=accounted.energy,
+        profile=table,
     )
     verdict, issues = judge(run)
     return replace(run, verdict=verdict, issues=tuple(issues))
+
+
+def _measured(
+    device: Device, plan: Plan, every_s: float | None, progress: Progress, stopped: Callable[[], bool]
+) -> dict[str, Any]:
+    """The device's answer; of a sustained bench every interval is told, else how far it is."""
+    asked = {key: getattr(plan, key) for key in ("seconds", "rel_error", "sustained", "delegate", "end_to_end")}
+    teller = Teller(plan.seconds or 0.0, progress) if plan.sustained else None
+
+    def watch(seen: Seen) -> None:
+        if teller:
+            teller(seen.samples, seen.starts, seen.trace)
+
+    def say(note: str) -> None:
+        if not plan.sustained:
+            progress(f"measuring: {note}")
+
+    return device.bench(
+        plan.runs, plan.warmup, plan.threads, say, stopped=stopped, watch=watch, every_s=every_s, **asked
+    )
+
+
+def _environment(answer: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Readings, how the bench ended, and what the device measured beside what the manifest names."""
+    told = {key: answer[key] for key in ("ended_by", "timed_every", "delegate", "host_s") if key in answer}
+    found = {"before": answer["before"], "after": answer["after"], **told}
+    if link_s(answer) is not None:
+        found["link_s"] = link_s(answer)
+    if "model_sha" in answer:
+        expected = manifest["files"].get(answer["member"], {}).get("sha256", "")
+        found["model"] = {"n": answer["n"], "sha256": answer["model_sha"].hex(), "expected": expected}
+    return found
+
+
+def _flash(manifest: Mapping[str, Any], facts: Mapping[str, Any]) -> int:
+    """Bytes of a microcontroller's image; 0 elsewhere."""
+    return int(manifest["files"].get("image.eqi", {}).get("size", 0)) if facts.get("kind") == "mcu" else 0
 
 
 def _profile(target: str) -> TargetProfile | None:

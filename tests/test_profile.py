@@ -17,6 +17,7 @@ from mcu import BOARD, Process, make_image, make_mcu_bundle
 from edgeq import cli, emulate
 from edgeq.agent.connection import Connection
 from edgeq.agent.service import Service
+from edgeq.bench import bench
 from edgeq.bundle import Bundle, canonical_json, write_bundle
 from edgeq.deploy import deploy
 from edgeq.device.device import Device
@@ -76,12 +77,13 @@ def test_a_board_tells_the_ops_of_the_bundles_model(process: Process, tmp_path: 
 
 def test_without_the_bundle_records_are_told_by_their_kernels(process: Process, tmp_path: Path) -> None:
     with open_device(process.address) as device:
-        serve(device, tmp_path)
+        mine = serve(device, tmp_path)
         found = profile(device, runs=1)
         other = make_mcu_bundle(tmp_path / "other", target="host", arch="x", name="other").folder
-        assert profile(device, runs=1, bundle=other).table["notes"] == found.table["notes"]
+        assert profile(device, runs=1, among=[other]).table["notes"] == found.table["notes"]
         with pytest.raises(UsageError, match="is not the bundle"):
-            profile(device, runs=1, bundle=other, strict=True)
+            profile(device, runs=1, bundle=other)
+        assert ops(profile(device, runs=1, among=[tmp_path / "none", other, mine.folder]).table) == OPS
     assert {"conv_i8", "fc_i8"} <= set(ops(found.table))
     assert ops(found.table, "index") == [None] * len(OPS)
     assert "The bundle is not here" in found.table["notes"][0]
@@ -108,6 +110,29 @@ def test_linux_tells_which_op_runs_in_which_delegate(linux: Device, tmp_path: Pa
     assert ops(found.table, "macs")[:2] == [4 * 4 * 4 * 9, 4 * 4 * 4 * 9]
     assert (found.table["runs"], found.table["unit"], found.table["how"]) == (4, "ns", "measured")
     assert found.table["source"].startswith("ai-edge-litert 2.3")
+
+
+def test_a_bench_keeps_a_profile_which_is_shown_and_exported_again(
+    linux: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deploy(make_bundle(tmp_path / "bundle"), linux)
+    bench(linux, runs=10, warmup=1, per_op=True).write(path := tmp_path / "run.json")
+    line = ["edgeq", "profile", str(path), "--export", "benchmark_model", "-o", str(tmp_path), "--top", "2"]
+    monkeypatch.setattr(sys, "argv", line)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    told = capsys.readouterr().out
+    assert not ended.value.code
+    assert told.startswith("tiny on memory:: ") and "3 others" in told
+    assert len(json.loads((tmp_path / "tiny.profiling.json").read_text())["runtime_profile"]["subgraph_profiles"]) == 1
+    assert json.loads((tmp_path / "tiny.benchmark.json").read_text())["misc_metrics"]["num_runs"] == 10
+
+    bench(linux, runs=10, warmup=1).write(path)
+    monkeypatch.setattr(sys, "argv", line)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == UsageError.exit_code
+    assert "has no profile" in capsys.readouterr().err
 
 
 def test_kernels_that_the_library_does_not_profile_are_refused(linux: Device, tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from edgeq.cli.base import DeviceArgument, Jobs, ManyArgument, app, command, console, open_address
-from edgeq.cli.fleets import bench_many, trust_list
+from edgeq.cli.base import DeviceArgument, app, command, console, open_address
+from edgeq.cli.fleets import trust_list
 from edgeq.errors import UsageError
 
 INPUT_HELP = "x.npy, x.npz, clip.wav, photo.png, a folder of them, a table; once per input of the model."
@@ -38,38 +38,6 @@ def run(
     if output:
         write_outputs(output, outputs)
     console.result(*tell_outputs(outputs, interface, output, given.names))
-
-
-@command(app)
-def bench(
-    device: ManyArgument = None,
-    runs: Annotated[int, typer.Option(help="Steady-state inferences.", min=1, max=1_000_000)] = 200,
-    warmup: Annotated[int, typer.Option(help="Inferences before them.", min=0, max=1_000_000)] = 20,
-    threads: Annotated[int, typer.Option(help="0: what the bundle says.", min=0, max=1024)] = 0,
-    probe: Annotated[list[str] | None, typer.Option(help="t0: or replay:FILE.csv; may be given several times.")] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where the run goes (run.json).")] = None,
-    jobs: Jobs = 1,
-) -> None:
-    """Measure the serving release: the device times itself, every sample is kept.
-
-    Example: edgeq bench ssh://pi@raspberrypi --runs 500 -o run.json
-    """
-    from edgeq.bench import bench as bench_device
-    from edgeq.cli.telling import tell_run
-    from edgeq.project import load_project
-
-    project = load_project()
-    if project.is_many(wanted := [device] if device else []):
-        bench_many(project, wanted, output, jobs, runs=runs, warmup=warmup, threads=threads, probes=probe)
-        return
-    entry = project.resolve(device)
-    with open_address(entry.address) as opened:
-        measured = bench_device(
-            opened, name=entry.name, runs=runs, warmup=warmup, threads=threads, probes=probe, progress=console.progress
-        )
-    path = output or project.run_path(measured.created, entry.name)
-    measured.write(path)
-    console.result(*tell_run(measured, path))
 
 
 @command(app)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +13,7 @@ from edgeq.cli.base import app, command, console, open_address
 from edgeq.errors import UsageError
 
 if TYPE_CHECKING:
+    from edgeq.project import DeviceEntry, Project
     from edgeq.run import Run
 
 Document = dict[str, Any]
@@ -69,20 +70,18 @@ def _of_device(device: str | None, runs: int, threads: int, bundle: Path | None)
             opened,
             runs=runs,
             threads=threads,
-            bundle=bundle or _own(lambda: project.bundle(entry)),
-            strict=bundle is not None,
+            bundle=bundle,
+            among=bundles_of(project, entry),
             progress=console.progress,
         )
     release = {key: getattr(found.release, key) for key in ("n", "name", "digest")}
     return entry.name, {"release": release}, found.table, None
 
 
-def _own(bundle: Callable[[], Path]) -> Path | None:
-    """The project's bundle for a device, where it has one."""
-    try:
-        return bundle()
-    except UsageError:
-        return None
+def bundles_of(project: Project, entry: DeviceEntry) -> list[Path]:
+    """The bundles that may be what serves on a device."""
+    built = sorted(path.parent for path in project.out.glob("*/manifest.json"))
+    return [*([entry.bundle] if entry.bundle else []), *built]
 
 
 def _of_run(path: Path) -> Found:

@@ -3,8 +3,9 @@ of the plan's records on a microcontroller; one table for both (docs/profile.md)
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from edgeq.profile import linux, mcu
 from edgeq.profile.table import profiled
 from edgeq.protocol.status import Status
 
-IMAGE = "image.eqi"
+IMAGE, MODEL = "image.eqi", "model.tflite"
 RUNS, MCU_RUNS = 50, 5
 """Unless somebody says how many: on Linux as many as `benchmark_model` makes."""
 
@@ -37,20 +38,20 @@ def profile(
     runs: int = 0,
     threads: int = 0,
     bundle: Path | None = None,
-    strict: bool = False,
+    among: Sequence[Path] = (),
     progress: Progress = silent,
 ) -> Profile:
     """`runs` inferences with the first golden vector, op by op, and as many as a whole.
 
-    `runs` 0 means the usual number, `threads` 0 what the bundle says. On a microcontroller `bundle` tells which op of
-    the model a record is; one that is not what serves there is left aside, or is a `UsageError` where it must be
-    (`strict`). `DeviceError` with status UNSUPPORTED where the device's runtime has no profiler.
+    `runs` 0 means the usual number, `threads` 0 what the bundle says. On a microcontroller the bundle
+    tells which op of the model a record is: `bundle`, a `UsageError` where it is not what serves there, or the one of
+    `among` that is. `DeviceError` with status UNSUPPORTED where the device's runtime has no profiler.
     """
     facts = device.describe()
     if facts.get("kind") != "mcu":
         return _linux(device, facts, runs or RUNS, threads, progress)
     release = _serving(device)
-    return _mcu(device, release, facts, runs or MCU_RUNS, _model(bundle, release, strict), progress)
+    return _mcu(device, release, facts, runs or MCU_RUNS, _model(release, bundle, among), progress)
 
 
 def _serving(device: Device) -> Release:
@@ -93,23 +94,22 @@ def _mcu(
     return Profile(release, profiled(rows, whole[f"invoke_{unit}"], said, notes))
 
 
-def _model(folder: Path | None, release: Release, strict: bool) -> bytes | None:
-    """The model of a bundle that is what serves; None without."""
-    try:
-        bundle = read_bundle(folder) if folder else None
-    except EdgeqError:
-        if strict:
-            raise
-        return None
-    if bundle is None:
-        return None
-    if release.digest not in (bundle.digest, _image_sha256(bundle)):
-        if strict:
+def _model(release: Release, folder: Path | None, among: Sequence[Path]) -> bytes | None:
+    """The model of what serves, out of its bundle; None where that is not here."""
+    if folder is not None:
+        bundle = read_bundle(folder)
+        if not _is(bundle, release):
             raise UsageError(f"{release} is not the bundle '{folder}'.", "Give the bundle that was deployed.")
-        return None
-    return bundle.path("model.tflite").read_bytes()
+        return bundle.path(MODEL).read_bytes()
+    for path in among:
+        with contextlib.suppress(EdgeqError):
+            if _is(bundle := read_bundle(path), release):
+                return bundle.path(MODEL).read_bytes()
+    return None
 
 
-def _image_sha256(bundle: Bundle) -> str:
-    path = bundle.path(IMAGE)
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+def _is(bundle: Bundle, release: Release) -> bool:
+    """A release that came without a manifest has the digest of its image."""
+    image = bundle.path(IMAGE)
+    own = hashlib.sha256(image.read_bytes()).hexdigest() if image.is_file() else ""
+    return release.digest in (bundle.digest, own)

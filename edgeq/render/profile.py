@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from edgeq.console import table
 from edgeq.units import format_percent, format_seconds, three_digits
 
 LONGEST_NAME = 28
+FIGURES = (0, 4, 5, 6, 7, 8, 9)
 PER = {"ns": "MACs/ns", "instructions": "MACs/instr"}
 
 
@@ -28,7 +28,7 @@ def profile_text(profile: Mapping[str, Any], title: str, top: int = 0) -> str:
         f"{title}: {_said(profile['whole'], unit)} per inference ({profile['how']}), "
         f"{_said(profile['total'], unit)} in its {len(ops)} ops, {_between(profile['between'], unit)}",
         f"{_runs(profile)} by {profile['source']}{_kernels(profile)}",
-        table(heads, _right(heads, rows)),
+        *_columns(heads, rows),
         *_within(profile),
         *profile.get("notes", ()),
     ]
@@ -49,16 +49,14 @@ def _row(op: Mapping[str, Any], unit: str) -> tuple[str, ...]:
     )
 
 
-def _right(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
-    """The columns of figures set right."""
+def _columns(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Plain columns; the place and the figures are set right."""
     widths = [max(len(line[column]) for line in (heads, *rows)) for column in range(len(heads))]
-    return [
-        tuple(
-            cell.rjust(width) if column == 0 or column > 3 else cell
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
+    for line in (heads, ["-" * width for width in widths], *rows):
+        cells = zip(line, widths, range(len(widths)), strict=True)
+        yield "  ".join(
+            cell.rjust(width) if column in FIGURES else cell.ljust(width) for cell, width, column in cells
+        ).rstrip()
 
 
 def _short(name: str) -> str:
