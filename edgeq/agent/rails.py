@@ -29,17 +29,20 @@ def read() -> dict[str, Any]:
 
 
 def at_rest(since_ns: int = 0, seconds: float = REST_S, every_s: float = REST_EVERY_S) -> list[dict[str, Any]]:
-    """Readings while the board does nothing, as rows of a bench's trace (`t_ns` since `since_ns`): its idle power.
-    Nothing, and at once, where it measures nothing."""
+    """Readings while the board does nothing, as rows of a bench's trace (`t_ns` since `since_ns`), marked `rest`: its
+    idle power. The first is taken after a moment, as a process may still be ending. Nothing, and at once, where the
+    board measures nothing."""
     rows: list[dict[str, Any]] = []
+    if not _here():
+        return rows
     end = time.monotonic() + seconds
     while time.monotonic() < end:
+        time.sleep(every_s)
         said = read()
         row = {key: said[key] for key in ("rails", "energy_uj") if said.get(key)}
         if not row:
             return []
-        rows.append({"t_ns": time.perf_counter_ns() - since_ns, **row})
-        time.sleep(every_s)
+        rows.append({"t_ns": time.perf_counter_ns() - since_ns, "rest": True, **row})
     return rows
 
 

@@ -142,6 +142,6 @@ def test_a_board_at_rest_is_read_for_its_idle_power(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(rails, "_here", lambda: sources)
     rows = rails.at_rest(since_ns=10**30, seconds=0.1, every_s=0.01)
     assert len(rows) >= 2
-    assert all(row["t_ns"] < 0 and set(row) == {"t_ns", "rails"} for row in rows)
+    assert all(row["t_ns"] < 0 and set(row) == {"t_ns", "rest", "rails"} for row in rows)
     monkeypatch.setattr(rails, "_here", tuple)
     assert rails.at_rest(seconds=60) == []

@@ -140,8 +140,8 @@ def _gate(
         return by_pin(capture, work, pulses)
     if own_clock:
         return by_markers(capture, work)
-    if way == "markers" or (not way and began is not None and capture.host and work.span_s):
-        if began is None or not capture.host:
+    if way == "markers" or (not way and began is not None and capture.tie and work.span_s):
+        if began is None or capture.tie is None:
             raise UsageError(
                 "The device does not tie its clock to this machine's, so it gives no markers.",
                 "Wire a trigger pin, or gate by 'gate=edges'.",

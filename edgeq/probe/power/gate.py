@@ -10,14 +10,12 @@ from math import sqrt
 import numpy as np
 
 from edgeq.errors import UsageError
-from edgeq.probe.power.meter import Capture, Floats, means
+from edgeq.probe.power.meter import CLOCK_OFF, Capture, Floats, means
 from edgeq.run import Series
 from edgeq.stats import summarize
 
 WAYS = ("pin", "markers", "edges")
 PULSES = ("all", "steady")
-CLOCK_PPM = 200.0
-"""How far two quartz clocks may be apart: 100 ppm each."""
 PULSE_OFF = 0.10
 """Pulses that last this much longer or shorter than the device says are not its inferences, or its clock is wrong."""
 
@@ -121,7 +119,7 @@ def _length(seconds: float, inside: Sequence[float], work: Work, edge_s: float) 
     if work.span_s:
         between = (work.span_s[1] - work.span_s[0]) - sum(work.steady_s)
         expected += max(0.0, between) * len(inside) / len(work.steady_s)
-    unsure = 2 * (edge_s * sqrt(2) + expected * CLOCK_PPM * 1e-6 / sqrt(3))
+    unsure = 2 * (edge_s * sqrt(2) + expected * CLOCK_OFF / sqrt(3))
     if not work.span_s:
         unsure += 2 * len(inside) * summarize(work.steady_s).std / sqrt(len(work.steady_s))
     off, p50 = (seconds - expected) / work.p50_s, work.p50_s
@@ -165,10 +163,10 @@ def by_markers(capture: Capture, work: Work, to_host: tuple[float, float] | None
         )
     (start, end), begin = work.span_s, 0.0
     align = 0.0
-    if to_host is not None:
+    if to_host is not None and capture.tie is not None:
         host, unsure = to_host
-        start, end, begin = (capture.to_meter(host + time) for time in (start, end, begin))
-        align = sqrt(unsure**2 + capture.host_u_s**2)
+        start, end, begin = (capture.tie.to_meter(host + time) for time in (start, end, begin))
+        align = sqrt(unsure**2 + capture.tie.u_s**2)
     # From the begin of the bench on the device is busy: it loads the model first.
     guard = 3 * align + capture.averaged_s
     edge = max(capture.step_s, capture.averaged_s) / sqrt(12)

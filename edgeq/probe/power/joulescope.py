@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from edgeq.errors import LinkError, UsageError
 from edgeq.probe.power.gate import PULSES, WAYS
-from edgeq.probe.power.meter import Capture, Floats, Meter
+from edgeq.probe.power.meter import Capture, Floats, Meter, Tie, tie_of
 from edgeq.probe.power.options import Options, read_options
 from edgeq.run import Series
 from edgeq.target import TargetProfile
@@ -30,6 +30,8 @@ OPTIONS = ("pin", "pulses", "gate", "rate", "error_pct")
 RATE = 100_000
 SETTLE_S = 0.5
 """Before and after the bench, for idle power."""
+ARRIVES_S = 0.01
+"""How late the driver hands over at the most, where the machine is not busy; assumed."""
 POWER, VOLTAGE = "s/p", "s/v"
 Message = tuple[float, Mapping[str, Any]]
 """The host's monotonic time of arrival, and what the driver handed over: `sample_id`, `sample_rate`,
@@ -142,9 +144,8 @@ def captured(messages: Mapping[str, Sequence[Message]], pin: str = "") -> Captur
         level = bits[at] > 0.5
     volts = messages.get(VOLTAGE)
     supply = round(float(np.mean(_joined(volts)[1])), 4) if volts else None
-    host, unsure = _clock(messages[POWER], start)
     step = messages[POWER][0][1]["decimate_factor"] / messages[POWER][0][1]["sample_rate"]
-    return Capture(t - start, watts * 1e3, float(step), level, host, unsure, supply, lost)
+    return Capture(t - start, watts * 1e3, float(step), level, _tie(messages[POWER], start), supply, lost)
 
 
 def _joined(messages: Sequence[Message], packed: bool = False) -> tuple[Floats, Floats, int]:
@@ -165,19 +166,12 @@ def _joined(messages: Sequence[Message], packed: bool = False) -> tuple[Floats, 
     return np.concatenate(times), np.concatenate(values), lost
 
 
-def _clock(messages: Sequence[Message], start: float) -> tuple[tuple[tuple[float, float], ...], float]:
-    """(host, meter) at begin and end: messages come late, never early, so of each half the earliest counts."""
-    if len(messages) < 2:
-        return (), 0.0
+def _tie(messages: Sequence[Message], start: float) -> Tie | None:
     ends = [
         (m["sample_id"] + np.asarray(m["data"]).size * m["decimate_factor"]) / m["sample_rate"] - start
         for _, m in messages
     ]
-    host, meter = np.array([when for when, _ in messages]), np.array(ends)
-    late, half = host - meter, len(messages) // 2
-    first, last = int(np.argmin(late[:half])), half + int(np.argmin(late[half:]))
-    unsure = float(max(np.median(late[:half]) - late[first], np.median(late[half:]) - late[last]))
-    return ((float(host[first]), float(meter[first])), (float(host[last]), float(meter[last]))), unsure
+    return tie_of([when for when, _ in messages], ends, ARRIVES_S)
 
 
 def _driver() -> Any:

@@ -6,6 +6,7 @@ uncertainty is the limit / sqrt(3) (GUM, 4.3.7).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
@@ -18,6 +19,8 @@ from edgeq.run import Series
 Floats = NDArray[np.float64]
 TIDYING_S = 0.05
 """How long a device may still be busy when the bench has come back: its process ends."""
+CLOCK_OFF = 2e-4
+"""How far two quartz clocks may be apart: 100 ppm each."""
 MOST_POINTS = 10_000
 """Samples of power that a run keeps; of more, means are kept."""
 
@@ -40,19 +43,51 @@ class Meter:
 
 
 @dataclass(frozen=True)
+class Tie:
+    """Two clocks at one moment, in seconds: `meter_s` was when `host_s` was, known to `u_s` (standard uncertainty), and
+    `rate` of the meter's seconds pass in one of the host's."""
+
+    host_s: float
+    meter_s: float
+    u_s: float
+    rate: float = 1.0
+
+    def to_meter(self, host_s: float) -> float:
+        """The meter's time at `host_s` of the host's monotonic clock."""
+        return self.meter_s + (host_s - self.host_s) * self.rate
+
+
+def tie_of(host: Sequence[float], meter: Sequence[float], floor_s: float = 0.0) -> Tie | None:
+    """From times of arrival at the host and the meter's times of what arrived then.
+
+    Data comes late, never early, so the earliest tells the offset; how far the earliest tenth lies behind it says how
+    well, with `floor_s` for what all have in common. The rate is that of the earliest of each half, as far as two
+    quartz clocks can differ: a machine that was busy for a while must not stretch time.
+    """
+    if len(host) < 2 or len(host) != len(meter):
+        return None
+    came, own = np.asarray(host, np.float64), np.asarray(meter, np.float64)
+    late, half = came - own, len(came) // 2
+    first, last, best = int(np.argmin(late[:half])), half + int(np.argmin(late[half:])), int(np.argmin(late))
+    passed = float(came[last] - came[first])
+    off = float(late[first] - late[last]) / passed if passed > 0 else 0.0
+    rate = 1.0 + min(max(off, -CLOCK_OFF), CLOCK_OFF)
+    spread = float(np.quantile(late, 0.1) - late[best])
+    return Tie(float(came[best]), float(own[best]), float(np.hypot(spread, floor_s / 3**0.5)), rate)
+
+
+@dataclass(frozen=True)
 class Capture:
     """`t_s` never decreases, `power_mw` alike; `pin` is the trigger's level at each sample, where one is wired.
 
-    `host` maps the meter's clock to the host's monotonic one: (host, meter) at begin and at end, in seconds, each known
-    to `host_u_s` (standard uncertainty). `step_s` is the time between two samples.
+    `tie` holds the meter's clock to the host's monotonic one. `step_s` is the time between two samples.
     """
 
     t_s: Floats
     power_mw: Floats
     step_s: float
     pin: NDArray[np.bool_] | None = None
-    host: tuple[tuple[float, float], ...] = ()
-    host_u_s: float = 0.0
+    tie: Tie | None = None
     supply_v: float | None = None
     lost: int = 0
     """Samples that the meter took and that did not arrive."""
@@ -64,16 +99,11 @@ class Capture:
     """From when to when the bench ran, at most; the device was idle before and after."""
     notes: tuple[str, ...] = ()
 
-    def to_meter(self, host_s: float) -> float:
-        """The meter's time at `host_s` of the host's monotonic clock, by the line through what is known of both."""
-        (h0, m0), (h1, m1) = self.host[0], self.host[-1]
-        return m0 + (host_s - h0) * ((m1 - m0) / (h1 - h0) if h1 > h0 and m1 > m0 else 1.0)
-
     def around(self, begin_s: float, end_s: float) -> Capture:
         """The same, with the host's monotonic times at which the bench began and ended."""
-        if not self.host:
+        if self.tie is None:
             return self
-        return replace(self, bench=(self.to_meter(begin_s), self.to_meter(end_s) + TIDYING_S))
+        return replace(self, bench=(self.tie.to_meter(begin_s), self.tie.to_meter(end_s) + TIDYING_S))
 
 
 @runtime_checkable

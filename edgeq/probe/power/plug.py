@@ -19,7 +19,7 @@ import numpy as np
 
 from edgeq.errors import LinkError, UsageError
 from edgeq.probe.power.gate import WAYS
-from edgeq.probe.power.meter import Capture, Meter
+from edgeq.probe.power.meter import Capture, Meter, Tie
 from edgeq.probe.power.options import Options, read_options
 from edgeq.run import Series
 from edgeq.target import TargetProfile
@@ -124,8 +124,7 @@ class Plug:
             t_s=t,
             power_mw=p,
             step_s=float(np.median(np.diff(t))),
-            host=((first, 0.0), (first + float(t[-1]), float(t[-1]))),
-            host_u_s=unsure,
+            tie=Tie(first, 0.0, unsure),
             supply_v=round(float(np.mean(volts)), 2) if volts else None,
             lost=self._missed,
             averaged_s=AVERAGED_S,

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from edgeq.errors import LinkError, UsageError
 from edgeq.probe.power.gate import PULSES, WAYS
-from edgeq.probe.power.meter import Capture, Floats, Meter
+from edgeq.probe.power.meter import Capture, Floats, Meter, Tie, tie_of
 from edgeq.probe.power.options import Options, read_options
 from edgeq.run import Series
 from edgeq.target import TargetProfile
@@ -148,10 +148,19 @@ def captured(
     words, index, lost = frames(b"".join(data for _, data in chunks))
     power = currents_ua(words, calibration, supply_v) * supply_v / 1e3
     t: Floats = np.asarray(index * STEP_S, np.float64)
-    host, unsure = _clock(chunks)
     level = (words >> (24 + pin) & 1).astype(np.bool_) if pin is not None else None
     notes = (failure,) if failure else ()
-    return Capture(t, power, STEP_S, level, host, unsure, supply_v, lost, smear_s=FILTERED * STEP_S, notes=notes)
+    return Capture(
+        t_s=t,
+        power_mw=power,
+        step_s=STEP_S,
+        pin=level,
+        tie=_tie(chunks),
+        supply_v=supply_v,
+        lost=lost,
+        smear_s=FILTERED * STEP_S,
+        notes=notes,
+    )
 
 
 def frames(data: bytes) -> tuple[Words, NDArray[np.int64], int]:
@@ -258,19 +267,9 @@ def _run_filter(values: Floats, ranges: NDArray[np.intp], found: Floats, begin: 
         previous = here
 
 
-def _clock(chunks: Sequence[tuple[float, bytes]]) -> tuple[tuple[tuple[float, float], ...], float]:
-    """(host, kit) at begin and end, and its standard uncertainty. A chunk comes late, never early: of each half, the
-    earliest counts; how late the others are, at the median, is what is not known of it."""
-    if len(chunks) < 2:
-        return (), 0.0
-    host = np.array([when for when, _ in chunks])
+def _tie(chunks: Sequence[tuple[float, bytes]]) -> Tie | None:
     kit = np.cumsum([len(data) // 4 for _, data in chunks]) * STEP_S
-    late = host - kit
-    half = len(chunks) // 2
-    first, last = int(np.argmin(late[:half])), half + int(np.argmin(late[half:]))
-    unsure = float(max(np.median(late[:half]) - late[first], np.median(late[half:]) - late[last]))
-    ends = ((float(host[first]), float(kit[first])), (float(host[last]), float(kit[last])))
-    return ends, unsure + POLL_S / 3**0.5
+    return tie_of([when for when, _ in chunks], kit.tolist(), POLL_S)
 
 
 def _library() -> Any:

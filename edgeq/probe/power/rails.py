@@ -6,7 +6,9 @@ developer guides and gathered in energymon's `jetson/JetsonPowerRails.md`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -52,6 +54,7 @@ BATTERY = Meter(
     accuracy="no limits are published; 10 % is assumed. Gauges average over a second or more",
 )
 GAUGE_S = 1.0
+TICK_S = 1e-6
 
 
 def readings(answer: Mapping[str, Any]) -> list[tuple[float, Mapping[str, Any]]]:
@@ -62,12 +65,27 @@ def readings(answer: Mapping[str, Any]) -> list[tuple[float, Mapping[str, Any]]]
         if isinstance(row, Mapping) and isinstance(row.get("t_ns"), (int, float)):
             said = {key: row[key] for key in ("rails", "energy_uj") if row.get(key)}
             if said:
+                said["rest"] = row.get("rest") is True
                 found.append((row["t_ns"] / 1e9, {**said, "range_uj": row.get("range_uj") or ranges}))
     return sorted(found, key=lambda item: item[0])
 
 
 def onboard(rows: Sequence[tuple[float, Mapping[str, Any]]], rail: str = "") -> tuple[Meter, Capture] | None:
     """The board's own sensors as a meter: `rail`, or what stands for the most of the board; None where nothing does."""
+    found = _onboard(rows, rail)
+    return found and (found[0], replace(found[1], bench=bench_of(rows)))
+
+
+def bench_of(rows: Sequence[tuple[float, Mapping[str, Any]]]) -> tuple[float, float] | None:
+    """From when to when the board was not at rest, where it was read at rest."""
+    rest = [t for t, said in rows if said.get("rest")]
+    if not rest:
+        return None
+    before, after = [t for t in rest if t < 0], [t for t in rest if t >= 0]
+    return (max(before, default=-math.inf) + TICK_S, min(after, default=math.inf) - TICK_S)
+
+
+def _onboard(rows: Sequence[tuple[float, Mapping[str, Any]]], rail: str) -> tuple[Meter, Capture] | None:
     powers, counters = _powers(rows), _counters(rows)
     if rail:
         return _chosen(rail, powers, counters)

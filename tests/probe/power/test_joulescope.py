@@ -71,7 +71,8 @@ def test_times_are_those_of_the_samples_numbers() -> None:
     assert np.diff(capture.t_s).max() == pytest.approx(1001e-5)
     assert capture.pin is not None
     assert capture.pin[capture.power_mw > 10].all()
-    assert capture.to_meter(100.103) == pytest.approx(0.1, abs=1e-4)
+    assert capture.tie is not None
+    assert capture.tie.to_meter(100.103) == pytest.approx(0.1, abs=1e-4)
 
 
 def test_messages_that_are_missing_are_told() -> None:

@@ -14,7 +14,7 @@ from edgeq.errors import UsageError
 from edgeq.probe.base import Probe
 from edgeq.probe.power.account import account
 from edgeq.probe.power.gate import Work, by_edges, by_markers, by_pin, work_of
-from edgeq.probe.power.meter import MOST_POINTS, Capture, Meter, means, power_series
+from edgeq.probe.power.meter import CLOCK_OFF, MOST_POINTS, Capture, Meter, Tie, means, power_series, tie_of
 from edgeq.probe.power.onboard import Onboard
 from edgeq.probe.power.t0 import ProfilePower
 from edgeq.run import Series
@@ -108,7 +108,7 @@ def test_the_budget_adds_as_squares_and_is_told_at_k_2() -> None:
 def test_loading_the_model_is_not_taken_for_idle() -> None:
     capture = recording()
     loading = (capture.t_s > 0.2) & (capture.t_s < 0.5)
-    capture = replace(capture, power_mw=np.where(loading, BUSY, capture.power_mw), host=((50.0, 0.0), (51.0, 1.0)))
+    capture = replace(capture, power_mw=np.where(loading, BUSY, capture.power_mw), tie=Tie(50.0, 0.0, 0.0))
     end = float(capture.t_s[-1]) - 0.4
     assert energy_of(Recorded(capture), told())["idle_mw"] > 1.3 * IDLE
     energy = energy_of(Recorded(capture.around(50.2, 50.0 + end)), told())
@@ -171,7 +171,7 @@ def clocked(late_s: float = 0.0) -> tuple[Capture, dict[str, Any]]:
     which the host knows by a question that took 4 ms."""
     capture = recording()
     end = float(capture.t_s[-1])
-    capture = replace(capture, pin=None, host=((100.0, 0.0), (100.0 + end, end)), host_u_s=0.001)
+    capture = replace(capture, pin=None, tie=Tie(100.0 + end, end, 0.001))
     asked = 100.4 + late_s
     return capture, {"began_ns": 7.0e9, "clock": [(int(6.9e9), asked - 0.002, asked + 0.002)]}
 
@@ -308,3 +308,15 @@ def test_a_rail_that_a_board_lacks_is_told() -> None:
     assert energy is not None
     assert "no rail 'B'" in energy["problem"]
     assert "It measures: A." in energy["problem"]
+
+
+def test_clocks_are_tied_by_what_came_earliest_and_a_stall_stretches_nothing() -> None:
+    meter = np.arange(0, 10, 0.01)
+    late = np.random.default_rng(4).exponential(0.002, meter.size)
+    late[meter > 6] += 0.030  # A busy machine: everything comes 30 ms late from here on.
+    found = tie_of((meter * (1 + 5e-5) + 1000 + late).tolist(), meter.tolist())
+    assert found is not None
+    assert found.to_meter(1005) == pytest.approx(5, abs=0.002)
+    assert abs(found.rate - 1) <= CLOCK_OFF
+    assert 1e-5 < found.u_s < 0.002
+    assert tie_of([1.0], [0.0]) is None
