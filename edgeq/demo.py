@@ -22,6 +22,7 @@ from edgeq.materials import declared_by
 from edgeq.project import DeviceEntry, Project
 from edgeq.render import render_json, render_text, write_report
 from edgeq.report import report
+from edgeq.results import publish
 from edgeq.run import Run
 from edgeq.target import load_target
 
@@ -96,7 +97,7 @@ def _board(project: Project, say: _Stages) -> list[DeviceEntry]:
 
 def _keep(project: Project, run: Run, name: str) -> Path:
     path = project.run_path(run.created, name)
-    run.write(path)
+    publish(run, path)
     return path
 
 

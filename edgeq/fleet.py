@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from edgeq import inventory
 from edgeq.bundle import Bundle, read_bundle
@@ -237,24 +237,14 @@ def rollback(
 
 
 def bench(
-    devices: Sequence[DeviceEntry],
-    *,
-    runs: int = 200,
-    warmup: int = 20,
-    threads: int = 0,
-    probes: Sequence[str] | None = None,
-    jobs: int = 1,
-    watch: Watch = unwatched,
-    opener: Opener = open_device,
+    devices: Sequence[DeviceEntry], *, jobs: int = 1, watch: Watch = unwatched, opener: Opener = open_device, **how: Any
 ) -> list[Row[Run]]:
-    """Measure each. One after the other unless `jobs` says otherwise: devices that share a machine disturb each
-    other."""
+    """Measure each, `how` as `edgeq.bench.bench` takes it. One after the other unless `jobs` says otherwise: devices
+    that share a machine disturb each other."""
     from edgeq.bench import bench as bench_device
 
     def measure(device: Device, entry: DeviceEntry, progress: Progress) -> Run:
-        return bench_device(
-            device, name=entry.name, runs=runs, warmup=warmup, threads=threads, probes=probes, progress=progress
-        )
+        return bench_device(device, name=entry.name, progress=progress, **how)
 
     return over(devices, measure, jobs=jobs, watch=watch, opener=opener)
 

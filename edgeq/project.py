@@ -162,19 +162,22 @@ class Project:
         raise UsageError(f"Which bundle? In {self.out} there are: {names}.", "Name one, or run 'edgeq build' first.")
 
     def run_path(self, created: str, device: str) -> Path:
-        """Where a run goes that nobody gave a place: one file per bench, sorted by time."""
+        """Where a run goes that nobody gave a place: one folder per bench, sorted by time (`edgeq.results`)."""
         stamp, device = re.sub(r"[-:]", "", created), re.sub(r"[^A-Za-z0-9._-]+", "-", device).strip("-")
-        path, number = self.runs / f"{stamp}-{device}.json", 1
+        path, number = self.runs / f"{stamp}-{device}" / "run.json", 1
         while path.exists():
             number += 1
-            path = self.runs / f"{stamp}.{number}-{device}.json"
+            path = self.runs / f"{stamp}.{number}-{device}" / "run.json"
         return path
 
     def latest_runs(self) -> list[Path]:
-        """The newest run of every device, for a report that nobody gave any runs."""
+        """The newest run of every device, for a report that nobody gave any runs. Folders without a manifest are of
+        benches that were interrupted; single files are of an edgeq before 0.2."""
         newest: dict[str, Path] = {}
-        for path in sorted(self.runs.glob("*.json")):
-            newest[path.stem.partition("-")[2]] = path
+        whole = [path for path in self.runs.glob("*/run.json") if (path.parent / "manifest.json").is_file()]
+        named = [(path.parent.name, path) for path in whole] + [(path.stem, path) for path in self.runs.glob("*.json")]
+        for name, path in sorted(named):
+            newest[name.partition("-")[2]] = path
         if not newest:
             raise UsageError(f"There are no runs in {self.runs}.", "Run 'edgeq bench' first, or name run.json files.")
         return sorted(newest.values())

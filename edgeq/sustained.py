@@ -6,13 +6,15 @@ is told from the readings that were taken meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from edgeq.run import Run, Series
 from edgeq.stats import Floats, block_quantiles, bootstrap_interval
+from edgeq.units import format_seconds
 
 LONGEST_INTERVAL_S = 10.0
 FEWEST_INTERVALS = 20
@@ -134,3 +136,42 @@ def _means(series: Series | None, first_s: float, item: Interval) -> tuple[float
         sum(before) / len(before) if before else None,
         sum(then) / len(then) if then else None,
     )
+
+
+class Teller:
+    """Says a line for each interval of a sustained bench as soon as it is over: p50, and what the board said last."""
+
+    def __init__(self, seconds: float, say: Callable[[str], None]) -> None:
+        self._width_s, self._say = min(LONGEST_INTERVAL_S, seconds / FEWEST_INTERVALS), say
+        self._done, self._first = 0, 0.0
+
+    def __call__(self, samples: Sequence[int], starts: Sequence[int], trace: Sequence[Mapping[str, Any]]) -> None:
+        """Samples and their starts in ns so far, warm-up included; they only grow."""
+        while len(starts) > self._done:
+            begun, index = starts[self._done], self._done
+            while index < len(starts) and starts[index] - begun < self._width_s * 1e9:
+                index += 1
+            if index == len(starts):
+                return
+            p50 = float(np.median(samples[self._done : index]))
+            self._first = self._first or p50
+            self._done = index
+            rise = 100 * (p50 / self._first - 1)
+            words = [f"{starts[index] / 1e9:.0f} s: p50 {format_seconds(p50 / 1e9)} ({rise:+.1f} %)"]
+            self._say(", ".join([*words, *_last(trace)]))
+
+
+def _last(trace: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The latest readings in words."""
+    shown = (
+        ("temperature_c", "{:.1f} C", 1.0),
+        ("cpu_hz", "{:.0f} MHz", 1e-6),
+        ("other_load", "other load {:.2f}", 1.0),
+    )
+    words = [
+        text.format(item[key] * factor)
+        for key, text, factor in shown
+        for item in [next((item for item in reversed(trace) if key in item), None)]
+        if item
+    ]
+    return [*words, f"throttled {trace[-1]['throttled']:#x}"] if trace and trace[-1].get("throttled") else words

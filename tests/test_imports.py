@@ -45,7 +45,7 @@ LAYERS = (
     ),
     (
         *("edgeq.fit", "edgeq.quantize", "edgeq.evaluate", "edgeq.micro", "edgeq.search"),
-        *("edgeq.bundle", "edgeq.stats", "edgeq.sustained", "edgeq.estimate", "edgeq.passport"),
+        *("edgeq.bundle", "edgeq.results", "edgeq.stats", "edgeq.sustained", "edgeq.estimate", "edgeq.passport"),
     ),
     ("edgeq.calibration",),
     ("edgeq.link",),

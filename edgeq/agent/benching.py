@@ -9,7 +9,7 @@ from array import array
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from edgeq.agent import micro
+from edgeq.agent import micro, rails
 from edgeq.agent.errors import Refused
 from edgeq.agent.golden import open_model
 from edgeq.agent.jobs import Job
@@ -86,18 +86,20 @@ def bench(store: Store, job: Job, n: int, wanted: Asked) -> dict[str, Any]:
     kernels = _kernels(store.release_manifest(n), wanted.delegate)
     member = micro.IMAGE if kernels == micro.NAME else "model.tflite"
     request = {**_request(wanted, golden["inputs"][0]), **_raw(folder, golden, wanted)}
-    result: dict[str, Any] = {"n": n, "member": member, "model_sha": _sha(folder / member)}
-    before = sensors()
+    result: dict[str, Any] = {"n": n, "warmup": 0, "member": member, "model_sha": _sha(folder / member)}
+    before, rest = sensors(), rails.at_rest()
     job.note("loading the model")
     since_ns = time.perf_counter_ns()
     with open_model(store, n, wanted.threads or None, kernels) as process:
         result.update({key: value for key, value in process.loaded.items() if key in _OF_LOADING})
         with Trace([process.pid], since_ns, wanted.every_s) as trace:
+            trace.readings[:0] = [{**row, "t_ns": row["t_ns"] - since_ns} for row in rest]
             job.trace = trace.readings
             for answer in _watched(process, job, request):
                 _take(job, result, answer, since_ns)
                 job.note(_progress(job, result, wanted, since_ns))
-    return {**result, "delegate": kernels, "before": before, "after": sensors()}
+    job.trace += rails.at_rest(since_ns)
+    return {**result, "began_ns": since_ns, "delegate": kernels, "before": before, "after": sensors()}
 
 
 _OF_LOADING = ("init_ns", "rss_before", "rss_after", "rss_load", "pss_before", "pss_after")
@@ -150,7 +152,6 @@ def _take(job: Job, result: dict[str, Any], answer: dict[str, Any], since_ns: in
             job.last_ns = times[-1]
             if phase == "warmup":
                 result["warmup"] = len(job.samples)
-    result.setdefault("warmup", 0)
     result.update(answer)
 
 

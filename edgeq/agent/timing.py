@@ -132,7 +132,7 @@ def spread(values: Sequence[int]) -> float:
 
 def end_to_end(model: Any, raw: Any, prepare: Callable[[Any], list[bytes]] | None, count: int, until_s: float) -> Any:
     """Raw input to real outputs, at most `count` times and `until_s` seconds: `end_to_end_ns`, and where the steps can
-    be told apart `preprocess_ns` and `postprocess_ns`. `prepare` makes the model's inputs; without it the model does."""
+    be told apart `preprocess_ns` and `postprocess_ns`. `prepare` makes the model's inputs; without it, it does so."""
     whole: list[int] = []
     before: list[int] = []
     after: list[int] = []

@@ -16,7 +16,7 @@ from edgeq.errors import EdgeqError, UsageError
 
 # Importing a module of commands registers them, in the order of the help.
 from edgeq.cli import projects, calibration, models, building, sensitivity, evaluate, finetune  # isort: skip  # noqa: F401
-from edgeq.cli import passports, deploying, devices, profiling, fleets, reports, machine, boards  # isort: skip  # noqa: F401
+from edgeq.cli import passports, deploying, devices, benching, profiling, fleets, reports, machine, boards  # isort: skip  # noqa: F401
 from edgeq.cli import comparing, keys, packing, agents  # isort: skip  # noqa: F401
 from edgeq.cli import probing, estimating  # isort: skip  # noqa: F401
 

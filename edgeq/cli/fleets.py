@@ -116,6 +116,7 @@ def bench_many(project: Project, wanted: Sequence[str], output: Path | None, job
     """`edgeq bench` of a fleet; every run gets a file of its own."""
     from edgeq import fleet
     from edgeq.cli.telling_fleet import tell_fleet_runs
+    from edgeq.results import publish
 
     if output:
         raise UsageError("Several devices make several runs.", f"Leave --output away: they go to {project.runs}.")
@@ -126,7 +127,7 @@ def bench_many(project: Project, wanted: Sequence[str], output: Path | None, job
     for row in rows:
         if row.result:
             paths[row.device.name] = project.run_path(row.result.created, row.device.name)
-            row.result.write(paths[row.device.name])
+            publish(row.result, paths[row.device.name])
     _finish(rows, *tell_fleet_runs(rows, paths, fleet.exit_code(rows)))
 
 

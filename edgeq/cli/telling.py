@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from edgeq.cli.telling_evaluation import figures
 from edgeq.console import table
-from edgeq.units import format_bytes, format_seconds
+from edgeq.units import format_bytes
 
 if TYPE_CHECKING:
     from edgeq.build import Built
     from edgeq.check import Checked
     from edgeq.emulate import Instance
     from edgeq.interface import Array, Interface
-    from edgeq.run import Run
 
 Told = tuple[Any, str]
 TOP = 3
@@ -184,25 +183,6 @@ def _below(score: float, interface: Interface) -> str:
 
 def _named(outputs: Sequence[Array], interface: Interface) -> list[tuple[Any, Array]]:
     return list(zip(interface.outputs, outputs, strict=True))
-
-
-def tell_run(run: Run, path: Path) -> Told:
-    """The headline of one run; the report tells the rest."""
-    from edgeq.stats import summarize
-
-    series = run.one("invoke") or run.one("instructions")
-    assert series is not None
-    found = summarize(series.values)
-    if series.unit == "instructions":
-        figures = f"{found.p50:,.0f} instructions"
-    else:
-        figures = ", ".join(f"{name} {format_seconds(getattr(found, name) / 1e9)}" for name in ("p50", "p90", "p99"))
-    lines = [
-        f"{run.release['name']} on {run.device['name']}: {figures} per inference ({series.how}), {found.n} runs",
-        *(f"  {issue.severity}: {issue.message}" for issue in run.issues),
-        f"Run: {path}  ({run.verdict})",
-    ]
-    return {"file": str(path), **run.to_json()}, "\n".join(lines)
 
 
 def instance_document(instance: Instance) -> dict[str, Any]:
