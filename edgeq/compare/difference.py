@@ -45,6 +45,8 @@ class Difference:
     block: int
     between: float = 0.0
     """What runs of one side differ by beyond their own noise: one standard deviation, in the unit of `change`."""
+    between_reach: float = 0.0
+    """By how much this alone makes the interval reach."""
 
     @property
     def sure(self) -> bool:
@@ -111,7 +113,14 @@ def difference(
     step = resolution(pooled) / scale
     below = hypot(max(told.change - low, 0) * widen, reach) + step
     above = hypot(max(high - told.change, 0) * widen, reach) + step
-    return replace(told, low=told.change - below, high=told.change + above, between=excess)
+    low = told.change - below
+    return replace(
+        told,
+        low=max(low, -1.0) if relative and min(first, second) >= 0 else low,
+        high=told.change + above,
+        between=excess,
+        between_reach=reach,
+    )
 
 
 def _side(runs: Sequence[Values]) -> _Side:

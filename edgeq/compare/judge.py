@@ -79,8 +79,17 @@ def _quantile(rule: Rule, base: Sequence[Run], new: Sequence[Run], confidence: f
     exact = found.low == found.high
     block = "" if found.block == 1 else f", in blocks of {found.block}"
     method = "exact: every sample of a side is equal" if exact else f"block bootstrap of raw samples{block}"
-    spread = f" Runs of one side differ by {found.between * 100:.2g} % beyond their own noise." if found.between else ""
-    return _told(rule, found, relative, method, spread.strip())
+    return _told(rule, found, relative, method, _apart(found, relative))
+
+
+def _apart(found: Difference, relative: bool) -> str:
+    """Where it is the runs of a side that differ, more samples would not help."""
+    if not found.between or found.low is None or found.high is None:
+        return ""
+    apart = found.between if relative else found.between / abs(found.base or 1.0)
+    told = f"Runs of one side differ by {apart * 100:.2g} % beyond their own noise"
+    grave = found.between_reach > (found.high - found.low) / 4
+    return f"{told}: bench where they agree, or give more runs a side." if grave else f"{told}."
 
 
 def _too_few(rule: Rule, found: Difference, relative: bool, confidence: float) -> Judged:
@@ -90,7 +99,7 @@ def _too_few(rule: Rule, found: Difference, relative: bool, confidence: float) -
     else:
         q, worth = rule.metric.quantile, min(e / n for n, e in zip(found.n, found.effective, strict=True))
         fewest = ceil(log((1 - confidence) / 2) / log(max(q, 1 - q)) / worth)
-        advice = f"It takes at least {fewest} samples a side to bound it at all."
+        advice = f"It takes at least {fewest:,} samples a side to bound it at all."
     told = replace(found, low=found.change, high=found.change)
     judged = _told(rule, told, relative, "", advice)
     return replace(judged, status="unsure", gate=_gate(rule.unsure), low=None, high=None, method="too few samples")
@@ -168,8 +177,9 @@ def _told(rule: Rule, found: Difference, relative: bool, method: str, note: str 
     status = _status(least, most, limit, margin)
     needed = None
     if status == "unsure":
-        needed = _needed(found, sign * found.change, limit, (most - least) / 2)
-        note = f"{_enough(needed)} {note}".strip()
+        apart = found.between_reach > (most - least) / 4
+        needed = None if apart else _needed(found, sign * found.change, limit, (most - least) / 2)
+        note = note if apart else f"{_enough(needed)} {note}".strip()
     gate = {"regression": "fail", "unsure": _gate(rule.unsure)}.get(status, "pass")
     return Judged(
         **_names(rule),

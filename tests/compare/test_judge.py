@@ -119,6 +119,14 @@ def metered(energy_uj: float, uncertainty_uj: float) -> Run:
     return changed(series=[series("energy", [energy_uj], "uj")], energy=told)
 
 
+def test_runs_that_disagree_ask_for_more_runs_and_not_for_samples() -> None:
+    base = [timed(QUIET * factor) for factor in (1.0, 1.3, 0.9)]
+    seen = judged(P50, base, [timed(QUIET[::-1] * factor) for factor in (1.0, 1.2, 0.95)])
+    assert (seen.status, seen.needed) == ("unsure", None)
+    assert seen.note.startswith("Runs of one side differ by ") and "give more runs a side" in seen.note
+    assert seen.low is not None and seen.low >= -1
+
+
 def test_energy_by_the_meters_uncertainty() -> None:
     rule = '[metrics.energy]\nmax_regression = "10%"\n'
     far, near = judged(rule, metered(100, 2), metered(120, 2)), judged(rule, metered(100, 8), metered(112, 8))
