@@ -25,7 +25,7 @@ def three_digits(value: float) -> str:
     if value == 0 or abs(value) < 1e-3:
         return f"{value:.3g}"
     rounded = float(f"{value:.3g}")
-    whole = len(f"{abs(rounded):.0f}") if abs(rounded) >= 1 else 0
+    whole = len(str(int(abs(rounded)))) if abs(rounded) >= 1 else 0
     return f"{value:,.{3 - whole}f}" if whole in (1, 2) else f"{value:,.0f}" if whole else f"{value:#.3g}"
 
 

@@ -85,7 +85,7 @@ def facts(section: Section) -> Iterator[tuple[str, str]]:
         ("Release", _join(release.get("name"), f"number {release.get('n')}", str(release.get("digest"))[:12])),
         ("Target", _join(release.get("target"), release.get("mode"))),
         ("Model", _join(_size(release.get("model_bytes")), _macs(release.get("macs")))),
-        ("Bench", bench_words(run.plan)),
+        ("Bench", _join(bench_words(run.plan), ENDED.get(str(run.environment.get("ended_by"))))),
         ("Taken", _join(run.created, f"edgeq {run.edgeq}")),
     )
     yield from ((label, str(text)) for label, text in rows if text)
@@ -125,13 +125,28 @@ def bench_words(plan: Plan) -> str:
     return ", ".join(filter(None, (*parts, "end to end too" if plan.end_to_end else "")))
 
 
+ENDED = {
+    "runs": "all runs made",
+    "seconds": "ended as the time was over",
+    "rel_error": "ended as the median was known well enough",
+    "stopped": "stopped before its end",
+}
 ENVIRONMENT = {
     "governor": "CPU governor",
     "cpu_hz": "CPU clock",
+    "cpu_hz_min": "CPU clock, least allowed",
+    "cpu_hz_max": "CPU clock, greatest allowed",
+    "cpu_hz_top": "CPU clock, greatest of the hardware",
     "temperature_c": "Temperature",
+    "temperature_of": "Temperature of",
     "load_1m": "Load, 1 min",
     "throttled": "Throttle bits",
+    "throttle_count": "Times throttled",
+    "supply_v": "Supply",
+    "supply_of": "Supply at",
 }
+UNREAD = ("clock_ns", "ended_by", "timed_every", "delegate", "host_s", "link_s", "model")
+"""In an environment, too, and no readings of it."""
 
 
 def environment_title(run: Run) -> str:
@@ -143,11 +158,11 @@ def environment(run: Run) -> list[tuple[str, str, str]]:
     """Readings before and after the bench: label, before, after."""
     before, after = (_mapping(run.environment.get(when)) for when in ("before", "after"))
     once = {key: value for key, value in run.environment.items() if key not in ("before", "after")}
-    keys = dict.fromkeys((*ENVIRONMENT, *before, *after, *once))
+    keys = [key for key in dict.fromkeys((*ENVIRONMENT, *before, *after, *once)) if key not in UNREAD]
     rows = []
     for key in keys:
         values = [group.get(key, once.get(key)) for group in (before, after)]
-        if any(value is not None for value in values):
+        if any(value is not None for value in values) and not any(isinstance(value, (list, dict)) for value in values):
             rows.append((ENVIRONMENT.get(key, key), _reading(key, values[0]), _reading(key, values[1])))
     return rows
 
@@ -164,7 +179,9 @@ def _reading(key: str, value: Any) -> str:
         return "-"
     if not _is_number(value):
         return str(value)
-    if key == "cpu_hz":
+    if key == "supply_v":
+        return f"{value:.2f} V"
+    if key.startswith("cpu_hz"):
         return f"{value / 1e9:.2f} GHz" if value >= 1e9 else f"{value / 1e6:.0f} MHz"
     if key == "throttled":
         return f"0x{int(value):x}"

@@ -126,7 +126,7 @@ def _doubts(sections: Sequence[Section]) -> Iterator[str]:
     codes = ", ".join(f"{code} in {count}" for code, count in counts.most_common())
     verdicts = Counter(each.run.verdict for each in doubted)
     told = " and ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items()))
-    yield f"Of {len(sections)} runs {told}: {codes}."
+    yield f"{told[:1].upper()}{told[1:]} of {len(sections)} runs: {codes}."
 
 
 def _losses(sections: Sequence[Section]) -> Iterator[str]:

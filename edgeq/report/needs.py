@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from edgeq.report.figures import mapping, number
+from edgeq.report.figures import Figure, ends, mapping, number
 from edgeq.run import Run
 
 MEMORY = (
-    ("rss_load", "Memory after load"),
+    ("rss_before", "Memory before loading"),
+    ("rss_after", "Memory after loading"),
+    ("rss_load", "Taken by loading"),
     ("rss_peak", "Peak memory"),
-    ("pss_peak", "Peak memory (PSS)"),
     ("ram", "RAM of the runtime"),
     ("arena", "Arena"),
     ("stack", "Stack of one inference"),
     ("static", "Variables"),
     ("flash", "Flash of the image"),
 )
+_PSS = (("pss_before", "before loading"), ("pss_after", "after loading"))
 PLANNED = "planned"
 """How a need was obtained that nothing has measured yet: the plan of the bundle says it."""
 _MEASURED = (("arena", "Arena"), ("static", "Variables"), ("stack", "Stack"))
@@ -45,6 +47,17 @@ class Need:
     @property
     def fits(self) -> bool:
         return self.needed_bytes <= self.limit_bytes
+
+
+def memory(run: Run) -> Iterator[Figure]:
+    """What the device told of its memory; shared pages in part (PSS), whose peak no kernel keeps, as a range."""
+    yield from ends(run, MEMORY)
+    yield from ends(run, [(name, f"Memory {words}, PSS") for name, words in _PSS])
+    peak = run.one("pss_peak")
+    if peak and peak.values:
+        low, high = min(peak.values), max(peak.values)
+        for name, label, value in (("pss_peak_low", "at least", low), ("pss_peak", "at most", high)):
+            yield Figure(name, f"Peak memory, PSS, {label}", value, peak.unit, peak.how, source=peak.source)
 
 
 def needs(run: Run) -> Iterator[Need]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from edgeq.report.accuracy import MATCH, Accuracy, Slice, accuracy, golden_words, loss_words, on_device, slices
 from edgeq.report.evidence import NONE, SEVERITIES, Advice, Evidence, Trial
-from edgeq.report.figures import Figure, ends, instructions, latency, mapping, number, stages
-from edgeq.report.needs import MEMORY, Need, needs
+from edgeq.report.figures import Figure, instructions, latency, mapping, number, stages
+from edgeq.report.needs import Need, memory, needs
 from edgeq.report.ops import Ops, ops
 from edgeq.report.origin import origin
 from edgeq.report.power import budget, meter_words, power
@@ -99,7 +99,7 @@ def section(run: Run, label: str, found: Evidence = NONE) -> Section:
         latency=timed,
         stages=tuple(stages(run)),
         instructions=counted,
-        memory=tuple(ends(run, MEMORY)),
+        memory=tuple(memory(run)),
         model=tuple(_model(run)),
         power=tuple(power(run)),
         budget=budget(run),

@@ -119,7 +119,7 @@ def _warm(given: Track, x: Axis, y: Axis) -> list[str]:
     if not given.warmup:
         return []
     edge = x.at(len(given.warmup) - 0.5)
-    return [rect("shade", LEFT, TOP, edge - LEFT, y.start - TOP), text(LEFT + 4, TOP + 11, "warm-up", "label")]
+    return [rect("shade", LEFT, TOP, edge - LEFT, y.start - TOP), text(LEFT + 4, y.start - 5, "warm-up", "label")]
 
 
 def _samples(given: Track, x: Axis, y: Axis, first: int) -> list[str]:
@@ -130,7 +130,11 @@ def _samples(given: Track, x: Axis, y: Axis, first: int) -> list[str]:
     if not given.steps:
         body.append(line("mark", x.start, y.at(given.median), x.end, y.at(given.median)))
     if len(values) <= most:
-        body += [dot(x.at(when), y.at(value), 1.7, given.how) for when, value in zip(at, values, strict=True)]
+        body += [
+            dot(x.at(when), y.at(value), 1.7, given.how)
+            for when, value in zip(at, raw, strict=True)
+            if value <= given.ceiling
+        ]
     else:
         body.append(envelope(at, values, x, y, given.how))
     body += [
@@ -143,6 +147,8 @@ def _samples(given: Track, x: Axis, y: Axis, first: int) -> list[str]:
         body.append(_stairs(given.steps, x, y))
     for index in given.outliers[:MOST_POINTS] if len(values) <= most else ():
         place = first + index
+        if raw[place] > given.ceiling:
+            continue
         body.append(f'<circle class="ring" cx="{x.at(at[place]):.1f}" cy="{y.at(values[place]):.1f}" r="4.2"/>')
     return body
 
