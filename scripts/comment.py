@@ -1,7 +1,8 @@
 """Put a comparison on a pull request: `comment.py FILE`; a comment that begins with the same mark is replaced.
 
 For the steps of action.yml: GITHUB_API_URL, GITHUB_REPOSITORY, PULL_REQUEST and TOKEN say where and as whom. A token
-that may not write (a pull request from a fork) is told as a warning: the gate decides, the comment does not.
+that may not write (a pull request from a fork), or a server that does not answer, is told as a warning: the gate
+decides, the comment does not.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -28,9 +28,7 @@ def main() -> int:
             ask("POST", comments, {"body": text})
         else:
             ask("PATCH", f"/repos/{os.environ['GITHUB_REPOSITORY']}/issues/comments/{earlier}", {"body": text})
-    except urllib.error.HTTPError as error:
-        if error.code not in (401, 403, 404):
-            raise
+    except OSError as error:
         print(f"::warning::The comparison could not be put on the pull request: {error}. The step's summary has it.")
     return 0
 

@@ -117,7 +117,8 @@ def _lineage(pair: Pair) -> str:
 
 def _device(pair: Pair) -> str:
     rows = [(word, _device_fact(pair.base, key), _device_fact(pair.new, key)) for word, key in _CLASS]
-    rows.append(("target", pair.base.release.get("target"), pair.new.release.get("target")))
+    if not all(run.device.get("board") for run in (pair.base, pair.new)):
+        rows.append(("target", pair.base.release.get("target"), pair.new.release.get("target")))
     found = [f"{word} {before} and {after}" for word, before, after in rows if _differ(before, after)]
     return f"The devices are of different kinds: {', '.join(found)}." if found else ""
 
@@ -197,7 +198,9 @@ def _data(pair: Pair) -> str:
 
 def _supply(pair: Pair) -> str:
     before, after = _supply_v(pair.base), _supply_v(pair.new)
-    if before is None or after is None or abs(before - after) <= SUPPLY_WITHIN * min(before, after):
+    if not (energy(pair.base) and energy(pair.new)) or before is None or after is None:
+        return ""
+    if abs(before - after) <= SUPPLY_WITHIN * min(before, after):
         return ""
     return f"The supply voltages differ: {before:.3g} V and {after:.3g} V."
 
@@ -260,7 +263,7 @@ CHECKS = (
         "refuse",
         ALL,
         _device,
-        "target, architecture, board (but for its revision), CPU or cores differ",
+        "architecture, board (but for its revision), CPU or cores differ; the targets, where a board is not known",
         "Compare runs of one kind of device; 'edgeq report A B' tells others side by side.",
     ),
     Check("other_threads", "refuse", ALL, _threads, "the numbers of threads differ", "Bench with the same --threads."),

@@ -112,6 +112,18 @@ def test_a_revision_of_a_board_is_no_other_kind_of_device() -> None:
     assert found(changed(device=first), changed(device=second)) == {}
 
 
+def test_a_target_counts_only_where_no_board_is_known() -> None:
+    first, second = ({"release": {"target": name}} for name in ("linux-arm64", "rpi4"))
+    assert found(changed(**first), changed(**second)) == {}
+    bare = {"device": {"board": None}}
+    assert list(found(changed(**first, **bare), changed(**second, **bare))) == ["other_device"]
+
+
+def test_a_supply_without_energy_is_nobody_s_business() -> None:
+    first, second = (changed(series=[series("supply", [volts], "v")]) for volts in (5.1, 4.6))
+    assert found(first, second) == {}
+
+
 def test_one_float_model_under_two_names_is_one_model() -> None:
     first, second = changed(release={"provenance": FLOAT}), changed(release={"name": "new", "provenance": FLOAT})
     assert found(first, second) == {}
