@@ -90,8 +90,11 @@ ON_DEVICE = (
 )
 ONLY = {
     **dict.fromkeys(ON_DEVICE, ("edgeq", *ON_DEVICE)),
-    "edgeq.report": (*LOW, "edgeq.run", "edgeq.stats", "edgeq.sustained", "edgeq.search.front", "edgeq.report"),
-    "edgeq.compare": (*LOW, "edgeq.run", "edgeq.stats", "edgeq.report", "edgeq.compare"),
+    "edgeq.report": (
+        *(*LOW, "edgeq.run", "edgeq.results", "edgeq.stats", "edgeq.sustained", "edgeq.search.front"),
+        "edgeq.report",
+    ),
+    "edgeq.compare": (*LOW, "edgeq.run", "edgeq.results", "edgeq.stats", "edgeq.report", "edgeq.compare"),
     "edgeq.render": (*LOW, "edgeq.run", "edgeq.stats", "edgeq.report", "edgeq.compare", "edgeq.render"),
 }
 

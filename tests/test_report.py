@@ -10,6 +10,7 @@ import pytest
 
 from edgeq.errors import ArtifactError, UsageError
 from edgeq.report import EMULATED, points, report, section
+from edgeq.results import publish
 from edgeq.run import Run, Series, read_run
 
 CASES = Path(__file__).parent / "cases" / "runs"
@@ -107,12 +108,32 @@ def test_runs_side_by_side() -> None:
 
 
 def test_equal_names_are_told_apart_and_folders_are_read(tmp_path: Path) -> None:
-    (tmp_path / "run.json").write_bytes(LOCAL.read_bytes())
+    publish(read_run(LOCAL), tmp_path / "run.json")
     made = report([tmp_path, LOCAL])
     assert [each.label for each in made.sections] == ["synthetic-digits on local", "synthetic-digits on local (2)"]
     assert made.remarks == ()
     assert made.title == "synthetic-digits on local, 2 runs"
     assert made.headlines[0].startswith("Golden vectors match in both runs; int8")
+
+
+def test_a_folder_that_was_not_written_to_its_end_is_refused(tmp_path: Path) -> None:
+    read_run(LOCAL).write(tmp_path / "run.json")
+    with pytest.raises(ArtifactError, match="the run is incomplete"):
+        report([tmp_path])
+
+
+def test_many_runs_are_counted_in_the_headlines(tmp_path: Path) -> None:
+    paths = []
+    for place, drop in enumerate((0.001, 0.002, 0.003)):
+        run = read_run(METERED)
+        evaluation = {**run.release["evaluation"], "drop": drop}
+        paths.append(tmp_path / f"{place}.json")
+        replace(run, release={**run.release, "evaluation": evaluation}).write(paths[-1])
+    made = report(paths)
+    assert made.headlines == (
+        "Golden vectors match in all 3 runs; quantization costs 0.1 to 0.3 points (evaluated on host).",
+        "3 degraded of 3 runs: drifting in 3, throttled in 3.",
+    )
 
 
 def test_nothing_to_report_is_a_usage_error() -> None:

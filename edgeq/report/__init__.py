@@ -18,6 +18,7 @@ from edgeq.report.evidence import evidence
 from edgeq.report.figures import Figure
 from edgeq.report.section import EMULATED, Section, section, sentence
 from edgeq.report.tradeoff import Plane, fronts, planes
+from edgeq.results import run_file
 from edgeq.run import VERDICTS, Run, read_run
 
 __all__ = ["EMULATED", "Accuracy", "Figure", "Report", "Row", "Section", "points", "report", "section"]
@@ -55,13 +56,13 @@ class Report:
 
 
 def report(paths: Sequence[Path], bundles: Sequence[Path] = ()) -> Report:
-    """Read runs (files, or folders that hold a `run.json`) and tell them, in the order given.
+    """Read runs (files, or folders that a bench has written to the end) and tell them, in the order given.
 
     `bundles` are folders of bundles; those that the runs name by digest add what a run does not hold.
     """
     if not paths:
         raise UsageError("There is no run to report on.", "Name run.json files; 'edgeq bench' writes them.")
-    runs = [read_run(path / "run.json" if path.is_dir() else path) for path in paths]
+    runs = [read_run(run_file(path)) for path in paths]
     labels = list(_labels(runs))
     sections = tuple(section(run, label, evidence(run, bundles)) for run, label in zip(runs, labels, strict=True))
     names, several = list(dict.fromkeys(str(run.release.get("name") or "model") for run in runs)), len(runs) > 1
