@@ -75,7 +75,7 @@ class Comparison:
 def compare(
     base: Sequence[Path], new: Sequence[Path], policy: Policy | None = None, waivers: Sequence[Waiver] = ()
 ) -> Comparison:
-    """Read both sides (runs, folders that hold a `run.json`, baselines) and compare them."""
+    """Read both sides (runs, folders of benches, baselines) and compare them."""
     if not base or not new:
         raise UsageError("Two sides are needed.", "edgeq compare BASE NEW, or --base A --base B --new C --new D")
     return compare_runs(read_side(base), read_side(new), policy, waivers)

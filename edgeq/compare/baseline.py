@@ -21,6 +21,7 @@ import numpy as np
 import edgeq
 from edgeq.compare.metrics import METRICS
 from edgeq.errors import ArtifactError, UsageError
+from edgeq.results import run_file
 from edgeq.run import VERDICTS, Issue, Plan, Run, Series, read_run
 
 SCHEMA = 1
@@ -36,8 +37,8 @@ _NUMBERS = re.compile(r"\[\n\s+([-+\d.,eE\s]+?)\n\s*\]")
 
 
 def read_side(paths: Sequence[Path]) -> tuple[Run, ...]:
-    """The runs of one side: files of runs, folders that hold a `run.json`, or baselines."""
-    return tuple(run for path in paths for run in _read(path / "run.json" if path.is_dir() else path))
+    """The runs of one side: files of runs, folders of benches, or baselines."""
+    return tuple(run for path in paths for run in _read(run_file(path)))
 
 
 def write_baseline(path: Path, runs: Sequence[Run]) -> None:

@@ -13,6 +13,7 @@ from edgeq.compare import compare_runs, save_baseline
 from edgeq.compare.baseline import MOST, read_side, render, write_baseline
 from edgeq.compare.policy import parse_policy
 from edgeq.errors import ArtifactError, UsageError
+from edgeq.results import publish
 from edgeq.run import read_run
 
 LATENCY = parse_policy('[metrics.p50]\nmax_regression = "5%"\nmargin = "1%"', "the test")
@@ -82,9 +83,12 @@ def test_an_invalid_run_is_no_baseline(tmp_path: Path) -> None:
 
 
 def test_sides_are_files_folders_and_baselines(tmp_path: Path) -> None:
-    recorded().write(tmp_path / "bench" / "run.json")
+    publish(recorded(), tmp_path / "bench" / "run.json")
     write_baseline(tmp_path / "baseline.json", [changed(), changed()])
     assert len(read_side([tmp_path / "bench", LOCAL, tmp_path / "baseline.json"])) == 4
+    (tmp_path / "bench" / "manifest.json").unlink()
+    with pytest.raises(ArtifactError, match="incomplete"):
+        read_side([tmp_path / "bench"])
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from sides import LOCAL, changed, recorded, series, timed
 from edgeq.compare import Policy, compare, compare_runs, default_policy, read_waiver
 from edgeq.compare.policy import parse_policy
 from edgeq.errors import UsageError
+from edgeq.results import publish
 from edgeq.run import Run
 
 QUIET = 1e6 * (1 + 0.003 * np.random.default_rng(0).standard_normal(200))
@@ -27,7 +28,7 @@ def metered(volts: float) -> Run:
 
 
 def test_files_are_read_and_the_default_policy_holds(tmp_path: Path) -> None:
-    changed().write(tmp_path / "new" / "run.json")
+    publish(changed(), tmp_path / "new" / "run.json")
     made = compare([LOCAL], [tmp_path / "new"])
     assert (made.verdict, made.exit_code, made.policy) == ("ok", 0, "default")
     assert [each.name for each in made.metrics] == [rule.metric.name for rule in default_policy().rules]
