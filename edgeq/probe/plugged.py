@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 
+from edgeq.errors import UsageError
 from edgeq.probe import PROBES
 
 LIBRARIES = {"ppk2": ("ppk2_api", "edgeq[ppk2]"), "joulescope": ("pyjoulescope_driver", "edgeq[joulescope]")}
@@ -36,3 +37,15 @@ def _state(scheme: str, module: str, what: str) -> ProbeState:
     if scheme not in ADDRESSES:
         return ProbeState(scheme, what, ())
     return ProbeState(scheme, what, tuple(ADDRESSES[scheme].format(name) for name in import_module(module).found()))
+
+
+def feed_from(address: str) -> float:
+    """Let the meter at `address` feed the board, which is then there to be benched; volts."""
+    from edgeq.probe.power.ppk2 import open_address
+
+    scheme, _, rest = address.partition(":")
+    if scheme != "ppk2":
+        raise UsageError(f"'{address}' feeds nothing.", "A PPK2 does: 'ppk2:PORT?supply_v=3.3'.")
+    kit = open_address(rest)
+    kit.feed()
+    return kit.supply_v

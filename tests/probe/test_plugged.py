@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from edgeq.errors import UsageError
 from edgeq.probe import PROBES
-from edgeq.probe.plugged import LIBRARIES, probe_states
+from edgeq.probe.plugged import LIBRARIES, feed_from, probe_states
 
 
 def test_every_probe_is_listed_in_order() -> None:
@@ -36,3 +37,16 @@ def test_a_missing_library_is_named_with_what_brings_it(monkeypatch: pytest.Monk
     monkeypatch.setattr("edgeq.probe.plugged.find_spec", none)
     missing = {state.scheme: state.missing for state in probe_states() if state.missing}
     assert missing == {scheme: f"pip install '{extra}'" for scheme, (_, extra) in LIBRARIES.items()}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no pty")
+def test_a_kit_feeds_the_board() -> None:
+    pytest.importorskip("ppk2_api", reason="ppk2-api is not installed")
+    import numpy as np
+    from ppk2 import EmulatedPpk2
+
+    with EmulatedPpk2(lambda _, t: (np.zeros(t.size), np.zeros(t.size, np.uint8))) as kit:
+        assert feed_from(f"ppk2:{kit.port}?supply_v=3.3") == 3.3
+        assert kit.fed()
+    with pytest.raises(UsageError, match="feeds nothing"):
+        feed_from("plug:192.168.1.20")

@@ -91,6 +91,13 @@ class EmulatedPpk2:
         os.close(self._ours)
         os.close(self._theirs)
 
+    def fed(self, timeout_s: float = 5.0) -> bool:
+        """Whether the board is fed, or soon is: commands take a moment to arrive."""
+        end = time.monotonic() + timeout_s
+        while not self.powered and time.monotonic() < end:
+            time.sleep(0.005)
+        return self.powered
+
     def _run(self) -> None:
         while not self._over.is_set():
             if select.select([self._ours], [], [], 0.002)[0]:

@@ -2,7 +2,7 @@
 
 Options: `supply_v` (V; what it feeds the device with, or with `mode=ampere` what another supply does), `pin=0` (the
 digital channel that the device's trigger pin is wired to), `pulses=steady` (the pin rises for the measured inferences
-only), `gate`, `error_pct` (of your own calibration), `keep_on=1` (leave the device fed at the end).
+only), `gate`, `error_pct` (of your own calibration), `off=1` (the device is no longer fed at the end).
 
 The library drives the kit and reads its calibration. A sample is a word of 32 bits: 14 of the ADC, 3 of the range, 6 of
 a counter that tells lost samples, 8 digital channels. They are kept as they come and converted at the end, all at once:
@@ -27,7 +27,7 @@ from edgeq.probe.power.options import Options, read_options
 from edgeq.run import Series
 from edgeq.target import TargetProfile
 
-OPTIONS = ("supply_v", "mode", "pin", "pulses", "gate", "error_pct", "keep_on")
+OPTIONS = ("supply_v", "mode", "pin", "pulses", "gate", "error_pct", "off")
 MODES = ("source", "ampere")
 STEP_S = 1e-5
 POLL_S = 0.001
@@ -80,14 +80,7 @@ class Ppk2:
         return self.options.name
 
     def start(self) -> None:
-        self._kit = _opened(self.port)
-        _calibrated(self._kit, self.port)
-        if self.options.choice("mode", MODES, "source") == "source":
-            self._kit.use_source_meter()
-        else:
-            self._kit.use_ampere_meter()
-        self._kit.set_source_voltage(round(self.supply_v * 1000))
-        self._kit.toggle_DUT_power("ON")
+        self._feed()
         self._kit.start_measuring()
         self._reader = threading.Thread(target=self._read, name="ppk2", daemon=True)
         self._reader.start()
@@ -96,6 +89,21 @@ class Ppk2:
             self._close()
             raise LinkError(f"The PPK2 at {self.port} sends no samples.", "Unplug it, plug it in again, and retry.")
         self._began_s = time.monotonic()
+
+    def feed(self) -> None:
+        """Feed the device and measure nothing: a board that lives on the kit must be fed before it is asked for."""
+        self._feed()
+        self._close()
+
+    def _feed(self) -> None:
+        self._kit = _opened(self.port)
+        _calibrated(self._kit, self.port)
+        if self.options.choice("mode", MODES, "source") == "source":
+            self._kit.use_source_meter()
+        else:
+            self._kit.use_ampere_meter()
+        self._kit.set_source_voltage(round(self.supply_v * 1000))
+        self._kit.toggle_DUT_power("ON")
 
     def stop(self) -> Sequence[Series]:
         if self._kit is None:
@@ -130,8 +138,9 @@ class Ppk2:
         self._done.set()
         try:
             self._kit.stop_measuring()
-            if not self.options.number("keep_on"):
+            if self.options.number("off"):
                 self._kit.toggle_DUT_power("OFF")
+            self._kit.ser.flush()
             self._kit.ser.close()
         finally:
             self._kit = None
@@ -323,7 +332,7 @@ def found() -> list[str]:
         return []
 
 
-def open_address(rest: str, target: TargetProfile) -> Ppk2:  # noqa: ARG001 - a factory's fixed signature
+def open_address(rest: str, target: TargetProfile | None = None) -> Ppk2:  # noqa: ARG001 - a factory's signature
     """`rest` is `PORT?supply_v=3.3&pin=0`."""
     options = read_options("ppk2", rest, OPTIONS)
     supply = options.number("supply_v")

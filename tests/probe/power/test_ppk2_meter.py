@@ -69,6 +69,7 @@ def measured(board: Board, options: str = "&pin=3", **kit: Any) -> tuple[Ppk2, E
         probe.start()
         time.sleep(0.15)  # The bench, which ends here; the kit reads on for a while.
         probe.stop()
+        time.sleep(0.05)  # The last commands take a moment.
     return probe, emulated
 
 
@@ -82,19 +83,10 @@ def test_energy_by_the_trigger_pin_is_within_1_percent() -> None:
     assert (energy["pulses"], energy["inferences"], energy["lost_samples"]) == (COUNT, RUNS, 0)
     assert energy["idle_mw"] == pytest.approx(IDLE_A * SUPPLY_V * 1e3, rel=0.01)
     assert set(energy["budget"]) >= {"meter", "supply", "smear", "edges"}
-    # Asked for its calibration, fed the board with 3.3 V, measured, switched it off: in this order.
-    assert [command[:1] for command in kit.heard] == [
-        b"\x07",
-        b"\x19",
-        b"\x11",
-        b"\r",
-        b"\x0c",
-        b"\x06",
-        b"\x07",
-        b"\x0c",
-    ]
+    # Stopped, asked for its calibration, fed the board with 3.3 V, measured, stopped; the board stays fed.
+    assert [command[0] for command in kit.heard] == [0x07, 0x19, 0x11, 0x0D, 0x0C, 0x06, 0x07]
     assert kit.vdd_mv == 3300
-    assert not kit.powered
+    assert kit.powered
 
 
 def test_a_gate_that_is_off_by_one_inference_is_told() -> None:
@@ -105,7 +97,8 @@ def test_a_gate_that_is_off_by_one_inference_is_told() -> None:
 
 
 def test_without_a_pin_the_edges_give_the_energy_of_all_inferences() -> None:
-    probe, _ = measured(Board(), options="&gate=edges&keep_on=1")
+    probe, kit = measured(Board(), options="&gate=edges&off=1")
+    assert not kit.powered
     work = work_of(told())
     assert work is not None
     found = by_edges(probe.capture(), work)
@@ -186,6 +179,15 @@ def test_frames_of_nothing_and_of_noise() -> None:
     assert found.size == numbers.size
     assert (np.diff(numbers) > 0).all()
     assert captured([(0.0, b""), (0.1, b"")], TABLE, SUPPLY_V, 0).t_s.size == 0
+
+
+def test_a_board_can_be_fed_before_it_is_benched() -> None:
+    with EmulatedPpk2(Board().load) as emulated:
+        probe = open_probe(f"ppk2:{emulated.port}?supply_v=1.8", BOARD)
+        assert isinstance(probe, Ppk2)
+        probe.feed()
+        assert emulated.fed()
+        assert emulated.vdd_mv == 1800
 
 
 def test_a_port_that_is_no_kit_is_told() -> None:
