@@ -207,11 +207,15 @@ def test_runs_get_names_of_their_own_and_the_newest_of_each_device_is_found(fold
     ):
         path = project.run_path(created, device)
         assert not path.exists()
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True)
         path.write_text("{}")
-    here = project.run_path("2025-01-01T00:00:00Z", "ssh://pi@h:22")
-    here.write_text("{}")
-    assert project.latest_runs() == [here, project.runs / "20260102T000000Z.2-pi.json"]
+        (path.parent / "manifest.json").write_text("{}")
+    interrupted = project.run_path("2026-01-03T00:00:00Z", "pi")
+    interrupted.parent.mkdir()
+    interrupted.write_text("{}")
+    older = project.runs / "20250101T000000Z-ssh-pi-h-22.json"
+    older.write_text("{}")
+    assert project.latest_runs() == [older, project.runs / "20260102T000000Z.2-pi" / "run.json"]
 
 
 @pytest.mark.parametrize(

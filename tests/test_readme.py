@@ -57,7 +57,7 @@ def test_the_readme_s_commands_work_and_need_no_network_after_a_fetch(tmp_path: 
     assert (project / "report.html").stat().st_size > 10_000
     run = json.loads((project / "run.json").read_text(encoding="utf-8"))
     assert run["device"]["emulated"] is False
-    (pi,) = (project / "runs").glob("*-pi.json")
+    (pi,) = (project / "runs").glob("*-pi/run.json")
     assert json.loads(pi.read_text(encoding="utf-8"))["device"]["emulated"] is True
 
 

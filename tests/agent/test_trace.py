@@ -1,0 +1,53 @@
+"""Readings during a bench: at the beginning, now and then, at the end; and what other programs take."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from edgeq.agent.sensors import Place
+from edgeq.agent.trace import Trace
+
+BUSY = "import time; end = time.monotonic() + {}\nwhile time.monotonic() < end: pass"
+
+
+def test_it_reads_at_both_ends_and_in_between() -> None:
+    start = time.perf_counter_ns()
+    with Trace([], start, 0.05) as trace:
+        time.sleep(0.2)
+    times = [reading["t_ns"] for reading in trace.readings]
+    assert len(times) >= 3
+    assert times == sorted(times)
+    assert times[0] >= 0
+
+
+def test_a_busy_program_is_other_load_unless_it_is_our_own() -> None:
+    seen = {}
+    for ours in (True, False):
+        child = subprocess.Popen(["nice", "-n", "5", sys.executable, "-c", BUSY.format(1.6)])
+        try:
+            before = time.process_time()
+            with Trace([child.pid] if ours else [], time.perf_counter_ns(), 0.7) as trace:
+                time.sleep(1.5)
+            assert time.process_time() - before < 1
+        finally:
+            child.kill()
+            child.wait()
+        loads = [reading["other_load"] for reading in trace.readings if "other_load" in reading]
+        seen[ours] = sum(loads) / len(loads)
+    # Others may be at work here too, so only what is sure is said: the busy one is seen.
+    assert seen[False] > 0.3
+    assert all(0 <= load <= (os.cpu_count() or 1) + 0.5 for load in seen.values())
+
+
+def test_a_counter_of_throttling_that_grows_is_a_bit(tmp_path: Path) -> None:
+    count = tmp_path / "sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count"
+    count.parent.mkdir(parents=True)
+    count.write_text("7\n")
+    with Trace([], time.perf_counter_ns(), 10.0, Place(str(tmp_path), lambda _: "")) as trace:
+        count.write_text("9\n")
+    assert [reading["throttled"] for reading in trace.readings] == [0, 1 << 2 | 1 << 18]
+    assert "other_load" not in trace.readings[-1]
