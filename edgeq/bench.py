@@ -52,8 +52,8 @@ def bench(
     It ends with the first of `runs` samples, `seconds`, and a p50 that is known within `rel_error`; a `sustained` one
     lasts for `seconds`. `threads` 0 and an empty `delegate` mean what the bundle says; `every_s` is how often the
     device reads its sensors; `probes` by default the power model of the target, where it has one. When `stopped` says
-    so, what there is by then is the run. With `per_op` it is profiled afterwards; `among` are bundles of which one may
-    be what serves.
+    so, what there is by then is the run. With `per_op` it is profiled first, so that what cannot be is said at once;
+    `among` are bundles of which one may be what serves.
     """
     plan = Plan(runs, warmup, threads, seconds, rel_error, sustained, delegate, end_to_end)
     facts, manifest = device.describe(), device.manifest()
@@ -62,11 +62,12 @@ def bench(
     series: list[Series] = []
     watching = [_open(address, profile) for address in (_default_probes(profile) if probes is None else probes)]
     golden = device.selftest(progress=lambda note: progress(f"golden vectors: {note}"))
+    asked: dict[str, Any] = {"threads": threads, "delegate": delegate, "among": among}
+    table = profile_ops(device, **asked, progress=progress).table if per_op else None
     with ExitStack() as stack:
         for probe in watching:
             _watch(stack, probe, series)
         answer = _measured(device, plan, every_s, progress, stopped)
-    table = profile_ops(device, threads=threads, among=among, progress=progress).table if per_op else None
     own = [*latency_series(answer, how), *memory_series(answer, how, _flash(manifest, facts))]
     traces = [*trace_series(answer, how), *clock_series(answer, how)]
     accounted = account(watching, [*own, *traces, *series], answer)

@@ -104,6 +104,8 @@ def test_an_image_without_a_manifest_has_a_profile_too(process: Process) -> None
 def test_linux_tells_which_op_runs_in_which_delegate(linux: Device, tmp_path: Path) -> None:
     deploy(make_bundle(tmp_path / "bundle"), linux)
     found = profile(linux, runs=4)
+    own = profile(linux, runs=1, delegate="builtin", threads=2).table
+    assert (set(ops(own, "kernel")), own["kernels"], own["threads"]) == ({"builtin"}, "builtin", 2)
     assert ops(found.table) == OPS and ops(found.table, "index") == [0, 1, 2, 3, 4]
     kernels = ops(found.table, "kernel")
     assert kernels[0].startswith("XNNPACK Convolution") and kernels[4] == "builtin"

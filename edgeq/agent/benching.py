@@ -83,7 +83,7 @@ def bench(store: Store, job: Job, n: int, wanted: Asked) -> dict[str, Any]:
     """Measure release `n`; samples, gaps and readings go into the job as they come."""
     folder = store.release(n)
     golden = cbor.loads((folder / "golden.cbor").read_bytes())
-    kernels = _kernels(store.release_manifest(n), wanted.delegate)
+    kernels = kernels_of(store.release_manifest(n), wanted.delegate)
     member = micro.IMAGE if kernels == micro.NAME else "model.tflite"
     request = {**_request(wanted, golden["inputs"][0]), **_raw(folder, golden, wanted)}
     result: dict[str, Any] = {"n": n, "warmup": 0, "member": member, "model_sha": _sha(folder / member)}
@@ -105,7 +105,8 @@ def bench(store: Store, job: Job, n: int, wanted: Asked) -> dict[str, Any]:
 _OF_LOADING = ("init_ns", "rss_before", "rss_after", "rss_load", "pss_before", "pss_after")
 
 
-def _kernels(manifest: dict[str, Any], delegate: str) -> str:
+def kernels_of(manifest: dict[str, Any], delegate: str) -> str:
+    """What executes the ops of a release: what was asked for, else what its manifest says."""
     own = str(manifest["golden"]["kernels"])
     if delegate in ("", own):
         return own

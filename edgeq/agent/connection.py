@@ -146,7 +146,8 @@ class Connection:
 
     def profile(self, body: dict[str, Any]) -> dict[str, Any]:
         given = (_count(body["runs"]), _count(body["threads"])) if "runs" in body else (1, 0)
-        return self._job(self._service.profile(_or_none(_count, body.get("n")), *given))
+        delegate = str(body.get("delegate", ""))[:40]
+        return self._job(self._service.profile(_or_none(_count, body.get("n")), *given, delegate))
 
     def hold(self, body: dict[str, Any]) -> dict[str, Any]:
         """Others that hold the device are waited for in here: this connection has nothing else to do."""

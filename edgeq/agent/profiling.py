@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from edgeq.agent.benching import kernels_of
 from edgeq.agent.errors import Refused
 from edgeq.agent.golden import open_model
 from edgeq.agent.jobs import Job
@@ -23,22 +24,24 @@ def check(runs: int, threads: int) -> None:
         raise Refused(Status.INVALID, f"runs {runs}, threads {threads}")
 
 
-def profile(store: Store, job: Job, n: int, runs: int, threads: int) -> dict[str, Any]:
+def profile(store: Store, job: Job, n: int, runs: int, threads: int, delegate: str) -> dict[str, Any]:
     """Samples of the job are, run after run, the nanoseconds of each op and those of a whole inference that was not
-    profiled; the answer has `detail` (`edgeq.agent.litert_profile`). `threads` 0 is what the manifest says."""
+    profiled; the answer has `detail` (`edgeq.agent.litert_profile`). `threads` 0 and an empty
+    `delegate` are what the manifest says."""
     folder, manifest = store.release(n), store.release_manifest(n)
     golden = cbor.loads((folder / "golden.cbor").read_bytes())
+    kernels = kernels_of(manifest, delegate)
     request = {
         "path": str(folder / "model.tflite"),
         "threads": threads or manifest["runtime"]["threads"],
-        "kernels": manifest["golden"]["kernels"],
+        "kernels": kernels,
         "inputs": golden["inputs"][0],
         "runs": runs,
     }
     result: dict[str, Any] = {"n": n}
     done = 0
     job.note("loading the model")
-    with open_model(store, n, threads or None) as process:
+    with open_model(store, n, threads or None, kernels) as process:
         for answer in process.stream(TIMEOUT_S, do="profile", **request):
             if "op_ns" in answer:
                 job.samples += [*answer["op_ns"], answer["invoke_ns"]]

@@ -166,11 +166,11 @@ class Service:
         wanted, number = benching.asked(body), self.number(None)
         return self.start(lambda job: benching.bench(self.store, job, number, wanted))
 
-    def profile(self, n: int | None, runs: int, threads: int) -> Job:
+    def profile(self, n: int | None, runs: int, threads: int, delegate: str) -> Job:
         """What each op of a release takes, in a fresh process."""
         profiling.check(runs, threads)
         number = self.number(n)
-        return self.start(lambda job: profiling.profile(self.store, job, number, runs, threads))
+        return self.start(lambda job: profiling.profile(self.store, job, number, runs, threads, delegate))
 
     # inference
 

@@ -25,12 +25,13 @@ BUNDLE_HELP = "What was deployed to a microcontroller, which tells the ops of th
 def profile(
     device: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[DEVICE]", help="A device, or the run.json of a bench with --profile.", show_default=False
-        ),
+        typer.Argument(metavar="[DEVICE]", help="A device, or the run of a bench with --profile.", show_default=False),
     ] = None,
     runs: Annotated[int, typer.Option(help="Inferences; 0: 50 on Linux, 5 elsewhere.", min=0, max=10_000)] = 0,
     threads: Annotated[int, typer.Option(help="0: what the bundle says.", min=0, max=1024)] = 0,
+    delegate: Annotated[
+        str, typer.Option(help="What executes ops: xnnpack or builtin; the bundle's by default.", show_default=False)
+    ] = "",
     top: Annotated[int, typer.Option(help="Only so many of the slowest ops.", min=0)] = 0,
     bundle: Annotated[Path | None, typer.Option(help=BUNDLE_HELP, show_default=False)] = None,
     export: Annotated[
@@ -46,10 +47,10 @@ def profile(
     from edgeq.render.profile import profile_text
 
     _check(export or ())
-    if device and device.endswith(".json"):
+    if device and (device.endswith(".json") or Path(device, "run.json").is_file()):
         name, model, found, run = _of_run(Path(device))
     else:
-        name, model, found, run = _of_device(device, runs, threads, bundle)
+        name, model, found, run = _of_device(device, bundle, runs=runs, threads=threads, delegate=delegate)
     files = [str(path) for form in export or () for path in _write(form, found, model, run, output)]
     document = {"device": name, **model, **({"files": files} if files else {}), "profile": dict(found)}
     told = profile_text(found, f"{model['release']['name']} on {name}", top)
@@ -59,7 +60,7 @@ def profile(
 Found = tuple[str, Document, Mapping[str, Any], "Run | None"]
 
 
-def _of_device(device: str | None, runs: int, threads: int, bundle: Path | None) -> Found:
+def _of_device(device: str | None, bundle: Path | None, **how: Any) -> Found:
     from edgeq.profile import profile as profile_device
     from edgeq.project import load_project
 
@@ -68,11 +69,10 @@ def _of_device(device: str | None, runs: int, threads: int, bundle: Path | None)
     with open_address(entry.address) as opened:
         found = profile_device(
             opened,
-            runs=runs,
-            threads=threads,
             bundle=bundle,
             among=bundles_of(project, entry),
             progress=console.progress,
+            **how,
         )
     release = {key: getattr(found.release, key) for key in ("n", "name", "digest")}
     return entry.name, {"release": release}, found.table, None
@@ -85,9 +85,10 @@ def bundles_of(project: Project, entry: DeviceEntry) -> list[Path]:
 
 
 def _of_run(path: Path) -> Found:
+    from edgeq.results import run_file
     from edgeq.run import read_run
 
-    run = read_run(path)
+    run = read_run(run_file(path))
     if run.profile is None:
         raise UsageError(f"The run {path} has no profile.", "Take one with it: edgeq bench DEVICE --profile.")
     release = {key: run.release[key] for key in ("n", "name", "digest")}

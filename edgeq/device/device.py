@@ -241,12 +241,15 @@ class Device:
         self._job(contract.PROFILE, _only(n=n), progress, samples.extend)
         return list(zip(samples[::2], samples[1::2], strict=True))
 
-    def profile_ops(self, runs: int, threads: int = 0, progress: Progress = silent) -> tuple[dict[str, Any], list[int]]:
+    def profile_ops(
+        self, runs: int, threads: int = 0, delegate: str = "", progress: Progress = silent
+    ) -> tuple[dict[str, Any], list[int]]:
         """What a runtime's own profiler tells of `runs` inferences on Linux: `detail` of the ops, deflated
         (`firmware_stubs/PROTOCOL.md`, profile), and the nanoseconds of each op and of a whole inference that was not
-        profiled, run after run. `threads` 0 means what the bundle says; `DeviceError` where the runtime has none."""
+        profiled, run after run. `threads` 0 and an empty `delegate` mean what the bundle says; `DeviceError`
+        where the runtime has none."""
         samples: list[int] = []
-        body = {"runs": runs, "threads": threads}
+        body = {"runs": runs, "threads": threads, **({"delegate": delegate} if delegate else {})}
         return self._job(contract.PROFILE, body, progress, samples.extend), samples
 
     def sensors(self) -> dict[str, Any]:

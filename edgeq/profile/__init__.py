@@ -37,19 +37,20 @@ def profile(
     *,
     runs: int = 0,
     threads: int = 0,
+    delegate: str = "",
     bundle: Path | None = None,
     among: Sequence[Path] = (),
     progress: Progress = silent,
 ) -> Profile:
     """`runs` inferences with the first golden vector, op by op, and as many as a whole.
 
-    `runs` 0 means the usual number, `threads` 0 what the bundle says. On a microcontroller the bundle
+    `runs` 0 means the usual number, `threads` 0 and no `delegate` what the bundle says. On a microcontroller the bundle
     tells which op of the model a record is: `bundle`, a `UsageError` where it is not what serves there, or the one of
     `among` that is. `DeviceError` with status UNSUPPORTED where the device's runtime has no profiler.
     """
     facts = device.describe()
     if facts.get("kind") != "mcu":
-        return _linux(device, facts, runs or RUNS, threads, progress)
+        return _linux(device, facts, (runs or RUNS, threads, delegate), progress)
     release = _serving(device)
     return _mcu(device, release, facts, runs or MCU_RUNS, _model(release, bundle, among), progress)
 
@@ -65,9 +66,10 @@ def _how(facts: Mapping[str, Any]) -> str:
     return "emulated" if facts.get("emulated") else "measured"
 
 
-def _linux(device: Device, facts: Mapping[str, Any], runs: int, threads: int, progress: Progress) -> Profile:
-    result, samples = device.profile_ops(runs, threads, progress)
-    told = linux.read(result["detail"], samples, runs)
+def _linux(device: Device, facts: Mapping[str, Any], how: tuple[int, int, str], progress: Progress) -> Profile:
+    """`how` is runs, threads and delegate."""
+    result, samples = device.profile_ops(*how, progress=progress)
+    told = linux.read(result["detail"], samples, how[0])
     rows, notes = linux.rows_of(told)
     said = {
         "unit": "ns",

@@ -19,7 +19,8 @@ def profile_text(profile: Mapping[str, Any], title: str, top: int = 0) -> str:
     ops = [op for op in profile["ops"] if op["count"]]
     shown = sorted(ops, key=lambda op: -op["mid"])[:top] if top else ops
     rest = [op for op in ops if op not in shown]
-    rows = [_row(op, unit) for op in shown]
+    clock = profile.get("clock_ns", 0)
+    rows = [_row(op, unit, clock) for op in shown]
     if rest:
         spent, share = sum(op["mid"] for op in rest), sum(op["share"] for op in rest)
         rows.append(("", f"{len(rest)} others", "", "", _spent(spent, unit), "", "", format_percent(share, 1), "", ""))
@@ -35,17 +36,20 @@ def profile_text(profile: Mapping[str, Any], title: str, top: int = 0) -> str:
     return "\n".join(lines)
 
 
-def _row(op: Mapping[str, Any], unit: str) -> tuple[str, ...]:
+def _row(op: Mapping[str, Any], unit: str, clock: int) -> tuple[str, ...]:
+    """What takes less than a tick of the clock has no figures: they would be of the clock, not of the op."""
+    told = op["mid"] >= clock
     macs = op.get("macs") or 0
     return (
         str(op.get("index", "")),
         op["op"] + "".join(f" +{also}" for also in op.get("also", ())),
         _short(op.get("name") or ""),
         op["kernel"],
-        *(_spent(op[key], unit) for key in ("mid", "min", "max")),
-        format_percent(op["share"], 1),
+        _spent(op["mid"], unit) if told else f"< {_spent(clock, unit)}",
+        *(_spent(op[key], unit) if op[key] >= clock else "" for key in ("min", "max")),
+        format_percent(op["share"], 1) if told else "",
         f"{macs:,}" if macs else "",
-        three_digits(macs / op["mid"]) if macs and op["mid"] else "",
+        three_digits(macs / op["mid"]) if macs and told and op["mid"] else "",
     )
 
 

@@ -30,6 +30,11 @@ def test_times() -> None:
     assert lines[-2:] == ["Without a kernel of their own: PAD 0.", "A note."]
 
 
+def test_what_the_clock_cannot_tell_has_no_figures() -> None:
+    lines = told("ns", clock_ns=2000)
+    assert lines[5].split() == ["2", "FULLY_CONNECTED", "fc", "fc_i8", "<", "2.00", "us", "600"]
+
+
 def test_instructions_that_measuring_took() -> None:
     lines = told("instructions", whole=11_900)
     assert lines[0].endswith("12,000 instructions in its 2 ops, 100 instructions of that for measuring them")
