@@ -22,7 +22,7 @@ import edgeq
 from edgeq.compare.metrics import METRICS
 from edgeq.errors import ArtifactError, UsageError
 from edgeq.results import run_file
-from edgeq.run import VERDICTS, Issue, Plan, Run, Series, read_run
+from edgeq.run import HOW, VERDICTS, Issue, Plan, Run, Series, read_run
 
 SCHEMA = 1
 KIND = "edgeq-baseline"
@@ -31,6 +31,7 @@ _DEVICE = ("board", "arch", "cpu", "cores", "emulated", "emulator", "runtime", "
 _RELEASE = ("name", "digest", "target", "mode", "model_bytes", "macs", "input_sha256")
 _PROVENANCE = ("float_sha256", "preprocess_sha256", "kernels")
 _EVALUATION = ("title", "unit", "better", "value", "accuracy", "samples", "evaluated_on", "data_sha256")
+_ENERGY = ("tier", "scope", "gate", "supply_v", "energy_uj", "uncertainty_uj")
 _SUPPLY = ("voltage", "supply")
 _KEPT = frozenset({metric.series for metric in METRICS.values() if metric.series} | set(_SUPPLY))
 _NUMBERS = re.compile(r"\[\n\s+([-+\d.,eE\s]+?)\n\s*\]")
@@ -46,7 +47,7 @@ def write_baseline(path: Path, runs: Sequence[Run]) -> None:
     part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(render(runs), encoding="utf-8")
+        part.write_text(render(runs), encoding="utf-8", newline="\n")
         part.replace(path)
     except OSError as error:
         raise UsageError(f"The baseline cannot be written to {path}: {error.strerror}.", "Choose another.") from error
@@ -86,8 +87,8 @@ def _run(item: Mapping[str, Any]) -> Run:
     series = tuple(
         Series(**{**each, "values": tuple(map(float, each["values"])), "t_s": ()}) for each in item["series"]
     )
-    if not all(math.isfinite(value) for each in series for value in each.values):
-        raise ValueError("a series holds NaN or infinity")
+    if not all(each.how in HOW and all(map(math.isfinite, each.values)) for each in series):
+        raise ValueError("a series holds NaN or infinity, or does not say how it was obtained")
     return Run(
         created=str(item["created"]),
         edgeq=str(item["edgeq"]),
@@ -120,11 +121,16 @@ def _reduced(run: Run) -> dict[str, Any]:
         "series": [_thinned(series) for series in run.series if series.name in _KEPT],
         "verdict": run.verdict,
         "issues": [asdict(issue) for issue in run.issues if issue.severity != "info"],
-        "energy": run.energy and dict(run.energy),
-        "correctness": run.correctness and dict(run.correctness),
+        "energy": run.energy and _only(run.energy, _ENERGY),
+        "correctness": run.correctness and _only(run.correctness, _correctness(run.correctness)),
         "samples": {series.name: len(series.values) for series in run.series if len(series.values) > MOST},
         "samples_sha256": _digest([series for series in run.series if series.name in _KEPT]),
     }
+
+
+def _correctness(found: Mapping[str, Any]) -> Sequence[str]:
+    """What is kept of it; where the labelled set lay only if nothing else tells it."""
+    return ("data_sha256" if found.get("data_sha256") else "data", "samples", "metric", "value")
 
 
 def _only(table: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:

@@ -191,8 +191,13 @@ def _data(pair: Pair) -> str:
     before, after = accuracy(pair.base), accuracy(pair.new)
     if not before or not after:
         return ""
-    found = [key for key in ("data", "title", "at") if _differ(before[key], after[key])]
-    words = {"data": "on different samples", "title": "in different metrics", "at": "in different places"}
+    found = [key for key in ("data", "samples", "title", "at") if _differ(before[key], after[key])]
+    words = {
+        "data": "on different samples",
+        "samples": "on different numbers of samples",
+        "title": "in different metrics",
+        "at": "in different places",
+    }
     return f"Accuracy was found {', '.join(words[key] for key in found)}." if found else ""
 
 

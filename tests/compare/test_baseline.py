@@ -74,6 +74,16 @@ def test_the_baseline_of_a_run_is_that_run(tmp_path: Path) -> None:
     assert [each.code for each in compare_runs(read_side([tmp_path / "other.json"]), [run]).objections] == ["same_run"]
 
 
+def test_what_a_meter_and_a_labelled_set_said_is_kept_without_places() -> None:
+    energy = {"tier": "T2", "meter": "PPK2 0A1B", "energy_uj": 10.0, "uncertainty_uj": 1.0, "budget": {"gate": 0.5}}
+    correctness = {"data": "/home/ada/test.npz", "data_sha256": "d", "samples": 9, "metric": "accuracy", "value": 0.9}
+    text = render([changed(energy=energy, correctness={**correctness, "slices": []})])
+    assert "ada" not in text and "0A1B" not in text and "budget" not in text
+    (document,) = json.loads(text)["runs"]
+    assert document["correctness"] == {"data_sha256": "d", "samples": 9, "metric": "accuracy", "value": 0.9}
+    assert document["energy"] == {"tier": "T2", "energy_uj": 10.0, "uncertainty_uj": 1.0}
+
+
 def test_an_invalid_run_is_no_baseline(tmp_path: Path) -> None:
     changed(verdict="invalid").write(tmp_path / "run.json")
     with pytest.raises(UsageError, match="an invalid run is no baseline"):
@@ -111,7 +121,8 @@ def test_what_is_no_baseline(tmp_path: Path, change: dict[str, object], message:
 def test_damaged_values(tmp_path: Path) -> None:
     path = tmp_path / "baseline.json"
     run = changed(series=[series("invoke", [1.0, 2.0])])
-    for damaged in (render([run]).replace("[1, 2]", "[1, NaN]"), render([run]).replace('"valid"', '"fine"')):
+    changes = ("[1, 2]", "[1, NaN]"), ('"valid"', '"fine"'), ('"how": "measured"', '"how": "guessed"')
+    for damaged in (render([run]).replace(*change) for change in changes):
         path.write_text(damaged, encoding="utf-8")
         with pytest.raises(ArtifactError, match="damaged"):
             read_side([path])

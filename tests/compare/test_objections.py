@@ -57,7 +57,7 @@ RAISED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "other_input": ({"release": {"input_sha256": "a"}}, {"release": {"input_sha256": "b"}}, "The inputs differ: a and"),
     "other_data": (
         {},
-        {"release": {"evaluation": {"value": 0.9, "data_sha256": "b", "evaluated_on": "host"}}},
+        {"release": {"evaluation": {"value": 0.9, "data_sha256": "b", "samples": 360, "evaluated_on": "host"}}},
         "Accuracy was found on different samples.",
     ),
     "other_supply": (metered(), metered(supply_v=1.8), "The supply voltages differ: 3.3 V and 1.8 V."),
