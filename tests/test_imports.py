@@ -73,7 +73,7 @@ LAYERS = (
             "edgeq.rollback",
             "edgeq.verify",
         ),
-        *("edgeq.infer", "edgeq.kept", "edgeq.bench", "edgeq.profile", "edgeq.monitor"),
+        *("edgeq.infer", "edgeq.kept", "edgeq.correctness", "edgeq.bench", "edgeq.profile", "edgeq.monitor"),
         *("edgeq.doctor", "edgeq.doctor_device", "edgeq.fetch"),
         *("edgeq.init", "edgeq.init_worker", "edgeq.firmware", "edgeq.firmware_size"),
     ),

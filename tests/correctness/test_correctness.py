@@ -1,0 +1,211 @@
+"""A labelled set through a device: figures beside the host's, what differs by name, a link that breaks meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from bundles import make_bundle, tiny
+from mcu import FAMILY, Process
+
+from edgeq.agent.connection import Connection
+from edgeq.agent.service import Service
+from edgeq.bundle import Bundle, canonical_json, write_bundle
+from edgeq.correctness import correctness, stratified, wilson
+from edgeq.deploy import deploy
+from edgeq.device.device import Device
+from edgeq.device.open import open_device
+from edgeq.errors import DeviceError, LinkError, UsageError
+from edgeq.evaluate.predict import Variant, predict
+from edgeq.link.memory import MemoryLink
+from edgeq.micro.compile import compile_model
+from edgeq.model.objects import pack_tflite, unpack_tflite
+from edgeq.quantize.golden import make_golden
+
+COUNT = 60
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    found = Service(tmp_path / "store")
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def device(service: Service) -> Iterator[Device]:
+    with Device(MemoryLink(Connection(service).feed), "memory:") as found:
+        yield found
+
+
+@pytest.fixture
+def process(firmware_process: Path, tmp_path: Path) -> Iterator[Process]:
+    running = Process(firmware_process, tmp_path / "flash.bin")
+    yield running
+    running.kill()
+
+
+def write_data(path: Path, wrong: int = 0, kernels: str = "xnnpack") -> Path:
+    """Samples that are labelled as the model decides, but for the first `wrong`, which are not."""
+    model, interface, _ = tiny()
+    rng, tensor = np.random.default_rng(3), interface.inputs[0]
+    real = tensor.dequantize(rng.integers(-128, 128, (COUNT, *tensor.shape[1:])).astype(np.int8))
+    decided = predict(Variant(model, interface), real, kernels).argmax(axis=1)
+    decided[:wrong] = (decided[:wrong] + 1) % 3
+    np.savez(path, x=real, y=decided)
+    return path
+
+
+def test_the_figures_of_device_and_host_stand_beside_each_other(device: Device, tmp_path: Path) -> None:
+    bundle = make_bundle(tmp_path / "bundle")
+    deploy(bundle, device)
+    found = correctness(device, write_data(tmp_path / "eval.npz", wrong=6), bundle=bundle.folder)
+    assert (found["samples"], found["of"], found["metric"]) == (COUNT, COUNT, "accuracy")
+    assert found["value"] == found["reference"] == pytest.approx(0.9)
+    assert found["low"] < 0.9 < found["high"]
+    assert (found["loss"], found["agreement"], found["identical"], found["beyond"]) == (0, 1, 1, 0)
+    assert found["differing"] == [] and found["parted"] == 0 and found["reopened"] == 0
+    (output,) = found["outputs"]
+    assert output["histogram"]["0"] == output["elements"] == 3 * COUNT
+    assert {row["slice"] for row in found["slices"]} <= {"left", "right", "none"}
+    assert "reference" in found["slices"][0] and "float_value" not in found["slices"][0]
+
+
+def test_a_part_has_of_every_class_its_share() -> None:
+    labels = np.array([0] * 80 + [1] * 18 + [2] * 2)
+    places = stratified(100, labels, 10)
+    assert np.bincount(labels[places]).tolist() == [7, 2, 1] and places == sorted(places)
+    assert places == stratified(100, labels, 10)
+    assert stratified(5, None, 0) == stratified(5, None, 9) == [0, 1, 2, 3, 4]
+    assert len(stratified(50, None, 7)) == 7
+
+
+def test_of_all_right_the_interval_is_not_a_point() -> None:
+    low, high = wilson(1.0, 100)
+    assert (round(low, 4), high) == (0.963, 1.0)  # 100 of 100; Newcombe (1998) has such figures.
+    assert wilson(0.5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
+
+
+def test_a_limit_goes_through_the_device_alone(device: Device, service: Service, tmp_path: Path) -> None:
+    bundle = make_bundle(tmp_path / "bundle")
+    deploy(bundle, device)
+    found = correctness(device, write_data(tmp_path / "eval.npz"), among=[tmp_path, bundle.folder], limit=12)
+    assert (found["samples"], found["of"]) == (12, COUNT)
+
+
+class Breaking:
+    """Opens links to a service: each of the first ends after so many bytes."""
+
+    def __init__(self, service: Service, after: list[int], change: Callable[[], object] = lambda: None) -> None:
+        self._service, self._after, self._change, self.opened = service, after, change, 0
+
+    def __call__(self) -> MemoryLink:
+        self.opened += 1
+        if self.opened == 2:
+            self._change()
+        last = self._after.pop(0) if self._after else None
+        return MemoryLink(Connection(self._service).feed, close_after=last)
+
+
+def test_it_goes_on_where_the_link_broke(service: Service, device: Device, tmp_path: Path) -> None:
+    bundle = make_bundle(tmp_path / "bundle")
+    deploy(bundle, device)
+    links, told = Breaking(service, [1500, 1500]), list[str]()
+    data = write_data(tmp_path / "eval.npz", wrong=3)
+    with Device(links(), "memory:", links) as breaking:
+        found = correctness(breaking, data, bundle=bundle.folder, progress=told.append)
+    assert (found["reopened"], links.opened) == (2, 3)
+    assert (found["value"], found["identical"]) == (0.95, 1)
+    assert any("the link broke" in line for line in told)
+
+
+def test_a_link_that_is_gone_says_how_far_it_came(service: Service, device: Device, tmp_path: Path) -> None:
+    bundle = make_bundle(tmp_path / "bundle")
+    deploy(bundle, device)
+    with Device(Breaking(service, [1500])(), "memory:") as breaking, pytest.raises(LinkError, match=r"after \d+ of 60"):
+        correctness(breaking, write_data(tmp_path / "eval.npz"), bundle=bundle.folder)
+
+
+def test_releases_are_not_mixed(service: Service, device: Device, tmp_path: Path, monkeypatch: Any) -> None:
+    bundle = make_bundle(tmp_path / "bundle")
+    deploy(bundle, device)
+    links = Breaking(service, [1500])
+    breaking = Device(links(), "memory:", links)
+    own = breaking.releases
+
+    def changed() -> Any:
+        return [] if links.opened > 1 else own()
+
+    monkeypatch.setattr(breaking, "releases", changed)
+    with breaking, pytest.raises(DeviceError, match="changed while the link was broken"):
+        correctness(breaking, write_data(tmp_path / "eval.npz"), bundle=bundle.folder)
+
+
+def test_without_the_bundle_there_is_nothing_to_compare_with(device: Device, tmp_path: Path) -> None:
+    deploy(make_bundle(tmp_path / "bundle"), device)
+    other = make_bundle(tmp_path / "other", name="other")
+    data = write_data(tmp_path / "eval.npz")
+    with pytest.raises(UsageError, match="is not on this machine"):
+        correctness(device, data, among=[other.folder, tmp_path])
+    with pytest.raises(UsageError, match="is not the bundle"):
+        correctness(device, data, bundle=other.folder)
+
+
+def other_weights(model: bytes) -> bytes:
+    """The same model with the weights of its last layer turned around."""
+    changed = unpack_tflite(model)
+    graph = changed.subgraphs[0]
+    dense = next(operator for operator in reversed(graph.operators) if len(operator.inputs) == 3)
+    buffer = changed.buffers[graph.tensors[dense.inputs[1]].buffer]
+    buffer.data = np.frombuffer(bytes(buffer.data), np.int8)[::-1].copy().view(np.uint8)
+    return pack_tflite(changed)
+
+
+def mcu_bundle(folder: Path, arch: str, in_image: Callable[[bytes], bytes] = lambda model: model) -> Bundle:
+    """What the image holds may be another model than `model.tflite`; it passes its own self-test."""
+    model, interface, (inputs, _) = tiny()
+    ships = in_image(model)
+    golden = make_golden(ships, inputs, FAMILY)
+    vectors = list(zip(golden.inputs, golden.outputs, strict=True))
+    text = canonical_json(interface.to_json())
+    members = {
+        "model.tflite": model,
+        "interface.json": text,
+        "golden.cbor": golden.encode(),
+        "image.eqi": compile_model(ships).image(text, vectors, target="host", name="tiny"),
+    }
+    manifest = {
+        "name": "tiny",
+        "target": "host",
+        "arch": arch,
+        "mode": "static_wi8_ai8",
+        "model": {"macs": 1234},
+        "golden": {"vectors": len(inputs), "kernels": FAMILY, "tolerance": 0, "runtime": "edgeq-micro 1"},
+        "runtime": {"name": FAMILY, "version": "1", "threads": 1, "wheels": []},
+        "evaluation": None,
+        "device_files": ["image.eqi"],
+    }
+    return write_bundle(folder, members, manifest)
+
+
+def test_a_microcontroller_is_equal_bit_by_bit_unless_it_has_other_weights(process: Process, tmp_path: Path) -> None:
+    data = write_data(tmp_path / "eval.npz", kernels=FAMILY)
+    with open_device(process.address) as device:
+        arch = device.describe()["arch"]
+        bundle = mcu_bundle(tmp_path / "bundle", arch)
+        deploy(bundle, device)
+        same = correctness(device, data, bundle=bundle.folder)
+        spoilt = mcu_bundle(tmp_path / "spoilt", arch, other_weights)
+        deploy(spoilt, device)
+        found = correctness(device, data, bundle=spoilt.folder)
+    assert (same["value"], same["identical"], same["allowed_steps"], same["host"]["kernels"]) == (1, 1, 0, FAMILY)
+    assert found["reference"] == 1 and found["value"] < 0.9 and found["loss"] > 0.1 and found["identical"] < 0.1
+    assert found["beyond"] == round((1 - found["identical"]) * COUNT) > 0
+    first = found["differing"][0]
+    assert first["device"] != first["host"] == first["label"] and first["steps"] > 0
+    assert first["sample"] == f"sample {first['index']}" or str(first["index"]) in first["sample"]
+    assert len(found["differing"]) <= 20 and found["parted"] > 0
+    assert sum(found["outputs"][0]["histogram"].values()) == found["outputs"][0]["elements"]
