@@ -27,7 +27,13 @@ def estimate_text(found: Estimate, top: int = 0) -> str:
 
 def said(value: float, unit: str) -> str:
     """A figure in its unit."""
-    return format_seconds(value / 1e9) if unit == "ns" else f"{value:,.0f} instructions"
+    return _cell(value, unit) + ("" if unit == "ns" else f" {unit}")
+
+
+def _cell(value: float, unit: str) -> str:
+    """The same in a column whose head says the unit."""
+    text = format_seconds(abs(value) / 1e9) if unit == "ns" else f"{abs(value):,.0f}"
+    return f"-{text}" if value < 0 else text
 
 
 def _headline(found: Estimate) -> str:
@@ -52,8 +58,9 @@ def _notes(found: Estimate) -> list[str]:
     if found.seen:
         lines.append(f"measured This network itself took {', '.join(said(one, found.unit) for one in found.seen)}.")
     if found.energy:
-        energy = [three_digits(value) for value in (found.energy.uj, found.energy.low, found.energy.high)]
-        lines.append(f"energy   {energy[0]} uJ, {energy[1]} to {energy[2]} (time x {found.energy.source})")
+        uj, low, high = (three_digits(value) for value in (found.energy.uj, found.energy.low, found.energy.high))
+        power = f"{found.energy.power_mw:,g} mW of the target's profile"
+        lines.append(f"energy   {uj} uJ, {low} to {high} (time x {power})")
     missing = [told for told in found.ops if told.cost is None]
     if missing:
         lines.append(f"missing  {len(missing)} of {len(found.ops)} ops have no data and count nothing:")
@@ -68,11 +75,14 @@ def _ops(found: Estimate, top: int) -> str:
     rows = [_row(told, found) for told in shown]
     if len(shown) < len(known):
         rest = sum(told.cost or 0 for told in known[top:])
-        rows.append(("", f"{len(known) - top} others", "", "", said(rest, found.unit), "", _share(rest, found)))
+        rows.append(("", f"{len(known) - top} others", "", "", _cell(rest, found.unit), "", _share(rest, found)))
     if found.total is not None:
-        rest = found.total - found.covered
-        rows.append(("", "beyond ops", "", "", ("-" if rest < 0 else "") + said(abs(rest), found.unit), "", ""))
-    return table(("op", "operator", "output", "MACs", "cost", "+-", "share"), rows)
+        rows.append(("", "beyond ops", "", "", _cell(found.total - found.covered, found.unit), "", ""))
+    return table(("op", "operator", "output", "MACs", _head(found.unit), "+-", "share"), rows)
+
+
+def _head(unit: str) -> str:
+    return "time" if unit == "ns" else unit
 
 
 def _row(told: Told, found: Estimate) -> tuple[str, ...]:
@@ -81,7 +91,7 @@ def _row(told: Told, found: Estimate) -> tuple[str, ...]:
     name = name if len(name) <= LONGEST_NAME else "..." + name[3 - LONGEST_NAME :]
     spread = "" if told.spread is None else f"{100 * told.spread:.0f} %"
     macs = f"{item.macs:,}" if item.macs else ""
-    return str(item.index), item.op, name, macs, said(cost, found.unit), spread, _share(cost, found)
+    return str(item.index), item.op, name, macs, _cell(cost, found.unit), spread, _share(cost, found)
 
 
 def _share(cost: float, found: Estimate) -> str:
@@ -92,10 +102,11 @@ def _left(found: Estimate) -> str:
     """Each model of the table, told by the others alone."""
     rows = []
     for one in found.left:
-        told = "no data" if one.predicted is None else said(one.predicted, found.unit)
+        told = "no data" if one.predicted is None else _cell(one.predicted, found.unit)
         error = one.why if one.error is None else f"{100 * one.error:+.0f} %{' (beyond sizes seen)' * one.beyond}"
-        rows.append((one.model, said(one.measured, found.unit), told, error))
-    return "Each model left out and told by the others:\n" + table(("model", "measured", "told", "error"), rows)
+        rows.append((one.model, _cell(one.measured, found.unit), told, error))
+    unit = "" if found.unit == "ns" else f" ({found.unit})"
+    return f"Each model left out and told by the others{unit}:\n" + table(("model", "measured", "told", "error"), rows)
 
 
 def tables_rows(found: Sequence[Table]) -> list[tuple[str, ...]]:

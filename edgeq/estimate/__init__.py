@@ -27,6 +27,7 @@ class Energy:
     uj: float
     low: float
     high: float
+    power_mw: float
     source: str
 
 
@@ -172,7 +173,9 @@ def _energy(found: Estimate, target: TargetProfile) -> Energy | None:
     if found.total is None or found.low is None or found.high is None:
         return None
     low, high = (max(0.0, 1 + sign * power.error_pct / 100) * power.active_mw / 1e6 for sign in (-1, 1))
-    return Energy(found.total * power.active_mw / 1e6, found.low * low, found.high * high, power.source)
+    return Energy(
+        found.total * power.active_mw / 1e6, found.low * low, found.high * high, power.active_mw, power.source
+    )
 
 
 def _wanted(bundle: Bundle, target: TargetProfile, runtime: str, threads: int) -> Key:

@@ -66,7 +66,8 @@ def tables_in(folder: Path | None = None) -> Found:
 def _table(key: Key, measured: Sequence[Measured]) -> Table:
     name = "/".join(("own", key.target, _short(key.cpu), key.runtime, key.version, f"t{key.threads}", key.mode))
     runs = f"{len(measured)} run{'s' * (len(measured) != 1)}"
-    source = f"{runs} of your own: {', '.join(sorted({one.source for one in measured}))}"
+    devices = ", ".join(sorted({one.source for one in measured}))
+    source = f"{runs} of your own on {devices}"
     return Table(name if key.unit == "ns" else f"{name}/{key.unit}", key, tuple(measured), source, own=True)
 
 
@@ -113,6 +114,5 @@ def measured_of(run: Run) -> tuple[Key, Measured]:
     ops: Iterable[Mapping[str, Any]] = profile["ops"]
     spent = tuple(Spent(op["op"], ((op["macs"], op["bytes"]),), float(op.get("mid", op["avg"]))) for op in ops)
     macs = sum(size[0] for one in spent for size in one.sizes)
-    source = f"{release['name']} on {device['name']}, {run.created[:10]}"
     coarse = float(profile.get("clock_ns", 0))
-    return key, Measured(str(release["name"]), macs, float(profile["whole"]), spent, coarse, source)
+    return key, Measured(str(release["name"]), macs, float(profile["whole"]), spent, coarse, str(device["name"]))

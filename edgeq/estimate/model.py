@@ -166,7 +166,7 @@ def predict(costs: Costs, items: Sequence[Item], beyond: bool = False) -> Predic
     if costs.rate is not None:
         whole = Item("", sum(item.macs for item in items), 0)
         why = "" if beyond else costs.rate.missing(whole)
-        return Prediction(None, f"no data for {why}") if why else Prediction(costs.rate.of(whole), "")
+        return Prediction(None, f"it has {why}") if why else Prediction(costs.rate.of(whole), "")
     ops = tuple(_told(costs.ops.get(item.op), item, beyond) for item in items)
     covered = sum(told.cost for told in ops if told.cost is not None)
     why = _too_much([told.item for told in ops if told.cost is None], items)
@@ -185,7 +185,9 @@ def _too_much(lacking: Sequence[Item], items: Sequence[Item]) -> str:
         part, whole = sum(map(size, lacking)), sum(map(size, items))
         if part > MISSING * whole:
             kinds = ", ".join(sorted({item.op for item in lacking}))
-            return f"no data for ops with {100 * part / whole:.0f} % of the {what}: {kinds}"
+            return (
+                f"ops with {100 * part / whole:.0f} % of the {what} were never measured, or not in such sizes: {kinds}"
+            )
     return ""
 
 

@@ -10,15 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Values = Sequence[float] | Floats
+Rows = Sequence[Sequence[float]] | Floats
 
 HUBER = 1.345
 """In standard deviations: 95 % as good as least squares on normal errors (Huber 1964)."""
 LEAST_SPREAD = 0.02
 """Errors below it are not told apart."""
+LEAST_GAIN = 1e-6
+"""Of the loss, for which another round is made."""
 _ROUNDS, _HALVES = 40, 6
 
 
-def fit(work: Sequence[Sequence[float]], took: Sequence[float], floor: Sequence[float]) -> Floats:
+def fit(work: Rows, took: Values, floor: Values) -> Floats:
     """Costs c >= 0, one for each column of `work`, such that work @ c is near `took`; a factor counts alike in both
     directions. `floor` is what makes no difference: it is added to both sides, so that nothing may have taken nothing.
     """
@@ -47,7 +51,7 @@ def _towards(matrix: Floats, least: Floats, target: Floats, start: Floats, end: 
     loss = _loss(np.log((matrix @ start + least) / target), limit)
     for half in range(_HALVES):
         point: Floats = start + (end - start) / 2**half
-        if _loss(np.log((matrix @ point + least) / target), limit) < loss * (1 - 1e-9):
+        if _loss(np.log((matrix @ point + least) / target), limit) < loss * (1 - LEAST_GAIN):
             return point
     return None
 
