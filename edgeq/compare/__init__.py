@@ -120,13 +120,16 @@ def save_baseline(path: Path, paths: Sequence[Path]) -> tuple[Run, ...]:
 
 
 def _verdict(metrics: Sequence[Judged]) -> str:
-    """A regression is a fact, whatever else was refused; a comparison of nothing is refused."""
-    if any(each.gate == "fail" and each.status != "refused" for each in metrics):
+    """A regression is a fact, whatever else was refused; then come refusals, then what else the policy fails. A
+    comparison of nothing is refused."""
+    statuses = {each.status for each in metrics}
+    if "regression" in statuses:
         return REGRESSION
-    compared = [each for each in metrics if each.status not in ("missing", "refused")]
-    if not compared or any(each.status == "refused" for each in metrics):
+    if "refused" in statuses:
         return REFUSED
-    return OK
+    if any(each.gate == "fail" for each in metrics):
+        return REGRESSION
+    return OK if statuses - {"missing"} else REFUSED
 
 
 def _headline(verdict: str, metrics: Sequence[Judged], objections: Sequence[Objection]) -> str:
@@ -134,7 +137,7 @@ def _headline(verdict: str, metrics: Sequence[Judged], objections: Sequence[Obje
         reasons = [objection for objection in objections if objection.refuses]
         return f"Refused: {reasons[0].message}" if reasons else "Refused: no figure of the policy is on both sides."
     counts = Counter(each.status for each in metrics)
-    failed = [each.label for each in metrics if each.gate == "fail" and each.status == "regression"]
+    failed = [each.label for each in metrics if each.status == "regression"]
     parts = [f"worse than allowed: {', '.join(failed)}"] if failed else []
     parts += [
         f"{what}: {', '.join(each.label for each in metrics if each.status == status and each.gate != 'pass')}"
@@ -143,7 +146,8 @@ def _headline(verdict: str, metrics: Sequence[Judged], objections: Sequence[Obje
     ]
     fine = counts["same"] + counts["worse"] + counts["better"]
     parts += [f"{fine} of {len(metrics) - counts['missing']} figures are within the policy"] if fine else []
-    return f"{'Regression' if verdict == REGRESSION else 'No regression'}: {'; '.join(parts)}."
+    word = "Regression" if failed else "The gate fails" if verdict == REGRESSION else "No regression"
+    return f"{word}: {'; '.join(parts)}."
 
 
 def _side(runs: Sequence[Run]) -> Side:

@@ -12,9 +12,11 @@ from edgeq.compare.metrics import accuracy, energy, samples, value
 from edgeq.compare.policy import Rule
 from edgeq.run import Run
 
+_MODELLED = "Modelled energy is power times latency, which is compared already."
 STATUSES = ("regression", "unsure", "missing", "refused", "worse", "same", "better")
 """`worse` is worse by more than the margin and not by more than is allowed; `unsure`: not enough samples to tell."""
 GATES = ("fail", "warn", "pass")
+_BITS = 1e-12
 MOST_NEEDED = 1_000_000
 FEWEST_VALUES = 6
 """Values, of one a run, that bound a median."""
@@ -118,10 +120,8 @@ def _accuracy(rule: Rule, base: Sequence[Run], new: Sequence[Run]) -> Judged:
     if not all(sides):
         return _missing(rule, [bool(side) for side in sides])
     first, second = (min(side, key=lambda found: float(found["value"])) for side in sides)
-    count = first["samples"] or 0
-    return _fixed(
-        rule, first["value"], second["value"], "as it is, on the same samples", (count, second["samples"] or 0)
-    )
+    counts = first["samples"] or 0, second["samples"] or 0
+    return _fixed(rule, first["value"], second["value"], "as it is, on the same samples", counts)
 
 
 def _fixed(rule: Rule, before: float, after: float, method: str, n: tuple[int, int]) -> Judged:
@@ -134,12 +134,9 @@ def _fixed(rule: Rule, before: float, after: float, method: str, n: tuple[int, i
 def _energy(rule: Rule, base: Sequence[Run], new: Sequence[Run]) -> Judged:
     sides = [[metered for run in side if (metered := energy(run))] for side in (base, new)]
     if not all(sides):
-        found, modelled = (
-            _missing(rule, [bool(side) for side in sides]),
-            any(run.one("energy") for run in (*base, *new)),
-        )
-        note = "Modelled energy is power times latency, which is compared already." if modelled else found.note
-        return replace(found, note=note)
+        found = _missing(rule, [bool(side) for side in sides])
+        modelled = any(run.one("energy") for run in (*base, *new))
+        return replace(found, note=_MODELLED) if modelled and not any(sides) else found
     (first, u_first), (second, u_second) = (_mean(side) for side in sides)
     relative = rule.max_regression.relative and first > 0
     change, scale = (second / first - 1, first) if relative else (second - first, 1.0)
@@ -156,13 +153,9 @@ def _mean(side: Sequence[tuple[float, float]]) -> tuple[float, float]:
 
 
 def _missing(rule: Rule, there: Sequence[bool]) -> Judged:
-    lost = any(there)
-    gate = rule.missing if lost or rule.missing == "fail" else "ignore"
-    where = (
-        ("The base has it and the new run has not." if there[0] else "The base lacks it.")
-        if lost
-        else "Neither has it."
-    )
+    gate = rule.missing if any(there) or rule.missing == "fail" else "ignore"
+    where = "The base has it and the new run has not." if there[0] else "The base lacks it."
+    where = where if any(there) else "Neither has it."
     return Judged(
         **_names(rule), status="missing", gate=_gate(gate), method="", note=where, allowed=rule.max_regression.text
     )
@@ -202,7 +195,9 @@ def _told(rule: Rule, found: Difference, relative: bool, method: str, note: str 
 
 
 def _status(least: float, most: float, limit: float, margin: float) -> str:
-    """`least` and `most` bound how much worse it got. A whole interval beyond the limit is a regression."""
+    """`least` and `most` bound how much worse it got. A whole interval beyond the limit is a regression; what equals
+    the limit but for the last bits of a float is not beyond it."""
+    limit, margin = (edge + _BITS * max(1.0, edge) for edge in (limit, margin))
     if least > limit:
         return "regression"
     if most > limit:

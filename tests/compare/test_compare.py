@@ -87,13 +87,19 @@ def test_missing_and_unsure_fail_where_the_policy_says_so() -> None:
     made = compare_runs([timed(QUIET)], [timed(QUIET[::-1])], arena)
     assert (made.verdict, made.headline) == (
         "regression",
-        "Regression: missing: Arena; 1 of 1 figures are within the policy.",
+        "The gate fails: missing: Arena; 1 of 1 figures are within the policy.",
     )
     strict = policy('unsure = "fail"\n[metrics.p50]\nmax_regression = "5%"')
     assert compare_runs([timed(QUIET[:5])], [timed(QUIET[:5])], strict).exit_code == 1
     mild = policy('unsure = "warn"\n[metrics.p50]\nmax_regression = "5%"')
     told = compare_runs([timed(QUIET[:5])], [timed(QUIET[:5])], mild)
     assert (told.exit_code, told.headline) == (0, "No regression: not enough samples to tell: p50.")
+
+
+def test_a_refusal_goes_before_what_is_missing() -> None:
+    arena = policy('missing = "fail"\n[metrics.arena]\nmax_regression = "0 B"\n[metrics.p50]\nmax_regression = "5%"')
+    made = compare_runs([timed(QUIET)], [timed(QUIET, release={"name": "kws"})], arena)
+    assert (made.verdict, made.headline[:9]) == ("refused", "Refused: ")
 
 
 def test_sides_say_what_they_are() -> None:

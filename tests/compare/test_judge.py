@@ -150,6 +150,7 @@ def test_accuracy_on_the_same_samples() -> None:
         return changed(release={"evaluation": {**evaluation, "accuracy": value}})
 
     assert judged(rule, reached(0.97), reached(0.965)).status == "same"
+    assert judged(rule, reached(0.97), reached(0.96)).status == "same"  # to the last bit of what is allowed
     assert judged(rule, reached(0.97), reached(0.95)).status == "regression"
     assert judged(rule, reached(0.97), reached(0.99)).status == "better"
     on_device = changed(correctness={"value": 0.9, "metric": "accuracy", "data": "d", "samples": 100})
