@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from edgeq.cli.accuracy import Labelled, kept, tell_accuracy
 from edgeq.cli.base import Jobs, ManyArgument, app, command, console, open_address
 from edgeq.cli.fleets import bench_many
 from edgeq.errors import UsageError
@@ -47,6 +48,12 @@ def bench(
         list[str] | None, typer.Option(help="What else watches, see 'edgeq probes'; may be given several times.")
     ] = None,
     per_op: Annotated[bool, typer.Option("--profile", help="Also what each op takes, as 'edgeq profile'.")] = False,
+    accuracy: Annotated[
+        str,
+        typer.Option(help="Labelled samples that go through the device first (docs/accuracy.md).", show_default=False),
+    ] = "",
+    limit: Annotated[int, typer.Option(help="Only so many of these, of every class its share.", min=0)] = 0,
+    bundle: Annotated[Path | None, typer.Option(help="What was deployed; the project's by default.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Where the run goes (run.json).")] = None,
     jobs: Jobs = 1,
 ) -> None:
@@ -55,24 +62,34 @@ def bench(
     Example: edgeq bench ssh://pi@raspberrypi --rel-error 1% -o run.json
     Example: edgeq bench pi --threads 1,2,4 --delegate xnnpack,reference
     Example: edgeq bench pi --sustained 10m
+    Example: edgeq bench pi --accuracy test.npz --limit 500
     """
     from edgeq.project import load_project
 
     how: dict[str, Any] = {**_length(runs, seconds, rel_error, sustained), "warmup": warmup, "probes": probe}
     how.update(end_to_end=end_to_end, every_s=every, per_op=per_op)
     sweep = list(product(_numbers(threads), [word.strip() for word in delegate.split(",")]))
+    labelled = Labelled(accuracy, limit, bundle)
+    labelled.check(sweep)
     project = load_project()
     if project.is_many(wanted := [device] if device else []):
-        if per_op or len(sweep) > 1:
-            raise UsageError("A sweep and a profile are made of one device at a time.", "Name one device.")
+        if per_op or accuracy or len(sweep) > 1:
+            raise UsageError("A sweep, a profile and --accuracy are of one device at a time.", "Name one device.")
         bench_many(project, wanted, output, jobs, threads=sweep[0][0], delegate=sweep[0][1], **how)
         return
     if output and len(sweep) > 1:
         raise UsageError("A sweep makes several runs.", f"Leave --output away: they go to {project.runs}.")
-    _bench(project, device, sweep, how, output)
+    _bench(project, device, sweep, how, output, labelled)
 
 
-def _bench(project: Any, device: str | None, sweep: list[tuple[int, str]], how: dict[str, Any], output: Any) -> None:
+def _bench(
+    project: Any,
+    device: str | None,
+    sweep: list[tuple[int, str]],
+    how: dict[str, Any],
+    output: Any,
+    labelled: Labelled,
+) -> None:
     from edgeq.bench import bench as bench_device
     from edgeq.cli.profiling import bundles_of
     from edgeq.cli.telling_bench import tell_run, tell_sweep
@@ -80,7 +97,10 @@ def _bench(project: Any, device: str | None, sweep: list[tuple[int, str]], how: 
 
     entry = project.resolve(device)
     made = []
-    with open_address(entry.address) as opened, until_interrupted() as stopped:
+    with ExitStack() as stack:
+        opened = stack.enter_context(open_address(entry.address))
+        document = labelled.measure(opened, project, entry)  # ^C ends it as ever: half of it is no accuracy.
+        stopped = stack.enter_context(until_interrupted())
         for threads, delegate in sweep:
             if len(sweep) > 1:
                 console.progress(f"{threads or 'usual'} threads, {delegate or 'usual delegate'}")
@@ -94,6 +114,7 @@ def _bench(project: Any, device: str | None, sweep: list[tuple[int, str]], how: 
                 stopped=stopped,
                 **how,
             )
+            run = kept(run, document)
             path = output or project.run_path(run.created, entry.name)
             if output:
                 run.write(path)
@@ -102,7 +123,7 @@ def _bench(project: Any, device: str | None, sweep: list[tuple[int, str]], how: 
             made.append((run, path))
             if stopped():
                 break
-    console.result(*(tell_run(*made[0]) if len(sweep) == 1 else tell_sweep(made)))
+    console.result(*tell_accuracy(document, *(tell_run(*made[0]) if len(sweep) == 1 else tell_sweep(made))))
 
 
 @contextmanager

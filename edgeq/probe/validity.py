@@ -97,6 +97,16 @@ def _golden_failed(run: Run) -> str:
     return f"Golden vectors do not match: the worst output is {worst} steps off, {tolerance} allowed."
 
 
+def _device_differs(run: Run) -> str:
+    """of a labelled set that went through the device, outputs differ from the host's by more than is allowed"""
+    found = run.correctness or {}
+    beyond, allowed = found.get("beyond"), found.get("allowed_steps") or 0
+    if not beyond:
+        return ""
+    what = f"more than {allowed} output steps off" if allowed else "not equal bit by bit"
+    return f"Of {found.get('samples')} samples {beyond} are {what} between the device and the host."
+
+
 def _golden_missing(run: Run) -> str:
     """no golden vectors were checked on the device"""
     golden = run.release.get("golden") or {}
@@ -304,6 +314,7 @@ CHECKS = (
     Check("clock_backwards", "invalid", _clock_backwards, "Look at the device's clock source; reset the board.", True),
     Check("wrong_model", "invalid", _wrong_model, "Deploy the bundle again, then bench; nobody may deploy meanwhile."),
     Check("golden_failed", "invalid", _golden_failed, "Do not use this release; 'edgeq rollback DEVICE' goes back."),
+    Check("device_differs", "degraded", _device_differs, "The run names samples; see docs/accuracy.md, Differences."),
     Check("golden_missing", "degraded", _golden_missing, "Build the bundle with golden vectors and deploy it again."),
     Check("clock_rate", "degraded", _clock_rate, "Correct the frequency that the board's port states.", True),
     Check("clock_frozen", "degraded", _clock_frozen, "Look at the clock's resolution, or bench a larger model.", True),

@@ -104,6 +104,7 @@ def test_an_emulated_run_is_valid_with_a_remark_and_no_timing_advice() -> None:
             "degraded",
         ),
         (replace(make(), release={"golden": None}), "golden_missing", "degraded"),
+        (replace(make(), correctness={"samples": 9, "value": 0.5, "beyond": 2}), "device_differs", "degraded"),
     ],
 )
 def test_each_code_and_its_verdict(run: Run, code: str, verdict: str) -> None:

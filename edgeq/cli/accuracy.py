@@ -1,0 +1,101 @@
+"""What `bench --accuracy` adds: a labelled set through the device before anything is timed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgeq.cli.base import console
+from edgeq.errors import UsageError
+from edgeq.units import format_percent, three_digits
+
+if TYPE_CHECKING:
+    from edgeq.device.device import Device
+    from edgeq.project import DeviceEntry, Project
+    from edgeq.run import Run
+
+Document = Mapping[str, Any]
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """What was asked for: labelled samples (empty: none), how many of them (0: all), and the bundle or None."""
+
+    data: str
+    limit: int = 0
+    bundle: Path | None = None
+
+    def check(self, sweep: Sequence[tuple[int, str]]) -> None:
+        """`UsageError` where it does not go with the rest."""
+        if not self.data and (self.limit or self.bundle):
+            raise UsageError("--limit and --bundle belong to --accuracy.", "Give --accuracy DATA, too.")
+        if self.data and (len(sweep) > 1 or sweep[0][1]):
+            raise UsageError(
+                "Accuracy is that of the release as it serves, with its own delegate.",
+                "Leave --delegate and lists of threads away, or bench without --accuracy.",
+            )
+
+    def measure(self, device: Device, project: Project, entry: DeviceEntry) -> Document | None:
+        """The document `Run.correctness`; None where nobody asked."""
+        if not self.data:
+            return None
+        from edgeq.cli.profiling import bundles_of
+        from edgeq.correctness import correctness
+
+        return correctness(
+            device,
+            self.data,
+            bundle=self.bundle,
+            among=bundles_of(project, entry),
+            asked=project.evaluation,
+            limit=self.limit,
+            folder=project.root,
+            progress=console.progress,
+        )
+
+
+def kept(run: Run, document: Document | None) -> Run:
+    """The run with its document, judged with it."""
+    from edgeq.correctness import with_correctness
+
+    return run if document is None else with_correctness(run, document)
+
+
+def tell_accuracy(document: Document | None, told: Any, text: str) -> tuple[Any, str]:
+    """What `bench` says, with the accuracy before it."""
+    return told, text if document is None else "\n".join([*accuracy_lines(document), text])
+
+
+def accuracy_lines(found: Document) -> list[str]:
+    """The metric on the device beside the host's, and how equal both are."""
+    unit = found["unit"]
+    of = f" of {found['of']}" if found["samples"] < found["of"] else ""
+    interval = f"{_told(found['low'], unit)} to {_told(found['high'], unit)}"
+    lines = [
+        f"{found['title']} on the device {_told(found['value'], unit)} "
+        f"({found['confidence']:.0%} interval {interval}), "
+        f"on this machine {_told(found['reference'], unit)}, {found['samples']}{of} samples of {found['data']}"
+    ]
+    same = f"  outputs equal bit by bit: {format_percent(found['identical'])} of the samples"
+    if found["parted"] is not None:
+        same += f"; another class: {found['parted']}"
+    allowed = f"{found['allowed_steps']} output steps" if found["allowed_steps"] else "nothing"
+    lines.append(f"{same}; apart by more than {allowed}: {found['beyond']}")
+    lines += [f"  {_sample(row)}" for row in found["differing"][:SHOWN]]
+    more = max(found["beyond"], found["parted"] or 0) - min(SHOWN, len(found["differing"]))
+    return [*lines, f"  and {more} more, the first of them in the run"] if more > 0 else lines
+
+
+def _sample(row: Document) -> str:
+    steps = "no number" if row["steps"] is None else f"{row['steps']:g} steps apart"
+    classes = f": class {row['device']} on the device, {row['host']} here" if "device" in row else ""
+    return f"{row['sample']}: {steps}{classes}"
+
+
+def _told(value: float | None, unit: str) -> str:
+    if value is None:
+        return "undefined"
+    return format_percent(value) if unit == "fraction" else f"{three_digits(value)} {unit}".strip()
