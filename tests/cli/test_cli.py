@@ -124,7 +124,7 @@ def test_a_project_s_defaults(run: Any, tmp_path: Path) -> None:
     make_bundle(tmp_path / "build" / "tiny-linux-x86_64")
     assert run("deploy")[0] == 0
     assert run("bench", "--runs", "40")[0] == 0
-    (path,) = (tmp_path / "runs").glob("*-here.json")
+    (path,) = (tmp_path / "runs").glob("*-here/run.json")
     code, out, _ = run("report")
     assert (code, (tmp_path / "report.html").exists(), "here" in out) == (0, True, True)
     assert path.exists()
