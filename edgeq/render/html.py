@@ -247,7 +247,7 @@ def _slices(section: Section) -> str:
     )
     head = ["Slice", "Samples", *(figure.label for figure in shown[0].figures)]
     told = tables.table(caption, head, rows, "named", right=len(head), mark=tagged(shown[0].figures[0]))
-    return f"<div>{told}</div>"
+    return f"<div>{tables.scrolling(caption, told)}</div>"
 
 
 def _power_tables(section: Section) -> Iterator[str]:

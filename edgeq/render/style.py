@@ -63,7 +63,7 @@ section.alone{border-top:0;margin-top:8px;padding-top:0}
 .named tbody th{white-space:nowrap}
 caption .tag{margin-left:4px}
 .cards{display:flex;flex-wrap:wrap;margin:20px 0 0;gap:1px}
-.card{flex:1 1 calc(25% - 1px);min-width:150px;padding:12px 14px;outline:1px solid var(--rule)}
+.card{flex:1 1 calc(25% - 1px);min-width:160px;padding:12px 12px;outline:1px solid var(--rule)}
 .card .name{font-size:13px;color:var(--soft);margin:0}
 .card .big{font-size:23px;line-height:1.3;font-weight:600;letter-spacing:-.01em;margin:0 0 2px}
 .issues,.notes{margin:12px 0;padding:0;list-style:none;font-size:15px}
@@ -128,7 +128,7 @@ svg .limit{stroke:var(--ink);stroke-width:1.5}
 details{margin-top:8px}
 summary{cursor:pointer;color:var(--measured);font-size:13px;width:max-content;max-width:100%}
 section>details>summary{font-size:15px;margin-top:16px}
-.scroll{overflow-x:auto}
+.scroll{overflow-x:auto;position:relative}
 table{border-collapse:collapse;width:100%;font-size:14px;line-height:1.45}
 caption{text-align:left;font-weight:600;font-size:15px;padding:24px 0 6px}
 details caption{padding-top:10px}
@@ -152,12 +152,14 @@ td.n strong{font-weight:600}
 .origin td{font:13px/1.5 ui-monospace,"SF Mono",Menlo,Consolas,"Liberation Mono",monospace}
 .remarks{margin:16px 0 0;
 padding:10px 14px 10px 32px;background:var(--warn-bg);border-left:3px solid var(--warn);font-size:15px}
+.pair>*{min-width:0}
 .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,400px),1fr));gap:0 40px;align-items:start}
 footer{margin-top:56px;padding-top:16px;border-top:1px solid var(--rule);color:var(--soft);font-size:13px}
 @media (max-width:760px){.across svg.wide{display:none}.across svg:not(.wide){display:block}}
 @media (max-width:560px){.page{padding:0 16px 40px}header{padding-top:24px}h1{font-size:26px}
 .verdict{padding:14px 16px}.verdict .lead{font-size:17px}.claims div{grid-template-columns:1fr}th,td{padding-right:10px}
-svg text{font-size:12.5px}}
+svg text{font-size:12.5px}.pair td.n,.pair th.n{white-space:normal}.pair table{font-size:13px}
+.pair .tag{margin-left:0;font-size:11px;padding:0 5px}.pair th,.pair td{padding-right:8px}}
 @media print{@page{margin:14mm}body{font-size:10pt}.page{max-width:none;padding:0}nav,.skip,summary{display:none}
 header{padding-top:0}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}
 figure,tr,.card,.issues li,.verdict,.claims div{break-inside:avoid}h2,h3,caption,figcaption{break-after:avoid}

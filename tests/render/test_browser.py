@@ -7,6 +7,7 @@ that it does.
 from __future__ import annotations
 
 import http.server
+import re
 import shutil
 import struct
 import subprocess
@@ -20,7 +21,18 @@ import pytest
 from edgeq.render import render
 from edgeq.report import report
 
-CASES = sorted((Path(__file__).resolve().parents[1] / "cases" / "runs").glob("*.json"))
+FOLDER = Path(__file__).resolve().parents[1] / "cases"
+CASES = sorted((FOLDER / "runs").glob("*.json"))
+FULL = [FOLDER / "reports" / "pi5-sustained.json", FOLDER / "reports" / "mcu-emulated.json"]
+LOOK = """
+const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
+const stops = [...document.querySelectorAll("a[href], summary, [tabindex]")];
+const nameless = stops.filter(e => !(e.getAttribute("aria-label") || e.textContent.trim())).length;
+const cut = [...document.querySelectorAll("figure, .card, .claims div")].filter(e => e.scrollWidth > e.clientWidth + 1);
+const tall = stops.filter(e => e.tabIndex > 0).length;
+document.title = ["looked", wide, stops.length, nameless, cut.length, tall].join(" ");
+"""
+"""What only a browser knows of a page: how far it is too wide, what the keyboard can reach, what is cut."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 DEADLINE_S = 90
 
@@ -117,3 +129,30 @@ def test_the_picture_is_not_blank(site: Site, tmp_path: Path, width: int) -> Non
     assert height == 2400
     assert found >= width
     assert len(distinct) > 300
+
+
+@pytest.mark.parametrize("width", [1160, 360])
+def test_nothing_is_cut_and_the_keyboard_reaches_everything(site: Site, tmp_path: Path, width: int) -> None:
+    """In a frame, as no window of the browser is as narrow as a telephone."""
+    page = render(report([*CASES, *FULL]), ".html")
+    policy = page[page.index("<meta http-equiv") : page.index(">", page.index("<meta http-equiv")) + 1]
+    inside = site.url("look.html", page.replace(policy, "").replace("</body>", f"<script>{LOOK}</script></body>"))
+    tell = "document.title = this.contentDocument.title"
+    outside = f'<title>none</title><iframe src="{inside}" width="{width}" height="900" onload="{tell}"></iframe>'
+    dom, _ = browse(site.url("frame.html", outside), tmp_path, "--dump-dom", "--window-size=1280,1000")
+    found = re.search(r"<title>looked (-?\d+) (\d+) (\d+) (\d+) (\d+)</title>", dom)
+    assert found, dom[:500]
+    wide, stops, nameless, cut, ordered = map(int, found.groups())
+    assert (wide, nameless, cut, ordered) == (0, 0, 0, 0)
+    assert stops > 20
+
+
+def test_dark_is_dark_and_paper_is_light(site: Site, tmp_path: Path) -> None:
+    url = site.url("report.html", render(report(FULL[:1]), ".html"))
+    for name, flags in (("light", ()), ("dark", ("--blink-settings=preferredColorScheme=0",))):
+        browse(url, tmp_path, f"--screenshot={tmp_path / name}.png", "--window-size=900,600", *flags)
+    assert (tmp_path / "light.png").read_bytes() != (tmp_path / "dark.png").read_bytes()
+    browse(url, tmp_path, f"--print-to-pdf={tmp_path / 'page.pdf'}", "--no-pdf-header-footer")
+    paper = (tmp_path / "page.pdf").read_bytes()
+    assert paper.startswith(b"%PDF")
+    assert 3 <= len(re.findall(rb"/Type\s*/Page\b", paper)) <= 8

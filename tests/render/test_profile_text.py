@@ -21,7 +21,7 @@ def told(unit: str, whole: int = 12_345, top: int = 0, **facts: Any) -> list[str
 
 def test_times() -> None:
     lines = told("ns", kernels="xnnpack", threads=2)
-    head = "kws on bench: 12.3 us per inference (emulated), 12.0 us in its 2 ops, 345 ns between them"
+    head = "kws on bench takes 12.3 us per inference (emulated), 12.0 us in its 2 ops, 345 ns between them"
     assert lines[:2] == [head, "1 run by a clock; xnnpack kernels, 2 threads"]
     assert lines[4].split() == [
         *("1", "CONV_2D", "+3", "...long/name/of/a/layer/Relu", "conv_i8", "10.5", "us", "10.5", "us"),

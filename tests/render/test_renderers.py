@@ -238,6 +238,16 @@ def test_ten_thousand_samples_stay_small(tmp_path: Path) -> None:
     assert len(render(report([tmp_path / "run.json"]), ".html")) < 200_000
 
 
+def test_ten_thousand_samples_with_everything_beside_them_stay_under_the_limit(tmp_path: Path) -> None:
+    run = read_run(CASES.parent / "reports" / "pi5-sustained.json")
+    t = tuple(index * 0.03 for index in range(10_000))
+    values = tuple(2e6 + index * 7919 % 100_003 for index in range(10_000))
+    traces = [replace(series, values=values, t_s=t) for series in run.series if series.t_s]
+    rest = [series for series in run.series if not series.t_s]
+    replace(run, series=(*traces, *rest)).write(tmp_path / "run.json")
+    assert len(render(report([tmp_path / "run.json"]), ".html")) < 500_000
+
+
 def test_files_are_written_whole_by_suffix(three: Report, tmp_path: Path) -> None:
     for suffix in (*RENDERERS, ".HTML"):
         write_report(three, tmp_path / "new" / f"report{suffix}")
