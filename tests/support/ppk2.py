@@ -91,6 +91,11 @@ class EmulatedPpk2:
         os.close(self._ours)
         os.close(self._theirs)
 
+    @property
+    def sent_s(self) -> float:
+        """How many seconds of samples were sent."""
+        return self._sent / RATE
+
     def fed(self, timeout_s: float = 5.0) -> bool:
         """Whether the board is fed, or soon is: commands take a moment to arrive."""
         end = time.monotonic() + timeout_s

@@ -67,7 +67,8 @@ def measured(board: Board, options: str = "&pin=3", **kit: Any) -> tuple[Ppk2, E
         probe = open_probe(f"ppk2:{emulated.port}?supply_v={SUPPLY_V}{options}", BOARD)
         assert isinstance(probe, Ppk2)
         probe.start()
-        time.sleep(0.15)  # The bench, which ends here; the kit reads on for a while.
+        while emulated.sent_s < board.at_s + COUNT * EVERY_S and board.at_s < 5:
+            time.sleep(0.01)
         probe.stop()
         time.sleep(0.05)  # The last commands take a moment.
     return probe, emulated
