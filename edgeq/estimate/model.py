@@ -59,12 +59,14 @@ class Cost:
 
 @dataclass(frozen=True)
 class Costs:
-    """All that a set of measured models says. A whole inference is `factor` x its ops + `extra`. Where nobody looked at
-    ops, `ops` is empty and `rate` tells whole models by their multiply-accumulates alone."""
+    """All that a set of measured models says. A whole inference is `factor` x what its ops cost + `extra` + `between` x
+    the number of its ops. Where nobody looked at ops, `ops` is empty and `rate` tells whole models by their
+    multiply-accumulates alone."""
 
     ops: Mapping[str, Cost]
     factor: float = 1.0
     extra: float = 0.0
+    between: float = 0.0
     rate: Cost | None = None
 
 
@@ -114,13 +116,21 @@ def learn(measured: Sequence[Measured]) -> Costs:
         for spent in one.ops:
             kinds.setdefault(spent.op, []).append((spent, max(one.coarse, TRIFLE * one.whole)))
     sums = [sum(spent.took for spent in one.ops) for one in measured]
-    beyond = statistics.median(one.whole - total for one, total in zip(measured, sums, strict=True))
+    beyond = [one.whole - total for one, total in zip(measured, sums, strict=True)]
     costs = {op: _cost(op, found) for op, found in kinds.items()}
-    if beyond >= 0:
-        return Costs(costs, extra=beyond)
+    if statistics.median(beyond) >= 0:
+        return Costs(costs, 1.0, *_beyond([len(one.items) for one in measured], beyond, sums))
     # To time each op costs something, too: the ops take more than an inference that nobody looks into.
     ratios = [one.whole / total for one, total in zip(measured, sums, strict=True) if total]
     return Costs(costs, factor=statistics.median(ratios))
+
+
+def _beyond(counts: Sequence[int], beyond: Sequence[float], sums: Sequence[float]) -> tuple[float, float]:
+    """What an inference takes beyond its ops: once, and for each of them. A profiler that tells whole microseconds
+    leaves part of every op here."""
+    apart = max(counts) > APART * min(counts)
+    found = fit([[1, count] if apart else [1] for count in counts], beyond, sums)
+    return float(found[0]), float(found[1]) if apart else 0.0
 
 
 def _cost(op: str, found: Sequence[tuple[Spent, float]]) -> Cost:
@@ -170,7 +180,11 @@ def predict(costs: Costs, items: Sequence[Item], beyond: bool = False) -> Predic
     ops = tuple(_told(costs.ops.get(item.op), item, beyond) for item in items)
     covered = sum(told.cost for told in ops if told.cost is not None)
     why = _too_much([told.item for told in ops if told.cost is None], items)
-    return Prediction(None if why else costs.factor * covered + costs.extra, why, ops, covered)
+    return Prediction(None if why else _whole(costs, covered, len(items)), why, ops, covered)
+
+
+def _whole(costs: Costs, covered: float, count: int) -> float:
+    return costs.factor * covered + costs.extra + costs.between * count
 
 
 def _told(cost: Cost | None, item: Item, beyond: bool) -> Told:
