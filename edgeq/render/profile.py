@@ -26,7 +26,7 @@ def profile_text(profile: Mapping[str, Any], title: str, top: int = 0) -> str:
         rows.append(("", f"{len(rest)} others", "", "", _spent(spent, unit), "", "", format_percent(share, 1), "", ""))
     heads = ("op", "operator", "output", "kernel", _head(unit), "min", "max", "share", "MACs", PER[unit])
     lines = [
-        f"{title}: {_said(profile['whole'], unit)} per inference ({profile['how']}), "
+        f"{title} takes {_said(profile['whole'], unit)} per inference ({profile['how']}), "
         f"{_said(profile['total'], unit)} in its {len(ops)} ops, {_between(profile['between'], unit)}",
         f"{_runs(profile)} by {profile['source']}{_kernels(profile)}",
         *_columns(heads, rows),

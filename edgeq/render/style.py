@@ -162,7 +162,7 @@ svg text{font-size:12.5px}.pair td.n,.pair th.n{white-space:normal}.pair table{f
 .pair .tag{margin-left:0;font-size:11px;padding:0 5px}.pair th,.pair td{padding-right:8px}}
 @media print{@page{margin:14mm}body{font-size:10pt}.page{max-width:none;padding:0}nav,.skip,summary{display:none}
 header{padding-top:0}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}
-figure,tr,.card,.issues li,.verdict,.claims div{break-inside:avoid}h2,h3,caption,figcaption{break-after:avoid}
+figure,tr,.card,.issues li,.verdict,.claims div,.pair>div{break-inside:avoid}h2,h3,caption,figcaption{break-after:avoid}
 section.run{break-before:page;border-top:0;margin-top:0;padding-top:0}.part{margin-top:22px}.scroll{overflow:visible}
 section.run.alone{break-before:auto}.plots{grid-template-columns:repeat(2,minmax(0,1fr));gap:16px 24px}
 svg text{font-size:12.5px}.pair{grid-template-columns:1fr 1fr;gap:0 24px}table{font-size:8.5pt}

@@ -56,8 +56,9 @@ def memory(run: Run) -> Iterator[Figure]:
     peak = run.one("pss_peak")
     if peak and peak.values:
         low, high = min(peak.values), max(peak.values)
-        for name, label, value in (("pss_peak_low", "at least", low), ("pss_peak", "at most", high)):
-            yield Figure(name, f"Peak memory, PSS, {label}", value, peak.unit, peak.how, source=peak.source)
+        ends_of = (("pss_peak_low", ", at least", low), ("pss_peak", ", at most", high))
+        for name, label, value in ends_of if low < high else (("pss_peak", "", high),):
+            yield Figure(name, f"Peak memory, PSS{label}", value, peak.unit, peak.how, source=peak.source)
 
 
 def needs(run: Run) -> Iterator[Need]:

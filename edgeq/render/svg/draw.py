@@ -99,7 +99,8 @@ def x_axis(x: Axis, base: float, unit: str, grid_top: float | None, most: int = 
 
 def y_ticks(y: Axis, at: Sequence[float], unit: str, right: float = WIDTH - RIGHT) -> str:
     """A grid across, and the unit above."""
-    parts = [text(LEFT - 6, y.end - 10, unit, "label", "end" if len(unit) < 8 else "middle")]
+    short = len(unit) < 4
+    parts = [text(LEFT - 6 if short else 0, y.end - 10, unit, "label", "end" if short else "start")]
     for tick in at:
         level = y.at(tick)
         parts.append(line("grid", LEFT, level, right, level))
