@@ -64,11 +64,13 @@ class Event(NamedTuple):
 
 def check(kernels: str) -> str:
     """The runtime and its version, where it can tell of its ops; UNSUPPORTED, with what would, elsewhere."""
-    name, version = available() or ("no runtime", "")
+    name, version = available() or ("", "")
+    if not name:
+        raise _no(f"{INSTALL} is not installed for this release, whose profiler would tell of its ops")
     if name != "ai-edge-litert" or ".".join(version.split(".")[:2]) not in CHECKED:
-        raise _no(f"{name} {version}".strip() + f" has no profiler that edgeq knows; {INSTALL} has one")
+        raise _no(f"{name} {version} has no profiler that edgeq knows; {INSTALL} has one")
     if kernels not in KERNELS:
-        raise _no(f"{name} {version} profiles {' and '.join(KERNELS)} kernels; this release runs {kernels} ones")
+        raise _no(f"{name} {version} profiles {' and '.join(KERNELS)} kernels, not {kernels} ones")
     return f"{name} {version}"
 
 
@@ -103,7 +105,8 @@ class ProfiledModel:
         self._add(options, "xnnpack", f'kernel_mode = "{kernels}"\nnum_threads = {threads}\n')
         self._compiled = self._new("LiteRtCreateCompiledModel", self._environment, self._model, options)
         self._profiler = self._new("LiteRtCompiledModelGetProfiler", self._compiled)
-        signature = self._new("LiteRtGetModelSignature", self._model, ctypes.c_size_t(0))
+        self._main = self._new("LiteRtGetModelSubgraph", self._model, ctypes.c_size_t(0))
+        self._signature, signature = self._of_main()
         self._inputs = self._buffers("Input", signature)
         self._outputs = self._buffers("Output", signature)
 
@@ -132,7 +135,7 @@ class ProfiledModel:
     def run(self) -> int:
         """One inference that is not profiled; its nanoseconds."""
         (ins, outs), run = self._arrays, self._lib.LiteRtRunCompiledModel
-        signature, counts = ctypes.c_size_t(0), (ctypes.c_size_t(len(ins)), ctypes.c_size_t(len(outs)))
+        signature, counts = self._signature, (ctypes.c_size_t(len(ins)), ctypes.c_size_t(len(outs)))
         start = time.perf_counter_ns()
         status = run(self._compiled, signature, counts[0], ins, counts[1], outs)
         spent_ns = time.perf_counter_ns() - start
@@ -153,11 +156,21 @@ class ProfiledModel:
     def graph(self) -> list[dict[str, Any]]:
         """The nodes of the main graph: number of the builtin operator, name of the first output, shapes, and bytes that
         it reads and writes, weights too."""
-        main = self._new("LiteRtGetModelSubgraph", self._model, ctypes.c_size_t(0))
-        count = self._number("LiteRtGetNumSubgraphOps", main, ctypes.c_size_t)
+        count = self._number("LiteRtGetNumSubgraphOps", self._main, ctypes.c_size_t)
         return [
-            self._node(self._new("LiteRtGetSubgraphOp", main, ctypes.c_size_t(index)), index) for index in range(count)
+            self._node(self._new("LiteRtGetSubgraphOp", self._main, ctypes.c_size_t(index)), index)
+            for index in range(count)
         ]
+
+    def _of_main(self) -> tuple[Any, Any]:
+        """The signature that calls the main graph, its number and itself; LiteRT gives one to a model without any."""
+        for index in map(
+            ctypes.c_size_t, range(self._number("LiteRtGetNumModelSignatures", self._model, ctypes.c_size_t))
+        ):
+            signature = self._new("LiteRtGetModelSignature", self._model, index)
+            if self._new("LiteRtGetSignatureSubgraph", signature).value == self._main.value:
+                return index, signature
+        raise _no("the model names no way to call its main graph, which the profiler needs")
 
     @property
     def _arrays(self) -> tuple[Any, Any]:
@@ -199,9 +212,7 @@ class ProfiledModel:
             tensor = self._new(f"LiteRtGetSignature{kind}TensorByIndex", signature, index)
             shaped = self._type(tensor)
             _with_batch(shaped)
-            needs = self._new(
-                f"LiteRtGetCompiledModel{kind}BufferRequirements", self._compiled, ctypes.c_size_t(0), index
-            )
+            needs = self._new(f"LiteRtGetCompiledModel{kind}BufferRequirements", self._compiled, self._signature, index)
             create = "LiteRtCreateManagedTensorBufferFromRequirements"
             buffer = self._new(create, self._environment, shaped, needs)
             found.append((buffer, self._number("LiteRtGetTensorBufferPackedSize", buffer, ctypes.c_size_t)))

@@ -20,6 +20,9 @@ from edgeq.protocol.status import Status
 IMAGE, MODEL = "image.eqi", "model.tflite"
 RUNS, MCU_RUNS = 50, 5
 """Unless somebody says how many: on Linux as many as `benchmark_model` makes."""
+WITHOUT = (
+    "Ops are told by ai-edge-litert 2.3 with xnnpack or builtin kernels; 'edgeq bench' measures a model as a whole."
+)
 
 __all__ = ["MCU_RUNS", "RUNS", "Profile", "profile"]
 
@@ -68,7 +71,12 @@ def _how(facts: Mapping[str, Any]) -> str:
 
 def _linux(device: Device, facts: Mapping[str, Any], how: tuple[int, int, str], progress: Progress) -> Profile:
     """`how` is runs, threads and delegate."""
-    result, samples = device.profile_ops(*how, progress=progress)
+    try:
+        result, samples = device.profile_ops(*how, progress=progress)
+    except DeviceError as error:
+        if error.status != Status.UNSUPPORTED:
+            raise
+        raise DeviceError(error.message, WITHOUT, Status.UNSUPPORTED) from error
     told = linux.read(result["detail"], samples, how[0])
     rows, notes = linux.rows_of(told)
     said = {

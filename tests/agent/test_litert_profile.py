@@ -62,7 +62,7 @@ def test_runs_with_and_without_the_profiler_in_turn() -> None:
         (("tflite-runtime", "2.14.0"), "tflite-runtime 2.14.0 has no profiler that edgeq knows; ai-edge-litert 2.3"),
         (("ai-edge-litert", "2.1.0"), "ai-edge-litert 2.1.0 has no profiler that edgeq knows"),
         (("ai-edge-litert", "2.30.0"), "ai-edge-litert 2.30.0 has no profiler"),
-        (None, "no runtime has no profiler"),
+        (None, "ai-edge-litert 2.3 is not installed"),
     ],
 )
 def test_other_runtimes_are_unsupported(
