@@ -28,7 +28,7 @@ def tell_run(run: Run, path: Path) -> Told:
     if series is None or not series.values:
         lines = [f"{run.release['name']} on {run.device['name']}: nothing was measured"]
     else:
-        lines = [_headline(run, series), *_sure(series), *_parts(run), *_over_time(run, series)]
+        lines = [_headline(run, series), *_sure(series), *_parts(run), *_over_time(run, series), *_energy(run)]
     lines += [f"  {issue.severity}: {issue.message}" for issue in run.issues]
     return {"file": str(path), **run.to_json()}, "\n".join([*lines, f"Run: {path}  ({run.verdict})"])
 
@@ -74,6 +74,19 @@ def _parts(run: Run) -> list[str]:
             f"memory at most {format_bytes(peak.values[0])}, {format_bytes(increase.values[0])} of it the model"
         )
     return [f"  {', '.join(said)}"] if said else []
+
+
+def _energy(run: Run) -> list[str]:
+    """Energy per inference, how well it is known, by which meter and gate."""
+    told = run.energy or {}
+    value, unsure = told.get("energy_uj"), told.get("uncertainty_uj")
+    if value is None or unsure is None:
+        return []
+    idle, supply = told.get("idle_mw"), told.get("supply_v")
+    said = [f"{told['tier']}: {told['meter']}", f"gated by {told['gate']}" if told["tier"] != "T0" else "modelled"]
+    said += [f"idle {idle:.4g} mW subtracted"] if idle is not None else []
+    said += [f"at {supply:g} V"] if supply is not None else []
+    return [f"  energy {value:.4g} uJ +- {unsure:.2g} uJ per inference (k = 2; {', '.join(said)})"]
 
 
 def _over_time(run: Run, series: Series) -> list[str]:
