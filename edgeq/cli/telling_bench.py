@@ -10,7 +10,7 @@ from edgeq.console import table
 from edgeq.run import Run, Series
 from edgeq.stats import quantile_interval, summarize
 from edgeq.sustained import intervals, onset
-from edgeq.units import format_bytes, format_percent, format_seconds
+from edgeq.units import format_bytes, format_percent, format_seconds, three_digits
 
 Told = tuple[dict[str, Any], str]
 QUANTILES = (("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99))
@@ -86,7 +86,8 @@ def _energy(run: Run) -> list[str]:
     said = [f"{told['tier']}: {told['meter']}", f"gated by {told['gate']}" if told["tier"] != "T0" else "modelled"]
     said += [f"idle {idle:.4g} mW subtracted"] if idle is not None else []
     said += [f"at {supply:g} V"] if supply is not None else []
-    return [f"  energy {value:.4g} uJ +- {unsure:.2g} uJ per inference (k = 2; {', '.join(said)})"]
+    figures = f"{three_digits(value)} uJ +- {three_digits(unsure)} uJ"
+    return [f"  energy {figures} per inference (k = 2; {', '.join(said)})"]
 
 
 def _over_time(run: Run, series: Series) -> list[str]:

@@ -26,7 +26,7 @@ METERED = {
     [
         (
             METERED,
-            "energy 198 uJ +- 23 uJ per inference"
+            "energy 198 uJ +- 22.9 uJ per inference"
             " (k = 2; T2: Nordic PPK2, gated by pin, 56 pulses, idle 6.6 mW subtracted, at 3.3 V)",
         ),
         (

@@ -39,7 +39,9 @@ def account(probes: Sequence[Probe], series: Sequence[Series], answer: Mapping[s
     its own sensors, its `clock` and `began_ns` tie its clock to the host's). What cannot be gated is told as a
     `problem`, and never loses the bench.
     """
-    work, rows = work_of(series), readings(answer)
+    emulated = any(item.how == "emulated" for item in series)
+    # What an emulated board reads are the sensors of the machine that emulates it.
+    work, rows = work_of(series), [] if emulated else readings(answer)
     asked = next((probe for probe in probes if isinstance(probe, Onboard)), None)
     for probe in sorted((p for p in probes if isinstance(p, PowerMeter)), key=lambda p: p.meter.tier, reverse=True):
         return _with(series, _metered(probe.meter, probe.capture(), work, probe.gate, probe.pulses, _began(answer)))

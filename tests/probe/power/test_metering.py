@@ -302,6 +302,13 @@ def test_sensors_that_cannot_be_read_are_told_where_they_were_asked_for(answer: 
     assert account([], told(), answer).energy is None
 
 
+def test_an_emulated_board_reads_the_sensors_of_another_machine() -> None:
+    rows = [{"t_ns": n * 10**8, "rails": [{"name": "A", "from": "hwmon", "mw": 1.0}]} for n in range(20)]
+    emulated = [replace(series, how="emulated") for series in told()]
+    assert account([], emulated, {"trace": rows}).energy is None
+    assert account([], told(), {"trace": rows}).energy is not None
+
+
 def test_a_rail_that_a_board_lacks_is_told() -> None:
     rows = [{"t_ns": n * 10**8, "rails": [{"name": "A", "from": "hwmon", "mw": 1.0}]} for n in range(20)]
     energy = account([Onboard("B", "onboard:?rail=B")], told(), {"trace": rows}).energy
