@@ -140,25 +140,31 @@ def read_run(path: Path) -> Run:
         if int(data["schema"]) > SCHEMA:
             newer = f"{path}: schema {data['schema']} is newer than this edgeq's ({SCHEMA})."
             raise ArtifactError(newer, "Upgrade edgeq.")
-        if data["verdict"] not in VERDICTS:
-            raise ValueError(f"the verdict is {data['verdict']!r}")
-        return Run(
-            created=data["created"],
-            edgeq=data["edgeq"],
-            device=dict(data["device"]),
-            release=dict(data["release"]),
-            plan=Plan(**data["plan"]),
-            environment=dict(data["environment"]),
-            series=tuple(_series(item) for item in data["series"]),
-            verdict=data["verdict"],
-            issues=tuple(_issue(item) for item in data["issues"]),
-            profile=_optional(data.get("profile")),
-            energy=_optional(data.get("energy")),
-            correctness=_optional(data.get("correctness")),
-            path=path,
-        )
+        return run_from_json(data, path)
     except (KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f"{path}: the run is damaged: {error!r}.", "Bench again.") from error
+
+
+def run_from_json(data: Mapping[str, Any], path: Path | None = None) -> Run:
+    """What `Run.to_json` gives, of this schema or an older one; `KeyError`, `TypeError` or `ValueError` where it is
+    damaged."""
+    if data["verdict"] not in VERDICTS:
+        raise ValueError(f"the verdict is {data['verdict']!r}")
+    return Run(
+        created=data["created"],
+        edgeq=data["edgeq"],
+        device=dict(data["device"]),
+        release=dict(data["release"]),
+        plan=Plan(**data["plan"]),
+        environment=dict(data["environment"]),
+        series=tuple(_series(item) for item in data["series"]),
+        verdict=data["verdict"],
+        issues=tuple(_issue(item) for item in data["issues"]),
+        profile=_optional(data.get("profile")),
+        energy=_optional(data.get("energy")),
+        correctness=_optional(data.get("correctness")),
+        path=path,
+    )
 
 
 def _optional(item: Any) -> dict[str, Any] | None:
@@ -173,7 +179,9 @@ def _issue(item: dict[str, Any]) -> Issue:
 
 
 def _series(item: dict[str, Any]) -> Series:
-    series = Series(**{**item, "values": tuple(map(float, item["values"])), "t_s": tuple(map(float, item["t_s"]))})
+    series = Series(
+        **{**item, "values": tuple(map(float, item["values"])), "t_s": tuple(map(float, item.get("t_s", ())))}
+    )
     if series.how not in HOW:
         raise ValueError(f"series {series.name!r} says it was obtained as {series.how!r}")
     if not all(map(math.isfinite, (*series.values, *series.t_s))):

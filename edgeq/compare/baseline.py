@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ import edgeq
 from edgeq.compare.metrics import METRICS
 from edgeq.errors import ArtifactError, UsageError
 from edgeq.results import run_file
-from edgeq.run import HOW, VERDICTS, Issue, Plan, Run, Series, read_run
+from edgeq.run import Run, Series, read_run, run_from_json
 
 SCHEMA = 1
 KIND = "edgeq-baseline"
@@ -71,7 +70,7 @@ def _read(path: Path) -> tuple[Run, ...]:
         if int(data["schema"]) > SCHEMA:
             newer = f"{path}: schema {data['schema']} is newer than this edgeq's ({SCHEMA})."
             raise ArtifactError(newer, "Upgrade edgeq.")
-        runs = tuple(replace(_run(item), path=path) for item in data["runs"])
+        runs = tuple(run_from_json(item, path) for item in data["runs"])
     except (KeyError, TypeError, ValueError) as error:
         raise ArtifactError(
             f"{path}: the baseline is damaged: {error!r}.", "Save it again: --save-baseline."
@@ -79,29 +78,6 @@ def _read(path: Path) -> tuple[Run, ...]:
     if not runs:
         raise ArtifactError(f"{path}: the baseline holds no runs.", "Save it again: --save-baseline.")
     return runs
-
-
-def _run(item: Mapping[str, Any]) -> Run:
-    if item["verdict"] not in VERDICTS:
-        raise ValueError(f"the verdict is {item['verdict']!r}")
-    series = tuple(
-        Series(**{**each, "values": tuple(map(float, each["values"])), "t_s": ()}) for each in item["series"]
-    )
-    if not all(each.how in HOW and all(map(math.isfinite, each.values)) for each in series):
-        raise ValueError("a series holds NaN or infinity, or does not say how it was obtained")
-    return Run(
-        created=str(item["created"]),
-        edgeq=str(item["edgeq"]),
-        device=dict(item["device"]),
-        release=dict(item["release"]),
-        plan=Plan(**item["plan"]),
-        environment=dict(item["environment"]),
-        series=series,
-        verdict=item["verdict"],
-        issues=tuple(Issue(**each) for each in item["issues"]),
-        energy=item["energy"],
-        correctness=item["correctness"],
-    )
 
 
 def _reduced(run: Run) -> dict[str, Any]:
