@@ -2,7 +2,7 @@
 #
 # ports/$(PORT)/board.mk says PREFIX, PACKAGES (Debian's, which hold the compiler), CPU, ISA (a folder of runtime/ whose
 # files replace those of the same name in kernels/), SHARED (sources of ports/ beside its own), LINK and TARGET; ALONE, where
-# the runtime by itself is linked in another way than the compiler does by default.
+# the runtime by itself is linked in another way than the compiler does by default; MLPERF.
 
 PORT ?= host
 BUILD ?= ../build/firmware/$(PORT)
@@ -16,6 +16,8 @@ FRONTEND ?= runtime/frontend
 MAIN ?= ports/main.c
 # Whose signatures images must have: of edgeq/firmware.py, or nobody's.
 TRUST ?= ports/no_trust.c
+# 1: the firmware is also a device under test of MLPerf Tiny, for 5 KB of flash on a Cortex-M4.
+MLPERF ?= 0
 NAMES := $(sort $(notdir $(wildcard runtime/kernels/*.c runtime/$(ISA)/*.c)))
 KERNELS := $(foreach name,$(NAMES),$(firstword $(wildcard runtime/$(ISA)/$(name) runtime/kernels/$(name))))
 RUNTIME := $(filter-out runtime/eq_kernels.c,$(wildcard runtime/*.c)) $(TABLE) $(KERNELS) \
@@ -25,7 +27,7 @@ SOURCES := $(RUNTIME) $(CORE) $(wildcard ports/$(PORT)/*.c) $(SHARED) $(MAIN) $(
 INCLUDE := $(addprefix -I,include runtime runtime/kernels core ports $(sort $(dir $(SHARED))))
 WARN := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 COMPILE = $(CC) -std=c99 $(WARN) $(CPU) -O2 -ffunction-sections -fdata-sections $(INCLUDE) \
-	-DEQ_TARGET='"$(TARGET)"' -DEQ_VERSION='"$(VERSION)"' $(CFLAGS)
+	-DEQ_TARGET='"$(TARGET)"' -DEQ_VERSION='"$(VERSION)"' $(if $(filter 1,$(MLPERF)),-DEQ_MLPERF) $(CFLAGS)
 objects = $(patsubst %.c,$(BUILD)/%.o,$(notdir $(1)))
 # What a program that links the runtime calls.
 API := eq_image_peek eq_model_open eq_model_reset eq_begin eq_step eq_invoke eq_next_kind eq_input eq_output \

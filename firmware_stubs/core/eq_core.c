@@ -2,6 +2,7 @@
 
 #include "eq_bytes.h"
 #include "eq_commands.h"
+#include "eq_mlperf.h"
 
 #define HEADER_BYTES 8u
 #define PIECE_BYTES 64u
@@ -262,6 +263,7 @@ static void end_silence(struct eq_core *core)
     uint32_t now = eq_now(core);
     if (now - core->heard > core->config->ticks_hz / QUIET_PER_SECOND) {
         eq_rx_quiet(&core->rx);
+        eq_dut_quiet(core);
     }
     if (core->baud != 0 && !eq_job_can_step(core) &&
         now - core->heard_whole > FALLBACK_SECONDS * core->config->ticks_hz) {
@@ -282,6 +284,7 @@ int eq_core_poll(struct eq_core *core)
             if (bytes > 0) {
                 take(core, core->rx.message, bytes);
             }
+            eq_dut_byte(core, piece[i]);
         }
         core->heard = eq_now(core);
     }
@@ -292,6 +295,7 @@ int eq_core_poll(struct eq_core *core)
         core->heard += eq_now(core) - before;
     }
     eq_watch_poll(core);
+    eq_dut_count(core);
     eq_idle(core);
     return count > 0 || steps;
 }

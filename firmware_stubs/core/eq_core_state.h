@@ -68,6 +68,17 @@ struct eq_watch {
     uint8_t on;          /* it has passed its self-test */
 };
 
+#ifdef EQ_MLPERF
+/* The device under test of MLPerf Tiny. */
+struct eq_dut {
+    uint64_t ticks;       /* since the start, as they were counted last */
+    uint32_t last;        /* the counter then */
+    uint32_t bytes, have; /* of the input that arrives for the open model: all, and those that are here */
+    uint8_t text;         /* characters of the command that arrives; they lie in rx.buffer */
+    uint8_t deaf;         /* a frame or noise came, and no silence since */
+};
+#endif
+
 struct eq_core {
     const struct eq_config *config;
     struct eq_rx rx;
@@ -80,6 +91,9 @@ struct eq_core {
     struct eq_job job;
     struct eq_last last;
     struct eq_watch watch;
+#ifdef EQ_MLPERF
+    struct eq_dut dut;
+#endif
     const char *why;      /* of the request that is being refused, for people */
     uint8_t *answer;      /* where answers are made, buf_size bytes */
     uint32_t buf_size;    /* of the longest message */

@@ -47,6 +47,12 @@ uint32_t eq_rx_byte(struct eq_rx *rx, uint8_t byte);
  * cannot swallow a frame of the other framing. */
 void eq_rx_quiet(struct eq_rx *rx);
 
+/* Whether the last byte that it took is part of no frame. */
+static inline int eq_rx_between(const struct eq_rx *rx)
+{
+    return rx->state == 0 && !rx->partial;
+}
+
 struct eq_tx {
     const uint8_t *message; /* the caller's, until all is sent */
     uint32_t bytes;         /* of the message, at most EQ_FRAME_MOST */

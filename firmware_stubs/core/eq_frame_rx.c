@@ -2,7 +2,7 @@
 #include "eq_crc.h"
 #include "eq_frame.h"
 
-enum state { HUNT, LINE, BLOCKS };
+enum state { HUNT = 0, LINE, BLOCKS }; /* eq_rx_between knows the first one */
 
 void eq_rx_init(struct eq_rx *rx, uint8_t *buffer, uint32_t size)
 {

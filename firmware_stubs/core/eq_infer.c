@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "eq_commands.h"
+#include "eq_mlperf.h"
 
 #define ROOM_BYTES 64u /* of an answer, beside the piece of an output */
 
@@ -9,6 +10,7 @@ void eq_unload(struct eq_core *core)
 {
     core->loaded = EQ_SLOTS;
     core->inference = (struct eq_inference){.slot = EQ_SLOTS};
+    eq_dut_forget(core);
 }
 
 int eq_load(struct eq_core *core, uint32_t slot)

@@ -40,6 +40,7 @@ class Config(ctypes.Structure):
         ("set_baud", SET_BAUD), ("watchdog", HUSH), ("flash", c_void_p), ("board", POINTER(BoardFacts)),
         ("arena", c_void_p), ("arena_bytes", c_uint32), ("buffer", c_void_p), ("buffer_bytes", c_uint32),
         ("buf_count", c_uint32), ("stack_low", c_void_p), ("stack_high", c_void_p), ("trust", c_void_p),
+        ("trigger", HUSH),
     ]  # fmt: skip
 
 
@@ -49,8 +50,8 @@ def build_library(folder: Path) -> Path:
     folders = ("core", "runtime", "runtime/kernels", "runtime/frontend")
     sources = [source for folder in folders for source in sorted((FIRMWARE / folder).glob("*.c"))]
     include = [f"-I{FIRMWARE / folder}" for folder in ("include", "core", "runtime", "ports")]
-    command = ["gcc", "-std=c99", "-O1", "-shared", "-fPIC", *include, *sources, FIRMWARE / "ports/memory_flash.c"]
-    subprocess.run([*command, "-o", path], check=True, timeout=120)
+    command = ["gcc", "-std=c99", "-O1", "-shared", "-fPIC", "-DEQ_MLPERF", *include, *sources]
+    subprocess.run([*command, FIRMWARE / "ports/memory_flash.c", "-o", path], check=True, timeout=120)
     return path
 
 

@@ -70,6 +70,10 @@ struct eq_config {
     const uint32_t *stack_low, *stack_high;
 
     const struct eq_trust *trust; /* whose signatures an image must have; NULL takes every one. main.c fills it in */
+
+    /* A pin that a power meter watches, high from the start on: its falling edges are where measuring begins and ends
+     * (docs/mlperf.md). NULL where there is none. */
+    void (*trigger)(void *context, int high);
 };
 
 #define EQ_PAINT 0xc5c5c5c5u

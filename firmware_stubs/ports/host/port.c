@@ -5,6 +5,7 @@
  * EQ_FLASH=h7 in the environment divides the file as that part's flash (parts.c), whose erases take the time that its data
  * sheet says, by a clock that then goes SPEED times as fast; what arrives meanwhile is lost, as on a core that stands still.
  * EQ_WATCHDOG_MS ends the process like a watchdog would the board, which then starts anew.
+ * EQ_TRIGGER names a file for the edges of the trigger pin: a line for each, its level and the nanoseconds of the clock.
  *
  * The address is printed; 0 or no port means any. One connection is served at a time, and as with a real line a
  * restart does not end it. A missing file is made and erased.
@@ -159,6 +160,22 @@ static void watchdog(void *context, enum eq_watchdog what)
     (void)setitimer(ITIMER_REAL, &period, NULL);
 }
 
+static int trigger_file = -1;
+
+static void trigger(void *context, int high)
+{
+    struct timespec now;
+    (void)context;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    (void)dprintf(trigger_file, "%d %lld\n", high, (long long)now.tv_sec * 1000000000 + now.tv_nsec);
+}
+
+static int open_trigger(const char *path)
+{
+    trigger_file = path == NULL ? -1 : open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    return trigger_file >= 0;
+}
+
 static uint8_t *map_flash(const char *path)
 {
     int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -245,6 +262,7 @@ const struct eq_config *eq_port_start(int argc, char **argv)
         .buffer = buffer,
         .buffer_bytes = sizeof buffer,
         .buf_count = 8,
+        .trigger = open_trigger(getenv("EQ_TRIGGER")) ? trigger : NULL,
     };
     return &config;
 }

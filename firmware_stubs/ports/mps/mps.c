@@ -15,7 +15,8 @@ struct uart {
 #define CTRL_RX_INTERRUPT 8u
 #define INTSTATUS_RX 2u
 
-/* FPGAIO: a counter at the system clock. */
+/* FPGAIO: a line with a light, and a counter at the system clock. */
+#define LED0 (*(volatile uint32_t *)mps.fpgaio)
 #define COUNTER (*(volatile uint32_t *)(mps.fpgaio + 0x18u))
 #define PRESCALE (*(volatile uint32_t *)(mps.fpgaio + 0x1cu))
 
@@ -104,6 +105,13 @@ static void watchdog(void *context, enum eq_watchdog what)
     WATCHDOG->intclr = 1; /* it counts anew */
 }
 
+/* LED 0, which QEMU can trace (mps2_fpgaio_write). */
+static void trigger(void *context, int high)
+{
+    (void)context;
+    LED0 = (uint32_t)high;
+}
+
 static void reset(void *context)
 {
     (void)context;
@@ -129,6 +137,7 @@ const struct eq_config *eq_port_start(int argc, char **argv)
     (void)argc;
     (void)argv;
     PRESCALE = 0;
+    LED0 = 1;
     UART->bauddiv = 16;
     mps_receive();
     eq_enable_interrupt(mps.uart_interrupt);
@@ -155,6 +164,7 @@ const struct eq_config *eq_port_start(int argc, char **argv)
         .buf_count = 1 + RING_BYTES / FRAME_BYTES,
         .stack_low = eq_stack_low,
         .stack_high = eq_stack_top,
+        .trigger = trigger,
     };
     return &config;
 }

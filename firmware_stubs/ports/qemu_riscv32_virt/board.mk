@@ -8,3 +8,4 @@ SHARED := ports/riscv/start.c ports/memory_flash.c
 LINK := -nostartfiles -Lports -Tports/$(PORT)/board.ld
 # No script: picolibc's has a stack.
 ALONE := -T/dev/null
+MLPERF ?= 1

@@ -8,4 +8,6 @@ CPU := -mcpu=cortex-m4 -mthumb -mfloat-abi=hard -mfpu=fpv4-sp-d16
 ISA := armv7e-m
 # Sources of ports/ that are used beside those of this folder.
 SHARED := ports/cortex_m/start.c
+# 1: it also answers the benchmark MLPerf Tiny (docs/mlperf.md), for 5 KB of flash.
+MLPERF ?= 0
 LINK := -nostartfiles -Lports -Tports/$(PORT)/board.ld

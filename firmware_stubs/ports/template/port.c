@@ -137,6 +137,7 @@ const struct eq_config *eq_port_start(int argc, char **argv)
         .buf_count = 1 + RING_BYTES / FRAME_BYTES,
         .stack_low = eq_stack_low,
         .stack_high = eq_stack_top,
+        /* BOARD: .trigger, a pin that is high from here on, where a power meter is to know what is measured */
     };
     return &config;
 }
