@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -64,7 +65,9 @@ def tables_in(folder: Path | None = None) -> Found:
 
 
 def _table(key: Key, measured: Sequence[Measured]) -> Table:
-    name = "/".join(("own", key.target, _short(key.cpu), key.runtime, key.version, f"t{key.threads}", key.mode))
+    kernels = () if key.kernels == key.runtime else (key.kernels,)
+    parts = ("own", key.target, _short(key.cpu), key.runtime, key.version, *kernels, f"t{key.threads}", key.mode)
+    name = "/".join(parts)
     runs = f"{len(measured)} run{'s' * (len(measured) != 1)}"
     devices = ", ".join(sorted({one.source for one in measured}))
     source = f"{runs} of your own on {devices}"
@@ -77,9 +80,15 @@ def _short(text: str) -> str:
 
 def unfit(run: Run) -> str:
     """Why a run teaches nothing; empty where it does."""
-    profile = run.profile
-    if profile is None:
+    if run.profile is None:
         return "it has no profile of its ops"
+    try:
+        return _unfit(run, run.profile)
+    except (KeyError, TypeError, AttributeError) as error:
+        return f"its profile is damaged ({error!r})"
+
+
+def _unfit(run: Run, profile: Mapping[str, Any]) -> str:
     if run.verdict == "invalid":
         return f"it is invalid ({_codes(run, 'invalid')})"
     if profile["unit"] == "ns" and profile["how"] != "measured":
@@ -90,7 +99,10 @@ def unfit(run: Run) -> str:
         return "its profile does not say which ops of the model took how long"
     if any(op.get("macs") is None or op.get("bytes") is None for op in profile["ops"]):
         return "its profile lacks the sizes of ops"
-    return "" if profile["whole"] > 0 else "its inferences took no time"
+    if not profile["whole"] > 0:
+        return "its inferences took no time"
+    took = [op["mid"] if "mid" in op else op["avg"] for op in profile["ops"]]
+    return "" if all(math.isfinite(value) and value >= 0 for value in took) else "an op took less than no time"
 
 
 def _codes(run: Run, severity: str) -> str:
@@ -112,7 +124,9 @@ def measured_of(run: Run) -> tuple[Key, Measured]:
         unit=str(profile["unit"]),
     )
     ops: Iterable[Mapping[str, Any]] = profile["ops"]
-    spent = tuple(Spent(op["op"], ((op["macs"], op["bytes"]),), float(op.get("mid", op["avg"]))) for op in ops)
+    spent = tuple(
+        Spent(op["op"], ((op["macs"], op["bytes"]),), float(op["mid"] if "mid" in op else op["avg"])) for op in ops
+    )
     macs = sum(size[0] for one in spent for size in one.sizes)
     coarse = float(profile.get("clock_ns", 0))
     return key, Measured(str(release["name"]), macs, float(profile["whole"]), spent, coarse, str(device["name"]))

@@ -50,6 +50,7 @@ UNFIT: Mapping[str, tuple[Run, str]] = {
     "one loose": (run(ops=[op(0), op(None)]), "does not say which ops"),
     "no ops": (run(ops=[]), "does not say which ops"),
     "no sizes": (run(ops=[op(0, bytes=None)]), "lacks the sizes"),
+    "less than no time": (run(ops=[op(0, mid=-1.0)]), "less than no time"),
     "no time": (run(whole=0.0), "took no time"),
 }
 
@@ -64,6 +65,11 @@ def test_what_nothing_is_learned_from(bad: Run, why: str, tmp_path: Path) -> Non
     assert not found.tables and why in found.aside["run.json"]
 
 
+@pytest.mark.parametrize("profile", [{"ops": [{"index": 0, "macs": 1, "bytes": 1}]}, {"ops": 7}, {"whole": "x"}])
+def test_a_damaged_profile_is_said_to_be(profile: dict[str, Any]) -> None:
+    assert "its profile is damaged" in unfit(run(**profile))
+
+
 def test_instructions_of_an_emulator_are_learned_as_instructions() -> None:
     counted = run(unit="instructions", how="emulated")
     assert not unfit(counted) and measured_of(counted)[0].unit == "instructions"
@@ -76,7 +82,7 @@ def test_runs_are_kept_once_and_make_one_table_for_each_key(tmp_path: Path) -> N
         assert keep(tmp_path / f"{name}.json") == first
     assert len(list(kept_folder().iterdir())) == 3
     tables = {table.name: table for table in tables_in().tables}
-    cpu = "linux-x86_64/synthetic-cpu-2-50ghz/ai-edge-litert/2.3.0"
+    cpu = "linux-x86_64/synthetic-cpu-2-50ghz/ai-edge-litert/2.3.0/xnnpack"
     assert {name: len(table.measured) for name, table in tables.items()} == {
         f"own/{cpu}/t1/static_wi8_ai8": 2,
         f"own/{cpu}/t4/static_wi8_ai8": 1,
