@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, comb, lgamma, log
+from math import ceil, comb, log
 from typing import Any
 
 import numpy as np
@@ -142,7 +142,8 @@ def _binomial_cdf(n: int, p: float) -> Floats:
     if n <= 60:
         pmf = np.array([comb(n, k) * p**k * (1 - p) ** (n - k) for k in range(n + 1)])
     else:
-        logs = np.array([lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1) for k in range(n + 1)])
+        factorials = np.concatenate(([0.0], np.cumsum(np.log(np.arange(1, n + 1)))))
+        logs = factorials[n] - factorials - factorials[::-1]
         k = np.arange(n + 1)
         pmf = np.exp(logs + k * log(p) + (n - k) * log(1 - p))
     below: Floats = np.minimum(np.cumsum(pmf), 1.0)
