@@ -90,8 +90,10 @@ class Run:
     `profile`, per op: `unit` (`ns` or `instructions`), `how`, `source`, `runs`, `whole` (of one invoke, the median),
     and `ops`, in order: `index`, `op`, `name`, `kernel` (or delegate), `count`, `first`, `avg`, `min`, `max`, `std`,
     `macs`.
-    `energy`, where a meter watched: `tier` (T0 to T3), `meter`, `scope`, `gate`, `idle_mw`, `supply_v`, `energy_uj`,
-    `uncertainty_uj` (k = 2), `budget` (each part's standard uncertainty in uJ), `inferences`.
+    `energy`, where a meter watched: `tier` (T0 to T3), `meter`, `scope`, `accuracy` (the limits that were used, and
+    whose they are), `gate` (how), `gate_s`, `pulses`, `idle` (how), `idle_mw`, `supply_v`, `samples`, `lost_samples`,
+    `inferences`, `energy_uj` (null where the gate failed, and `problem` says why), `uncertainty_uj` (k = 2), `budget`
+    (each part's standard uncertainty in uJ).
     `correctness`, where a labelled set went through the device: `data`, `samples`, `metric`, `value`, `low`, `high`,
     `reference` (the host's value), `agreement`, `identical` (fraction of outputs equal to the host's bit by bit).
     """
