@@ -5,15 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from edgeq.errors import DeviceError, ProtocolError, UsageError
 from edgeq.protocol import contract
 from edgeq.protocol.status import Status
 from edgeq.stats import interval, summarize
-
-if TYPE_CHECKING:
-    from edgeq.device.device import Device, Progress
 
 MOST_PAIRS = 100
 """Readings of both clocks that are kept."""
@@ -22,6 +19,29 @@ SHORTEST_ROUND_S = 1.0
 PILOT_RUNS = 10
 FEWEST_RUNS = 30
 _OLD_AGENT = "'edgeq agent update DEVICE' brings one that knows it, or leave the option away."
+
+
+Progress = Callable[[str], None]
+
+
+class Device(Protocol):
+    """What is needed of a device (`edgeq.device.device`)."""
+
+    address: str
+
+    def describe(self) -> dict[str, Any]: ...
+
+    def sensors(self) -> dict[str, Any]: ...
+
+    def job(
+        self,
+        command: tuple[int, int, int],
+        body: dict[str, Any],
+        progress: Progress,
+        *,
+        take: Callable[[dict[str, Any], float, float], None],
+        more: Callable[[], dict[str, Any]] = ...,
+    ) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True)
