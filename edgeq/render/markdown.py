@@ -120,7 +120,12 @@ def _more(section: Section) -> Iterator[str]:
         yield escape(f"Ops: {ops_words(section.ops)}.")
         yield ""
         rows = [
-            [escape(op_name(op)), escape(op.kernel), spent(op.spent, section.ops.unit), f"{op.share * 100:.1f} %"]
+            [
+                escape(op_name(op)),
+                escape(op.kernel),
+                spent(op.spent, section.ops.unit, section.ops.tick),
+                f"{op.share * 100:.1f} %",
+            ]
             for op in section.ops.ops
         ]
         yield from _table(["Op", "Kernel", "Took", "Share"], rows, right=0)

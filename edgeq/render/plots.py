@@ -72,8 +72,11 @@ def fit(section: Section) -> Iterator[str]:
 def memory(section: Section) -> Iterator[str]:
     """What the device told of its memory."""
     if section.memory:
-        plot = svg.bars(_items(section.memory), "Memory of the runtime", "bytes")
-        yield framed("Memory", section.memory[0].how, plot)
+        drawn = [figure for figure in section.memory if not figure.name.endswith(("_before", "_after", "_low"))]
+        plot = svg.bars(_items([each for each in drawn if each.name != "pss_peak"]), "Memory of the runtime", "bytes")
+        rows = [[escape(each.label), figure_text(each), escape(each.source) or "-"] for each in section.memory]
+        table = alternative("Memory", ["Figure", "Value", "From"], rows)
+        yield framed("Memory", section.memory[0].how, plot, "", table)
 
 
 def latency(section: Section) -> Iterator[str]:
@@ -154,7 +157,9 @@ def _track_words(section: Section, given: svg.Track) -> str:
         ringed = "" if many else " ringed"
         words = ["dashed line: p50", *([f"{count} outlier{'' if count == 1 else 's'}{ringed}"] if count else [])]
     if many:
-        words.append(f"{len(given.values):,} samples, drawn from the least to the greatest of each column")
+        words.append(
+            f"{len(given.values):,} samples: pale from the least to the greatest of each column, dark its middle 80 %"
+        )
     above = sum(value > given.ceiling for value in [*given.warmup, *given.values])
     words += [f"{above} above {given.ceiling:.3g} {given.unit} as triangles at the top"] if above else []
     words += ["shaded: throttled or under voltage"] if given.shades else []
@@ -203,10 +208,10 @@ def ops(section: Section) -> Iterator[str]:
         return
 
     def told(value: float) -> str:
-        return spent(value, found.unit)
+        return spent(value, found.unit, found.tick)
 
     def words(value: float, share: float) -> str:
-        return f"{share * 100:.1f} %, {told(value)}"
+        return told(value) if value < found.tick else f"{share * 100:.1f} %, {told(value)}"
 
     shown = found.slowest(MOST_OPS)
     items = [svg.Item(op_name(op), op.spent, words(op.spent, op.share), found.how, op.min, op.max) for op in shown]

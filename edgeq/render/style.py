@@ -114,6 +114,7 @@ svg .dot.front,svg .dot.chosen{fill:var(--c)}
 svg .dot.chosen{stroke:var(--ink);stroke-width:2}
 svg .edge{fill:none;stroke:var(--soft);stroke-width:1.2;stroke-dasharray:5 3}
 svg .strip{stroke:var(--c);stroke-width:1.6;stroke-linecap:round;opacity:.7;fill:none}
+svg .pale{opacity:.25}
 svg .line{stroke:var(--c);stroke-width:1.4;fill:none;stroke-linejoin:round}
 svg .reading{stroke:var(--planned)}
 svg .stairs{stroke:var(--ink);stroke-width:1.8;fill:none}

@@ -155,7 +155,15 @@ def _more(console: Console, section: Section) -> None:
         _line(console, f"  Ops: {ops_words(section.ops)}.")
         table = _table("", ["Op", "Took", "Share", "Kernel"], 2)
         for op in section.ops.slowest(MOST_OPS):
-            _row(table, [op_name(op), spent(op.spent, section.ops.unit), f"{op.share * 100:.1f} %", op.kernel])
+            _row(
+                table,
+                [
+                    op_name(op),
+                    spent(op.spent, section.ops.unit, section.ops.tick),
+                    f"{op.share * 100:.1f} %",
+                    op.kernel,
+                ],
+            )
         console.print(table)
         if len(section.ops.ops) > MOST_OPS:
             _line(console, f"  The {MOST_OPS} slowest of {len(section.ops.ops)}.")

@@ -92,12 +92,16 @@ def facts(section: Section) -> Iterator[tuple[str, str]]:
 
 
 def op_name(op: Op) -> str:
-    """Its place, operator and name: `3 CONV_2D features`."""
-    return " ".join(filter(None, ("" if op.index is None else str(op.index), op.op, op.name)))
+    """Its place, operator and name: `3 CONV_2D features`; of the names of fused layers the first one's end."""
+    short = "/".join(op.name.partition(";")[0].split("/")[-2:])
+    return " ".join(filter(None, ("" if op.index is None else str(op.index), op.op, short)))
 
 
-def spent(value: float, unit: str) -> str:
-    """What an op took; instructions without their name, which stands at the head of a column."""
+def spent(value: float, unit: str, tick: float = 0.0) -> str:
+    """What an op took; instructions without their name, which stands at the head of a column. Below what the clock can
+    tell apart (`tick`) no more is known."""
+    if value < tick:
+        return f"under {amount(tick, unit)}"
     return amount(value, unit) if unit == "ns" else f"{value:,.0f}"
 
 
@@ -105,7 +109,8 @@ def ops_words(found: Ops) -> str:
     """How the figures of a profile came about."""
     what = "mean of the middle half" if found.middle else "average"
     of = f"{what} of {found.runs} inferences, with the least and the greatest; " if found.runs else ""
-    return f"{of}a whole one takes {amount(found.whole, found.unit)}; percent of all ops"
+    whole = f"{of}a whole one takes {amount(found.whole, found.unit)}; percent of all ops"
+    return "; ".join([whole, *(note.rstrip(".") for note in found.notes)])
 
 
 def pace_rows(section: Section) -> Iterator[tuple[str, str, str, str]]:

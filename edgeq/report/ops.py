@@ -29,7 +29,8 @@ class Op:
 @dataclass(frozen=True)
 class Ops:
     """A profile, told. `whole` is one invoke; `between` what no op accounts for, never below 0. `unit`: ns or
-    instructions; `middle` says whether what an op took is a middle of its runs, or their average."""
+    instructions; `middle` says whether what an op took is a middle of its runs, or their average; `tick` is what the
+    clock can tell apart, 0 where that is not known."""
 
     unit: str
     how: str
@@ -38,6 +39,8 @@ class Ops:
     whole: float
     between: float
     middle: bool
+    tick: float
+    notes: tuple[str, ...]
     ops: tuple[Op, ...]
 
     def slowest(self, most: int) -> tuple[Op, ...]:
@@ -63,6 +66,8 @@ def ops(run: Run) -> Ops | None:
         runs=int(number(told.get("runs")) or 0),
         whole=whole,
         between=max(0.0, whole - total if between is None else between),
+        tick=number(told.get("clock_ns")) or 0.0,
+        notes=tuple(map(str, told.get("notes") or ())),
         middle=any("mid" in row for row in rows),
         ops=tuple(_op(row, total) for row in rows),
     )

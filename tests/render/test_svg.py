@@ -103,6 +103,24 @@ def test_a_long_track_keeps_its_peaks_and_stays_small() -> None:
     assert min(tops) < 40
 
 
+def test_of_many_samples_the_middle_is_dark_and_all_of_them_pale() -> None:
+    values = [2.0 if index % 20 else 9.0 for index in range(20_000)]
+    text = svg.track(tracked([], values), "t")
+    pale, dark = (part.partition('"/>')[0] for part in text.split('<path class="strip')[1:])
+    assert pale.startswith(" pale")
+    heights = [
+        [float(low) - float(high) for low, high in re.findall(r" ([\d.]+)V([\d.]+)", part)] for part in (pale, dark)
+    ]
+    assert min(heights[0]) > 50
+    assert max(heights[1]) < 3
+
+
+def test_what_is_far_above_all_others_is_a_triangle_at_the_top() -> None:
+    root = parse(svg.track(tracked([], [1.0, 2.0, 900.0, 1.5], ceiling=3.0), "t"))
+    assert len([item for item in root.iter("path") if str(item.get("d")).endswith("z")]) == 1
+    assert len([item for item in root.iter("circle") if "dot" in item.get("class", "")]) == 3
+
+
 def test_a_track_has_its_readings_below_on_the_same_axis() -> None:
     t = [float(index) for index in range(100)]
     lane = svg.Lane("CPU clock", "GHz", t, [2.4] * 50 + [1.8] * 50)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from edgeq.render.words import op_name, ops_words, spent
 from edgeq.report.ops import ops
 from edgeq.run import read_run
 
@@ -41,6 +42,17 @@ def test_what_another_op_does_is_said_and_what_did_not_run_is_left_out() -> None
 def test_a_whole_below_its_ops_leaves_nothing_between() -> None:
     assert profiled({"op": "A", "avg": 2.0}, whole=1.5, between=-0.5).between == 0
     assert profiled({"op": "A", "avg": 0.0}).ops[0].share == 0
+
+
+def test_below_its_clock_no_more_is_known() -> None:
+    found = profiled({"op": "A", "avg": 9.0, "mid": 0.0}, {"op": "B", "avg": 5e3}, clock_ns=1000, notes=["Rough."])
+    assert [spent(op.spent, found.unit, found.tick) for op in found.ops] == ["under 1.00 us", "5.00 us"]
+    assert ops_words(found).endswith("; Rough")
+
+
+def test_of_a_fused_layer_s_names_the_first_one_s_end_is_told() -> None:
+    found = profiled({"op": "CONV_2D", "index": 3, "avg": 1.0, "name": "seq/relu_1/Relu;seq/bn/add;seq/conv"})
+    assert op_name(found.ops[0]) == "3 CONV_2D relu_1/Relu"
 
 
 @pytest.mark.parametrize("profile", [None, {}, {"ops": []}, {"ops": [{"op": "A", "avg": "x"}, 5]}])

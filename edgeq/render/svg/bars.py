@@ -41,7 +41,7 @@ def bars(items: Sequence[Item], title: str, unit: str) -> str:
 
 def rows(items: Sequence[Item], title: str, unit: str, wide: bool = False) -> str:
     """Many bars from zero, one line each: label, bar with a whisker from least to greatest, text."""
-    width, left, most, step = (WIDE, 330, 58, 24) if wide else (WIDTH, 170, 23, 24)
+    width, left, most, step = (WIDE, 330, 46, 24) if wide else (WIDTH, 170, 23, 24)
     greatest = max((end for item in items for end in (item.value, item.high) if end is not None), default=1) or 1
     x = Axis(0, greatest, left, width - 112)
     body = [line("axis", left, 4, left, 8 + step * len(items))]

@@ -137,9 +137,8 @@ def _samples(given: Track, x: Axis, y: Axis, first: int) -> list[str]:
         ]
     else:
         body.append(envelope(at, values, x, y, given.how))
-    body += [
-        _triangle(x.at(when), y.end, given.how) for when, value in zip(at, raw, strict=True) if value > given.ceiling
-    ]
+    above = {round(x.at(when)) for when, value in zip(at, raw, strict=True) if value > given.ceiling}
+    body += [_triangle(place, y.end, given.how) for place in sorted(above)]
     for step in given.steps:
         left, right = x.at(step.start), min(x.at(step.end), x.end)
         body.append(rect("band", left, y.at(step.high), max(right - left, 1), max(y.at(step.low) - y.at(step.high), 1)))
@@ -192,19 +191,28 @@ def curve(t: Sequence[float], v: Sequence[float], x: Axis, y: Axis, kind: str) -
 
 
 def envelope(t: Sequence[float], values: Sequence[float], x: Axis, y: Axis, how: str) -> str:
-    """Least and greatest sample of each column, joined by vertical strokes: no peak is lost."""
-    columns: dict[int, tuple[float, float]] = {}
+    """Strokes from the least to the greatest sample of each column, pale where it has many, and its middle 80 % dark:
+    no peak is lost, and no rare one looks like many."""
     most = int(x.end - x.start)
+    columns: dict[int, list[float]] = {}
     for when, value in zip(t, values, strict=True):
         column = min(most - 1, int((x.at(when) - x.start) / (x.end - x.start) * most))
-        low, high = columns.get(column, (value, value))
-        columns[column] = min(low, value), max(high, value)
+        columns.setdefault(column, []).append(value)
     width = (x.end - x.start) / most
-    strokes = (
-        f"M{x.start + (column + 0.5) * width:.1f} {y.at(low):.1f}V{y.at(high) - 1.6:.1f}"
-        for column, (low, high) in sorted(columns.items())
-    )
-    return f'<path class="strip {how}" d="{"".join(strokes)}"/>'
+    pale, dark = list[str](), list[str]()
+    for column, inside in sorted(columns.items()):
+        inside.sort()
+        at, cut = x.start + (column + 0.5) * width, len(inside) // 10
+        whole = pale if cut else dark
+        whole.append(_stroke(at, inside[0], inside[-1], y))
+        if cut:
+            dark.append(_stroke(at, inside[cut], inside[-1 - cut], y))
+    faint = f'<path class="strip pale {how}" d="{"".join(pale)}"/>' if pale else ""
+    return f'{faint}<path class="strip {how}" d="{"".join(dark)}"/>'
+
+
+def _stroke(at: float, low: float, high: float, y: Axis) -> str:
+    return f"M{at:.1f} {y.at(low):.1f}V{y.at(high) - 1.6:.1f}"
 
 
 def over_time(
