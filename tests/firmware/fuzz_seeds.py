@@ -166,6 +166,8 @@ def frames() -> Iterator[bytes]:
 
 Request = tuple[tuple[int, int, int], dict[str, Any]]
 RESTART: Request = ((0, 255, 0), {})
+TEXT = (0, 254, 0)
+"""Of a request whose body's keys are commands of MLPerf Tiny."""
 
 
 def pieces(command: tuple[int, int, int], data: bytes, **more: Any) -> Iterator[Request]:
@@ -218,7 +220,23 @@ def sessions() -> Iterator[bytes]:
     heard = audio({"do": "frame", "length": 20, "step": 9}, {"do": "spectrum", "fft": 32})
     seen = parse({"input": "image", "steps": [{"do": "resize", "height": 4, "width": 5}]})
     deployed = (stage, serve)
-    for parts in ((ask,), (*deployed, infer, ask), (*deployed, measure), (upload, infer, ask), (*deployed, again, ask)):
+    given = zeros(image)[0][0]
+    benchmark: list[Request] = [
+        (TEXT, dict.fromkeys(("name", "profile", "timestamp", "help", f"db load {len(given)}", "results"))),
+        *((TEXT, {f"db {given[at : at + 31].hex()}": None}) for at in range(0, len(given), 31)),
+        (
+            TEXT,
+            dict.fromkeys(("db print", "infer 3 2", "results", f"db load {4 * len(given)}", "db 0000803f", "infer")),
+        ),
+    ]
+    for parts in (
+        (ask,),
+        (*deployed, infer, ask),
+        (*deployed, measure),
+        (upload, infer, ask),
+        (*deployed, again, ask),
+        (*deployed, benchmark, infer),
+    ):
         yield b"".join(map(told, chain(*parts)))
     for preprocess, shape, raw in ((heard, (3, 17), noise(40)), (seen, (4, 5, 3), sight)):
         yield b"".join(map(told, chain(*of_raw(preprocess, tensor((1, *shape)), raw))))
@@ -241,7 +259,10 @@ def of_raw(preprocess: Preprocess, given: Tensor, raw: Raw) -> Iterator[Iterable
 def told(request: Request) -> bytes:
     """A request as `tests/fuzz/core.c` reads it."""
     command, body = request
-    encoded = b"" if request is RESTART else cbor.dumps(body)
+    if command == TEXT:
+        encoded = "".join(f"{word}%" for word in body).encode()
+    else:
+        encoded = b"" if request is RESTART else cbor.dumps(body)
     return bytes(command) + struct.pack("<H", len(encoded)) + encoded
 
 

@@ -1,5 +1,6 @@
 /* libFuzzer over a whole device: requests one after the other, with what they leave behind in flash and memory. Each is
- * u8 op, group and command, u16 length, and a body; a group of 255 restarts the device. */
+ * u8 op, group and command, u16 length, and a body; a group of 255 restarts the device, and of 254 the body is what comes
+ * on the line after a silence, with nothing around it: commands of MLPerf Tiny. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,8 @@
 #define HEADER_BYTES 8u
 #define REQUEST_BYTES 5u
 #define RESTART 255u
+#define TEXT 254u
+#define TICKS_HZ 1000u
 #define MOST_POLLS 200 /* a request and what it begins; a bench may go on for longer */
 
 struct device {
@@ -76,6 +79,21 @@ static void restart(void *context)
     start(context);
 }
 
+static void work(struct device *device)
+{
+    for (int polls = 0; polls < MOST_POLLS && eq_core_poll(&device->core); polls++) {
+    }
+}
+
+static void say(struct device *device, const uint8_t *text, size_t bytes)
+{
+    memcpy(device->line, text, bytes);
+    device->at = 0;
+    device->bytes = (uint32_t)bytes;
+    device->ticks += TICKS_HZ;
+    work(device);
+}
+
 /* Send one request and let the device work; returns the bytes that it took of `data`. */
 static size_t request(struct device *device, const uint8_t *data, size_t bytes)
 {
@@ -85,14 +103,17 @@ static size_t request(struct device *device, const uint8_t *data, size_t bytes)
     int byte;
     body = body < bytes - REQUEST_BYTES ? body : bytes - REQUEST_BYTES;
     body = body < MESSAGE_BYTES ? body : MESSAGE_BYTES;
+    if (data[1] == TEXT) {
+        say(device, data + REQUEST_BYTES, body);
+        return REQUEST_BYTES + body;
+    }
     eq_put_be16(message + 2, (uint16_t)body);
     memcpy(message + HEADER_BYTES, data + REQUEST_BYTES, body);
     eq_tx_init(&tx, data[0] & 0x40 ? EQ_CONSOLE : EQ_COBS, message, HEADER_BYTES + (uint32_t)body);
     for (device->at = device->bytes = 0; (byte = eq_tx_byte(&tx)) >= 0;) {
         device->line[device->bytes++] = (uint8_t)byte;
     }
-    for (int polls = 0; polls < MOST_POLLS && eq_core_poll(&device->core); polls++) {
-    }
+    work(device);
     return REQUEST_BYTES + body;
 }
 
@@ -108,7 +129,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     device->line = exact(4 * MESSAGE_BYTES, 0);
     eq_memory_flash(&device->flash, device->memory, FLASH_BYTES);
     device->config = (struct eq_config){.context = device, .read = read_line, .write = write_line, .ticks = ticks,
-                                        .ticks_hz = 1000, .reset = restart, .set_baud = set_baud,
+                                        .ticks_hz = TICKS_HZ, .reset = restart, .set_baud = set_baud,
                                         .flash = &device->flash, .board = &board, .arena = device->arena,
                                         .arena_bytes = ARENA_BYTES, .buffer = device->buffer,
                                         .buffer_bytes = EQ_CORE_BUFFER(MESSAGE_BYTES), .buf_count = 1};
