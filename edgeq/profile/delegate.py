@@ -13,6 +13,8 @@ from dataclasses import dataclass
 BEHIND = ("Clamp",)
 """Helpers that serve the op before them; others serve the one behind."""
 HELPERS = (*BEHIND, "Static Reshape", "Copy", "Convert", "Constant Pad", "Transpose")
+TABLES = ("LOGISTIC", "HARD_SWISH", "TANH", "ELU", "EXP", "GELU", "LEAKY_RELU", "LOG", "ABS", "NEG", "RSQRT", "SQRT")
+"""Functions that XNNPACK looks up in a table where they are of int8; it has no name for that."""
 STANDS_FOR: Mapping[str, tuple[str, ...]] = {
     "Abs": ("ABS",),
     "Add": ("ADD",),
@@ -35,6 +37,7 @@ STANDS_FOR: Mapping[str, tuple[str, ...]] = {
     "GELU": ("GELU",),
     "Global Average Pooling": ("AVERAGE_POOL_2D", "MEAN"),
     "HardSwish": ("HARD_SWISH",),
+    "Invalid Unary Op": TABLES,
     "Leaky ReLU": ("LEAKY_RELU",),
     "Log": ("LOG",),
     "Max Pooling": ("MAX_POOL_2D",),

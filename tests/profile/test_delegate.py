@@ -25,6 +25,7 @@ def model(*ops: str) -> list[Wanted]:
         ([CONV], ["PAD", "CONV_2D"], [1]),  # the pad went into the convolution
         (["Mean (ND) Reduce", RESHAPE, DENSE], ["MEAN", "FULLY_CONNECTED"], [0, 1, 1]),
         ([CLAMP], ["RELU6"], [0]),
+        (["Invalid Unary Op", "Multiply (ND)"], ["LOGISTIC", "MUL"], [0, 1]),  # a table: it has no name
         ([], [], []),
     ],
 )
