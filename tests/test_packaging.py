@@ -70,6 +70,7 @@ def test_the_wheel_holds_the_top_level_folders(wheel: Path) -> None:
         assert wanted
         assert not wanted - names
     assert {"edgeq/py.typed", "edgeq/runtimes.toml", "edgeq/_data/targets/rpi4.toml"} <= names
+    assert "edgeq/schema/run.schema.json" in names
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/")) or "__pycache__" in name]
 
 

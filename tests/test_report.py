@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from edgeq.errors import ArtifactError, UsageError
+from edgeq.render.words import interval_text
 from edgeq.report import EMULATED, points, report, section
 from edgeq.results import publish
 from edgeq.run import Issue, Run, Series, read_run
@@ -80,11 +81,14 @@ def test_figures_follow_from_the_raw_samples() -> None:
     assert 120 in made.outliers
 
 
-def test_no_interval_where_samples_do_not_bound_it() -> None:
-    figures = {figure.name: figure for figure in section(read_run(METERED), "x").figures()}
-    assert figures["p90"].low is not None  # 60 samples bound p90 ...
-    assert figures["p95"].low is None  # ... and not p95
-    assert figures["p99"].high is None
+def test_where_samples_do_not_bound_an_interval_it_is_by_a_bootstrap() -> None:
+    run = read_run(METERED)
+    figures = {figure.name: figure for figure in section(run, "x").figures()}
+    assert not figures["p90"].bootstrap  # 60 samples bound p90 ...
+    assert figures["p95"].bootstrap and figures["p99"].bootstrap  # ... and not p95
+    assert interval_text(figures["p95"]).endswith(" *")
+    few = replace(run, series=(Series("invoke", "ns", "measured", (1.0, 2.0, 3.0)),))
+    assert {figure.low for figure in section(few, "x").latency} == {None}
 
 
 def test_power_is_the_mean_inside_the_gate() -> None:

@@ -66,7 +66,8 @@ def _cells(group: str, figure: Figure) -> list[str]:
     numbers = [figure.low, figure.high, figure.error_pct]
     shown = ["" if number is None else repr(float(number)) for number in numbers]
     texts = [_plain(text) for text in (figure.name, figure.label)]
-    rest = [_plain(text) for text in (figure.how, figure.at, figure.source)]
+    source = f"{figure.source}; interval by a bootstrap" if figure.bootstrap else figure.source
+    rest = [_plain(text) for text in (figure.how, figure.at, source)]
     return [group, *texts, repr(float(figure.value)), figure.unit, *shown, *rest]
 
 

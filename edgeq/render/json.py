@@ -106,4 +106,5 @@ def _section(section: Section) -> dict[str, Any]:
 
 def _figure(figure: Figure) -> dict[str, Any]:
     """Only what the figure has; `name`, `value`, `unit` and `how` always."""
-    return {key: value for key, value in asdict(figure).items() if value not in (None, "")}
+    told = asdict(figure).items()
+    return {key: value for key, value in told if value is not None and value != "" and value is not False}

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from edgeq.render.words import (
     HOW_WORDS,
+    STARRED,
     VERDICT_WORDS,
     environment,
     environment_title,
@@ -146,6 +147,9 @@ def _figures(section: Section) -> Iterator[str]:
         for figure in section.figures()
     ]
     yield from _table(["Figure", "Value", "95 % interval", "Obtained"], rows, right=2)
+    if any(figure.bootstrap for figure in section.figures()):
+        yield escape(STARRED)
+        yield ""
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], right: int = 0) -> Iterator[str]:

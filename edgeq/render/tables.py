@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from edgeq.render.words import figure_text, interval_text, tag
+from edgeq.render.words import STARRED, figure_text, interval_text, tag
 from edgeq.report import Figure
 
 Cell = str
@@ -75,7 +75,8 @@ def figures(caption: str, chosen: Sequence[Figure], notes: Iterable[str] = ()) -
         ]
         for figure in chosen
     )
-    told = "".join(f"<li>{escape(note)}</li>" for note in dict.fromkeys(notes) if note)
+    starred = [STARRED] if any(figure.bootstrap for figure in chosen) else []
+    told = "".join(f"<li>{escape(note)}</li>" for note in dict.fromkeys([*notes, *starred]) if note)
     below = f'<ul class="notes">{told}</ul>' if told else ""
     return f"<div>{table(caption, head, rows, '', 2 if bounded else 1, alike)}{below}</div>"
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from edgeq.render.words import (
+    STARRED,
     VERDICT_WORDS,
     environment,
     environment_title,
@@ -136,6 +137,8 @@ def _section(console: Console, section: Section, alone: bool) -> None:
             ["", "bold", "", STYLES[figure.how]],
         )
     console.print(table)
+    if any(figure.bootstrap for figure in section.figures()):
+        _line(console, f"  {STARRED}")
     _more(console, section)
     for note in section.notes:
         _line(console, f"  {note}")

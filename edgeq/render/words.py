@@ -16,6 +16,9 @@ VERDICT_WORDS = {
     "invalid": "invalid: do not use these figures",
 }
 VALID_LEAD = "Nothing speaks against these figures."
+STARRED = (
+    "* by a bootstrap, as there are too few samples to bound it: it sees nothing beyond the least and the greatest."
+)
 EMULATED_LEAD = "What is emulated says nothing about the speed of the hardware."
 HOW_WORDS = {
     "measured": "timed or metered by the device itself, on its hardware",
@@ -55,7 +58,8 @@ def interval_text(figure: Figure) -> str:
         return f"{points(figure.low)} .. {points(figure.high)} points"
     low, high = amount(figure.low, figure.unit), amount(figure.high, figure.unit)
     number, _, unit = low.rpartition(" ")
-    return f"{number} .. {high}" if high.endswith(f" {unit}") else f"{low} .. {high}"
+    told = f"{number} .. {high}" if high.endswith(f" {unit}") else f"{low} .. {high}"
+    return f"{told} *" if figure.bootstrap else told
 
 
 def _in_points(figure: Figure) -> bool:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgeq.run import Run, Series
-from edgeq.stats import bounds, interval, summarize
+from edgeq.stats import quantile_interval, summarize
 
 CONFIDENCE = 0.95
+FEWEST = 10
+"""Of fewer samples no interval is told."""
 QUANTILES = (("p50", 0.50), ("p90", 0.90), ("p95", 0.95), ("p99", 0.99))
 STAGES = (
     ("init", "Init"),
@@ -29,6 +31,7 @@ AROUND = (
 class Figure:
     """One derived figure. `unit`: ns, instructions, bytes, mw, uj, per_s, or fraction. `low` and `high` are its 95 %
     interval where there is one, `error_pct` its relative error; `at` says where it was obtained, if not on the device.
+    `bootstrap` says that the samples were too few to bound the interval, which may be too narrow.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Figure:
     error_pct: float | None = None
     source: str = ""
     at: str = ""
+    bootstrap: bool = False
 
 
 def latency(invoke: Series | None) -> Iterator[Figure]:
@@ -49,9 +53,11 @@ def latency(invoke: Series | None) -> Iterator[Figure]:
         return
     found = summarize(invoke.values)
     for name, quantile in QUANTILES:
-        enough = bounds(found.n, quantile, CONFIDENCE)
-        low, high = interval(invoke.values, quantile, CONFIDENCE) if enough else (None, None)
-        yield Figure(name, name, getattr(found, name), "ns", invoke.how, low, high, source=invoke.source)
+        low, high, by = None, None, ""
+        if found.n >= FEWEST:
+            low, high, by = quantile_interval(invoke.values, quantile, CONFIDENCE)
+        value, drawn = getattr(found, name), by == "bootstrap"
+        yield Figure(name, name, value, "ns", invoke.how, low, high, source=invoke.source, bootstrap=drawn)
     for name, label, value in (
         ("mean", "Mean", found.mean),
         ("std", "Standard deviation", found.std),

@@ -19,6 +19,7 @@ from edgeq.report import EMULATED, Report, report
 from edgeq.run import Issue, Series, read_run
 
 CASES = Path(__file__).resolve().parents[1] / "cases" / "runs"
+PI_5 = CASES.parent / "reports" / "pi5-sustained.json"
 PI, LOCAL, METERED = (CASES / f"{name}.json" for name in ("rpi4-emulated", "local-measured", "board-metered"))
 HOSTILE = "<script>alert('x')</script>\x1b[31m\"|`*_[a](javascript:b)@team #1 &amp; ![i](http://e/x.png)"
 VOID = {"meta", "link", "br"}
@@ -194,6 +195,7 @@ def test_json_has_how_beside_each_figure(three: Report) -> None:
             return found + [item for child in value.values() for item in figures(child)]
         return [item for child in value for item in figures(child)] if isinstance(value, list) else []
 
+    assert any(item.get("low") == 0 for item in figures(render_json(report([PI_5]))))
     every = figures(data)
     assert len(every) > 60
     assert all(item["how"] in ("measured", "emulated", "estimated") and item["unit"] for item in every)
