@@ -290,5 +290,5 @@ def _card(figure: Figure) -> str:
 
 def _foot(report: Report) -> Iterator[str]:
     yield f"<footer>Written by edgeq {escape(report.edgeq)} from raw samples kept in run.json. Percentiles interpolate "
-    yield "linearly (Hyndman-Fan type 7); their intervals come from order statistics, or where starred from a bootstrap. "
+    yield "linearly (Hyndman-Fan type 7); intervals come from order statistics, or where starred from a bootstrap. "
     yield "Outliers: modified z-score above 3.5.</footer>"
