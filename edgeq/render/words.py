@@ -112,7 +112,7 @@ def spent(value: float, unit: str, tick: float = 0.0) -> str:
 def ops_words(found: Ops) -> str:
     """How the figures of a profile came about."""
     what = "mean of the middle half" if found.middle else "average"
-    of = f"{what} of {found.runs} inferences, with the least and the greatest; " if found.runs else ""
+    of = f"{what} of {found.runs} inferences, with the least and the greatest; " if found.runs > 1 else ""
     whole = f"{of}a whole one takes {amount(found.whole, found.unit)}; percent of all ops"
     return "; ".join([whole, *(note.rstrip(".") for note in found.notes)])
 
