@@ -28,8 +28,8 @@ class Series:
 
     Names used so far: `init`, `warm_load`, `first_inference`, `warmup`, `invoke`, `preprocess`, `postprocess`,
     `end_to_end` (unit `ns`, the device's own clock), `instructions` and, with that suffix, the first ones (unit
-    `instructions`, where a device counts them and its clock tells no time), `rss_peak`, `rss_load`, `pss_peak`, `ram`,
-    `arena`, `stack`, `static`, `flash` (unit `bytes`), `power` (unit `mw`, with `t_s`), `voltage` (unit `v`), `gate`
+    `instructions`, where a device counts them and its clock tells no time), `rss_before`, `rss_load`, `rss_after`, `rss_peak`,
+    `pss_before`, `pss_after`, `ram`, `arena`, `stack`, `static`, `flash` (unit `bytes`), `power` (unit `mw`, with `t_s`), `voltage` (unit `v`), `gate`
     (unit `s`: start and end of each window), `energy` (unit `uj`, per inference).
 
     `invoke` has as `t_s` when each began, in seconds since the bench did, where the device tells it. On that clock are
@@ -84,7 +84,7 @@ class Run:
 
     `device`: address, name, board, target, arch, cpu, os, python, runtime, runtime_version, emulated (bool), emulator.
     `release`: name, digest, n, target, mode, model_bytes, macs, golden {vectors, tolerance, worst},
-    evaluation (or null; see docs/bundle.md).
+    evaluation (or null; see docs/bundle.md), provenance and fit (`edgeq/kept.py`).
     `environment`: readings before and after the bench, e.g. governor, cpu_hz, temperature_c, load_1m, throttled.
 
     `profile`, per op: `unit` (`ns` or `instructions`), `how`, `source`, `runs`, `runtime`, `kernels`, `threads`,
