@@ -28,9 +28,10 @@ class Series:
 
     Names used so far: `init`, `warm_load`, `first_inference`, `warmup`, `invoke`, `preprocess`, `postprocess`,
     `end_to_end` (unit `ns`, the device's own clock), `instructions` and, with that suffix, the first ones (unit
-    `instructions`, where a device counts them and its clock tells no time), `rss_before`, `rss_load`, `rss_after`, `rss_peak`,
-    `pss_before`, `pss_after`, `ram`, `arena`, `stack`, `static`, `flash` (unit `bytes`), `power` (unit `mw`, with `t_s`), `voltage` (unit `v`), `gate`
-    (unit `s`: start and end of each window), `energy` (unit `uj`, per inference).
+    `instructions`, where a device counts them and its clock tells no time), `rss_before`, `rss_load`, `rss_after`,
+    `rss_peak`, `pss_before`, `pss_after`, `ram`, `arena`, `stack`, `static`, `flash` (unit `bytes`), `power` (unit
+    `mw`, with `t_s`), `voltage` (unit `v`), `gate` (unit `s`: start and end of each window), `energy` (unit `uj`, per
+    inference).
 
     `invoke` has as `t_s` when each began, in seconds since the bench did, where the device tells it. On that clock are
     the traces, too: `cpu_hz` (unit `hz`), `temperature` (unit `c`), `throttled` (unit `bits`), `other_load` (unit
