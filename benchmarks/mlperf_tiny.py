@@ -44,7 +44,7 @@ MOST = 1.01
 @contextmanager
 def process(folder: Path) -> Iterator[str]:
     """The firmware as a process; where it answers."""
-    command = ["make", "-s", "-C", ROOT / "firmware_stubs", "-f", "firmware.mk", "PORT=host", f"BUILD={folder}"]
+    command = ["make", "-s", "-C", str(ROOT / "firmware_stubs"), "-f", "firmware.mk", "PORT=host", f"BUILD={folder}"]
     subprocess.run(command, check=True)
     running = subprocess.Popen([folder / "firmware.elf", folder / "flash.bin"], stdout=subprocess.PIPE, text=True)
     try:
