@@ -182,7 +182,9 @@ class Connection:
             self._input += data
             if len(self._input) == length:
                 n = _or_none(_count, body.get("n"))
-                self._output = self._service.invoke(n, bytes(self._input), body.get("raw"))
+                self._output = self._service.invoke(
+                    n, bytes(self._input), body.get("raw"), _or_none(_count, body.get("tensor"))
+                )
         if len(self._input) == length:
             return {"off": length, "out": len(self._output)}
         return {"off": len(self._input)}

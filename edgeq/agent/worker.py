@@ -91,6 +91,13 @@ class _Worker:
             outputs += self.model.invoke(split(data, at, sizes))
         yield {"data": b"".join(outputs)}
 
+    def do_look(self, data: bytes, sizes: list[int], tensor: int) -> Any:
+        """One sample in, a tensor between the model's operators out (`edgeq.agent.looking`)."""
+        from edgeq.agent.looking import look
+
+        path, threads, kernels = self._how
+        yield {"data": look(Path(path), threads, kernels, split(data, 0, sizes), tensor)}
+
     def do_raw(self, data: bytes, raw: dict[str, Any], preprocess: dict[str, Any]) -> Any:
         """`data` is one raw input (`edgeq.protocol.raw`); `preprocess` makes the model's one input of it."""
         yield {"data": b"".join(self._from_raw({**raw, "data": data}, preprocess))}

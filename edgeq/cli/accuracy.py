@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,13 @@ class Labelled:
                 "Accuracy is that of the release as it serves, with its own delegate.",
                 "Leave --delegate and lists of threads away, or bench without --accuracy.",
             )
+
+    def explained(self, device: Device, project: Project, entry: DeviceEntry) -> AbstractContextManager[None]:
+        """Where golden vectors fail meanwhile, the error says at which operator."""
+        from edgeq.cli.profiling import bundles_of
+        from edgeq.correctness.diverge import explained
+
+        return explained(device, self.bundle, bundles_of(project, entry), console.progress)
 
     def measure(self, device: Device, project: Project, entry: DeviceEntry) -> Document | None:
         """The document `Run.correctness`; None where nobody asked."""

@@ -99,6 +99,7 @@ def _bench(
     made = []
     with ExitStack() as stack:
         opened = stack.enter_context(open_address(entry.address))
+        stack.enter_context(labelled.explained(opened, project, entry))
         document = labelled.measure(opened, project, entry)  # ^C ends it as ever: half of it is no accuracy.
         stopped = stack.enter_context(until_interrupted())
         for threads, delegate in sweep:

@@ -62,13 +62,14 @@ def correctness(
     """Stream `data` through what serves on `device`, and compare with its bundle's model on this machine.
 
     The bundle is `bundle`, or the one of `among` that serves. `limit` takes so many samples, of every class its share;
-    0 takes all. A metric or data of the user's is imported from `folder`. Errors are those of data, link and device;
-    `UsageError` where the bundle is not here.
+    0 takes all. A metric or data of the user's is imported from `folder`. The golden vectors come first: they are told
+    by the device's own error. Errors are those of data, link and device; `UsageError` where the bundle is not here.
     """
     asked = asked or Asked()
     release = serving(device)
     found = bundle_of(release, bundle, among)
     variant = Variant(found.path(MODEL).read_bytes(), found.interface())
+    device.selftest(release.n, lambda note: progress(f"golden vectors: {note}"))
     given = _labelled(variant, data, asked, folder, progress)
     chosen = fitting(variant, given, asked.metric, folder)
     places = stratified(len(given), given.labels, limit)

@@ -201,10 +201,28 @@ class Device:
         item = encode_raw(raw)
         return self._invoke(item.pop("data"), n, item)
 
-    def _invoke(self, data: bytes, n: int | None, raw: dict[str, Any] | None = None) -> bytes:
+    def look(self, data: bytes, tensor: int, n: int | None = None) -> bytes:
+        """One sample in, the values of a tensor of the model's main graph out; `DeviceError` where the device does not
+        show them."""
+        if not self.describe().get("looks"):
+            raise DeviceError(
+                f"{self.address} does not show what lies between a model's operators.",
+                "A Linux device with the agent of this edgeq does.",
+                Status.UNSUPPORTED,
+            )
+        return self._invoke(data, n, tensor=tensor)
+
+    def _invoke(
+        self, data: bytes, n: int | None, raw: dict[str, Any] | None = None, tensor: int | None = None
+    ) -> bytes:
         run = secrets.randbelow(1 << 31)  # so that a chunk of one inference is never taken for one of another
         answer = self.client.upload(
-            data, 0, contract.INVOKE, {**_only(n=n, raw=raw), "run": run}, lambda _: None, INVOKE_TIMEOUT_S
+            data,
+            0,
+            contract.INVOKE,
+            {**_only(n=n, raw=raw, tensor=tensor), "run": run},
+            lambda _: None,
+            INVOKE_TIMEOUT_S,
         )
         length, output = int(answer["out"]), b""
         while len(output) < length:
