@@ -14,6 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -106,9 +107,7 @@ def made(folder: Path, model: Path | None) -> Path:
     """A bundle of the model for this machine."""
     if model is None:
         sys.path.insert(0, str(ROOT / "tests" / "support"))
-        from bundles import make_bundle
-
-        return make_bundle(folder / "bundle").folder
+        return Path(import_module("bundles").make_bundle(folder / "bundle").folder)
     from edgeq.build import build
     from edgeq.target import load_target
 

@@ -13,6 +13,7 @@ import json
 import os
 import sys
 import tempfile
+from importlib import import_module
 from itertools import combinations
 from pathlib import Path
 from statistics import mean, variance
@@ -46,8 +47,7 @@ def main() -> int:
 
 def measured(folder: Path, pairs: int, seconds: float) -> dict[str, Any]:
     """p50 and its interval of each bench, in order; how many pairs overlap; A - B with its interval, in percent."""
-    from bundles import make_bundle
-
+    make_bundle = import_module("bundles").make_bundle
     rows: list[dict[str, Any]] = []
     with open_device("local:") as device:
         deploy(make_bundle(folder / "bundle"), device)
