@@ -26,7 +26,7 @@ def tell_run(run: Run, path: Path) -> Told:
     """The headline of one run, how sure it is, and what speaks against it; the report tells the rest."""
     series = run.one("invoke") or run.one("instructions")
     if series is None or not series.values:
-        lines = [f"{run.release['name']} on {run.device['name']}: nothing was measured"]
+        lines = [f"{_where(run)}: nothing was measured"]
     else:
         lines = [_headline(run, series), *_sure(series), *_parts(run), *_over_time(run, series), *_energy(run)]
     lines += [f"  {issue.severity}: {issue.message}" for issue in run.issues]
@@ -41,8 +41,12 @@ def _headline(run: Run, series: Series) -> str:
         figures = ", ".join(f"{name} {format_seconds(getattr(found, name) / 1e9)}" for name in ("p50", "p90", "p99"))
     why = ENDED.get(str(run.environment.get("ended_by")), "")
     ended = f"; {why}" if why and why != ENDED["runs"] else ""
-    head = f"{run.release['name']} on {run.device['name']}: {figures} per inference ({series.how}), {found.n} runs"
-    return head + ended
+    return f"{_where(run)}: {figures} per inference ({series.how}), {found.n} runs{ended}"
+
+
+def _where(run: Run) -> str:
+    """`digits on local`: an address that ends with a colon is no lead of a clause."""
+    return f"{run.release['name']} on {str(run.device['name']).rstrip(':')}"
 
 
 def _sure(series: Series) -> list[str]:
@@ -117,9 +121,8 @@ def tell_sweep(made: Sequence[tuple[Run, Path]]) -> Told:
         more = format_percent(_p50(run) / best - 1, 1) if best > 0 else ""
         rows.append((str(run.plan.threads), delegate, *found, f"+{more}", str(len(values)), run.verdict, str(path)))
     heads = ("threads", "delegate", "p50", "p99", "above the best", "runs", "verdict", "run")
-    release, device = made[0][0].release["name"], made[0][0].device["name"]
     document = {"runs": [{"file": str(path), **run.to_json()} for run, path in made]}
-    return document, f"{release} on {device}\n{table(heads, rows)}"
+    return document, f"{_where(made[0][0])}\n{table(heads, rows)}"
 
 
 def _said(value: float, timed: bool) -> str:
