@@ -90,8 +90,9 @@ def accuracy_lines(found: Document) -> list[str]:
     same = f"  outputs equal bit by bit: {format_percent(found['identical'])} of the samples"
     if found["parted"] is not None:
         same += f"; another class: {found['parted']}"
-    allowed = f"{found['allowed_steps']} output steps" if found["allowed_steps"] else "nothing"
-    lines.append(f"{same}; apart by more than {allowed}: {found['beyond']}")
+    steps = found["allowed_steps"]
+    allowed = f"apart by more than {steps} output step{'s' * (steps != 1)}" if steps else "not equal, as they should be"
+    lines.append(f"{same}; {allowed}: {found['beyond']}")
     lines += [f"  {_sample(row)}" for row in found["differing"][:SHOWN]]
     more = max(found["beyond"], found["parted"] or 0) - min(SHOWN, len(found["differing"]))
     return [*lines, f"  and {more} more, the first of them in the run"] if more > 0 else lines
