@@ -202,7 +202,7 @@ def test_an_emulated_board_counts_instructions_and_tells_no_time(board: Device, 
         series = {item.name: item for item in run.series}
         assert set(series) == {
             "instructions", "init_instructions", "first_inference_instructions", "warmup_instructions",
-            "arena", "static", "stack", "ram",
+            "arena", "static", "stack", "ram", "flash",
         }  # fmt: skip
         assert (len(series["instructions"].values), series["instructions"].how) == (30, "emulated")
         assert 100 < series["stack"].values[0] < 2000
