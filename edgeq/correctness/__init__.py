@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.asked import Asked
-from edgeq.bundle import Bundle, read_bundle
+from edgeq.bundle import Bundle
 from edgeq.correctness.agree import Agreement, compare, differing
 from edgeq.correctness.stream import Rows, stream
 from edgeq.dataset import open_dataset
 from edgeq.dataset.spool import room
 from edgeq.device.device import Device, Progress, Release, silent
-from edgeq.errors import ArtifactError, DeviceError, EdgeqError, UsageError
+from edgeq.errors import ArtifactError, UsageError
 from edgeq.evaluate import evaluation
 from edgeq.evaluate.evaluation import Predictions, rounded
 from edgeq.evaluate.fitting import fitting
@@ -37,13 +35,13 @@ from edgeq.evaluate.scorer import Mean, value
 from edgeq.interface import Interface
 from edgeq.preprocess import Preprocess, PreprocessError, parse
 from edgeq.probe.validity import judge
-from edgeq.protocol.status import Status
 from edgeq.quantize.host import MICRO, host_runtime, invoke_all, stand_in
 from edgeq.quantize.prepare import labelled
 from edgeq.quantize.samples import Samples, each, plain
 from edgeq.run import Run
+from edgeq.served import find_bundle, serving
 
-IMAGE, MODEL = "image.eqi", "model.tflite"
+MODEL = "model.tflite"
 SEED = 0
 WILSON = "Wilson's score interval"
 
@@ -99,36 +97,15 @@ def with_correctness(run: Run, document: Mapping[str, Any]) -> Run:
     return replace(known, verdict=verdict, issues=tuple(issues))
 
 
-def serving(device: Device) -> Release:
-    """What serves; `DeviceError` where nothing does."""
-    release = device.installed().serving
-    if release is None:
-        raise DeviceError(f"No release serves on {device.address}.", "Deploy one first.", Status.STATE)
-    return release
-
-
 def bundle_of(release: Release, folder: Path | None, among: Sequence[Path] = ()) -> Bundle:
     """The bundle of a release: in `folder`, or one of `among`. `UsageError` where it is not there."""
-    if folder is not None:
-        bundle = read_bundle(folder)
-        if not _is(bundle, release):
-            raise UsageError(f"{release} is not the bundle '{folder}'.", "Give the bundle that was deployed.")
+    bundle = find_bundle(release, folder, among)
+    if bundle is not None:
         return bundle
-    for path in among:
-        with suppress(EdgeqError):
-            if _is(bundle := read_bundle(path), release):
-                return bundle
     raise UsageError(
         f"The bundle of {release} is not on this machine, so there is nothing to compare the device with.",
         "Give --bundle FOLDER, the bundle that was deployed.",
     )
-
-
-def _is(bundle: Bundle, release: Release) -> bool:
-    """A release that came without a manifest has the digest of its image."""
-    image = bundle.path(IMAGE)
-    own = hashlib.sha256(image.read_bytes()).hexdigest() if image.is_file() else ""
-    return release.digest in (bundle.digest, own)
 
 
 def kernels_of(bundle: Bundle) -> str:

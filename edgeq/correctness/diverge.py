@@ -11,7 +11,7 @@ import numpy as np
 
 from edgeq.agent.looking import patched
 from edgeq.bundle import Bundle
-from edgeq.correctness import MODEL, allowed_steps, bundle_of, kernels_of, serving
+from edgeq.correctness import MODEL, allowed_steps, bundle_of, kernels_of
 from edgeq.correctness.agree import compare
 from edgeq.device.device import Device, Progress, Release, silent
 from edgeq.errors import DeviceError, EdgeqError, LinkError
@@ -22,6 +22,7 @@ from edgeq.protocol import cbor
 from edgeq.protocol.status import Status
 from edgeq.quantize.host import invoke_all
 from edgeq.quantize.sensitivity import short
+from edgeq.served import serving
 
 Inputs = list[bytes]
 

@@ -3,21 +3,19 @@ of the plan's records on a microcontroller; one table for both (docs/profile.md)
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgeq.bundle import Bundle, read_bundle
 from edgeq.device.device import Device, Progress, Release, silent
-from edgeq.errors import DeviceError, EdgeqError, UsageError
+from edgeq.errors import DeviceError
 from edgeq.profile import linux, mcu
 from edgeq.profile.table import profiled
 from edgeq.protocol.status import Status
+from edgeq.served import find_bundle, serving
 
-IMAGE, MODEL = "image.eqi", "model.tflite"
+MODEL = "model.tflite"
 RUNS, MCU_RUNS = 50, 5
 """Unless somebody says how many: on Linux as many as `benchmark_model` makes."""
 WITHOUT = (
@@ -54,15 +52,8 @@ def profile(
     facts = device.describe()
     if facts.get("kind") != "mcu":
         return _linux(device, facts, (runs or RUNS, threads, delegate), progress)
-    release = _serving(device)
+    release = serving(device)
     return _mcu(device, release, facts, runs or MCU_RUNS, _model(release, bundle, among), progress)
-
-
-def _serving(device: Device) -> Release:
-    release = device.installed().serving
-    if release is None:
-        raise DeviceError(f"No release serves on {device.address}.", "Deploy one first.", Status.STATE)
-    return release
 
 
 def _how(facts: Mapping[str, Any]) -> str:
@@ -86,7 +77,7 @@ def _linux(device: Device, facts: Mapping[str, Any], how: tuple[int, int, str], 
         **told.facts,
     }
     table = profiled(rows, told.whole, said, notes)
-    return Profile(_serving(device), table)
+    return Profile(serving(device), table)
 
 
 def _mcu(
@@ -106,20 +97,5 @@ def _mcu(
 
 def _model(release: Release, folder: Path | None, among: Sequence[Path]) -> bytes | None:
     """The model of what serves, out of its bundle; None where that is not here."""
-    if folder is not None:
-        bundle = read_bundle(folder)
-        if not _is(bundle, release):
-            raise UsageError(f"{release} is not the bundle '{folder}'.", "Give the bundle that was deployed.")
-        return bundle.path(MODEL).read_bytes()
-    for path in among:
-        with contextlib.suppress(EdgeqError):
-            if _is(bundle := read_bundle(path), release):
-                return bundle.path(MODEL).read_bytes()
-    return None
-
-
-def _is(bundle: Bundle, release: Release) -> bool:
-    """A release that came without a manifest has the digest of its image."""
-    image = bundle.path(IMAGE)
-    own = hashlib.sha256(image.read_bytes()).hexdigest() if image.is_file() else ""
-    return release.digest in (bundle.digest, own)
+    bundle = find_bundle(release, folder, among)
+    return None if bundle is None else bundle.path(MODEL).read_bytes()

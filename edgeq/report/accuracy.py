@@ -115,19 +115,20 @@ def on_device(run: Run) -> Iterator[Figure]:
     if value is None:
         return
     how = "emulated" if run.device.get("emulated") else "measured"
-    metric = str(data.get("metric") or "accuracy")
+    metric = str(data.get("title") or data.get("metric") or "accuracy")
+    unit = "fraction" if data.get("unit") is None else str(data["unit"])
     source = f"{data.get('samples')} samples of {data.get('data') or 'a labelled set'}"
     low, high = number(data.get("low")), number(data.get("high"))
-    yield Figure("device_accuracy", f"{named(metric)} on the device", value, "fraction", how, low, high, source=source)
-    for name, label, at in (
-        ("reference", "The same on the host", "host"),
-        ("agreement", "Agreement of device and host", ""),
-        ("identical", "Outputs equal bit by bit", ""),
+    yield Figure("device_accuracy", f"{named(metric)} on the device", value, unit, how, low, high, source=source)
+    for name, label, at, its in (
+        ("reference", "The same on the host", "host", unit),
+        ("agreement", "Agreement of device and host", "", "fraction"),
+        ("identical", "Outputs equal bit by bit", "", "fraction"),
     ):
         other = number(data.get(name))
         if other is not None:
             obtained = "measured" if at else how
-            yield Figure(f"device_{name}", label, other, "fraction", obtained, source=source, at=at)
+            yield Figure(f"device_{name}", label, other, its, obtained, source=source, at=at)
 
 
 def golden_words(golden: Mapping[str, Any]) -> str:

@@ -62,7 +62,8 @@ def test_it_holds_the_agent_and_nothing_else(tmp_path: Path) -> None:
     path.write_bytes(agent_bytes())
     names = zipfile.ZipFile(path).namelist()
     assert {name.split("/")[1] for name in names if "/" in name} == {
-        *("__init__.py", "client.py", "confirm.py", "runtime.py", "steps.py", "units.py"),
+        *("__init__.py", "aftermath.py", "changes.py", "client.py", "confirm.py", "errors.py", "releases.py"),
+        *("runtime.py", "steps.py", "transaction.py", "trial.py", "units.py"),
         *("agent", "preprocess", "protocol"),
     }
 
