@@ -37,7 +37,7 @@ def run_file(path: Path) -> Path:
         return path
     try:
         manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-        files: dict[str, Any] = dict(manifest["files"])
+        files: dict[str, Any] = {RUN: manifest["files"][RUN], **manifest["files"]}
     except FileNotFoundError as error:
         raise ArtifactError(
             f"{path}: the run is incomplete: it has no {MANIFEST}, which is written last.",

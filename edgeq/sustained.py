@@ -85,9 +85,11 @@ def onset(run: Run) -> Onset | None:
     first_s = min(FIRST_S, (times[-1] - times[0]) / 5)
     first = values[times <= times[0] + first_s]
     reference = float(np.median(first))
+    if reference <= 0:
+        return None
     slow = [item.start_s >= times[0] + first_s and item.p50 > reference * (1 + RISE) for item in found]
     for index, item in enumerate(found):
-        stays = index + 1 == len(found) or slow[index + 1]
+        stays = index + 1 < len(found) and slow[index + 1]
         if slow[index] and stays and _surely(first, values[(times >= item.start_s) & (times < item.end_s)]):
             readings = _changed(run, float(times[0]) + first_s, item)
             return Onset(item.start_s, item.p50 / reference - 1, " and ".join(readings))
@@ -156,8 +158,9 @@ class Teller:
             p50 = float(np.median(samples[self._done : index]))
             self._first = self._first or p50
             self._done = index
-            rise = 100 * (p50 / self._first - 1)
-            words = [f"{starts[index] / 1e9:.0f} s: p50 {format_seconds(p50 / 1e9)} ({rise:+.1f} %)"]
+            # A clock so coarse that a median is 0 tells no rise.
+            rise = f" ({100 * (p50 / self._first - 1):+.1f} %)" if self._first else ""
+            words = [f"{starts[index] / 1e9:.0f} s: p50 {format_seconds(p50 / 1e9)}{rise}"]
             self._say(", ".join([*words, *_last(trace)]))
 
 

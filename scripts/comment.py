@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def main() -> int:
             ask("POST", comments, {"body": text})
         else:
             ask("PATCH", f"/repos/{os.environ['GITHUB_REPOSITORY']}/issues/comments/{earlier}", {"body": text})
-    except OSError as error:
+    except (OSError, ValueError, HTTPException) as error:
         print(f"::warning::The comparison could not be put on the pull request: {error}. The step's summary has it.")
     return 0
 

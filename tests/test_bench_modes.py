@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -19,9 +19,10 @@ from edgeq.agent.connection import Connection
 from edgeq.agent.service import Service
 from edgeq.bench import bench
 from edgeq.deploy import deploy
-from edgeq.device.benching import Seen
+from edgeq.device.benching import Asked, Seen
+from edgeq.device.benching import bench as ask_bench
 from edgeq.device.device import Device
-from edgeq.errors import DeviceError
+from edgeq.errors import DeviceError, ProtocolError
 from edgeq.link.memory import MemoryLink
 from edgeq.preprocess import Raw, parse
 from edgeq.preprocess.wire import encode_raw
@@ -189,6 +190,26 @@ def test_an_older_host_is_answered_as_ever(device: Device) -> None:
             break
         time.sleep(0.02)
     assert (len(samples), state["result"]["warmup"]) == (7, 2)
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [{"gaps": [1]}, {"gaps": None}, {"trace": None}, {"warmup": -1}, {"warmup": 4}, {"warmup": None}, {"warmup": True}],
+)
+def test_a_damaged_bench_is_no_crash(spoilt: dict[str, Any]) -> None:
+    class Damaged:
+        address = "x:"
+
+        def describe(self) -> dict[str, Any]:
+            return {"bench": 1}
+
+        def job(self, *_: Any, take: Any, **__: Any) -> dict[str, Any]:
+            said = {"samples": [1, 2, 3], "gaps": [1, 1, 1], "trace": [], "warmup": 1, **spoilt}
+            take(said, 0.0, 0.0)
+            return {"warmup": said["warmup"]}
+
+    with pytest.raises(ProtocolError, match="damaged bench"):
+        ask_bench(cast(Any, Damaged()), Asked(2, 1), lambda _: None)
 
 
 def test_gaps_become_starts() -> None:

@@ -61,7 +61,10 @@ def test_what_was_changed_is_told(tmp_path: Path, spoilt: str) -> None:
         run_file(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"files": 3}', json.dumps({"files": {"../x": {"size": 0, "sha256": ""}}})])
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", '{"files": 3}', '{"files": {}}', json.dumps({"files": {"../x": {"size": 0, "sha256": ""}}})],
+)
 def test_a_strange_manifest(tmp_path: Path, text: str) -> None:
     publish(RUN, tmp_path / "run.json")
     (tmp_path / MANIFEST).write_text(text)

@@ -80,3 +80,17 @@ def test_each_interval_is_told_once_it_is_over() -> None:
         teller([10_000_000] * upto, starts[:upto], trace)
     assert len(said) == 4
     assert said[0] == "10 s: p50 10.0 ms (+0.0 %), 61.2 C, 1500 MHz, throttled 0x8"
+
+
+def test_a_clock_that_reads_0_for_an_inference_tells_no_rise() -> None:
+    said: list[str] = []
+    Teller(10.0, said.append)([0] * 2000, [index * 1_000_000 for index in range(2000)], [])
+    assert said[0].endswith("p50 0 ns")
+
+
+def test_a_disturbed_last_interval_is_no_onset_as_none_confirms_it() -> None:
+    times = tuple(index * 0.1 for index in range(2000))
+    values = tuple(1e6 * (1.2 if time >= 191 else 1.0) + index % 7 for index, time in enumerate(times))
+    invoke = Series("invoke", "ns", "measured", values, t_s=times)
+    plan = Plan(2000, 0, 1, 200.0, sustained=True)
+    assert onset(Run("", "", {}, {}, plan, {}, (invoke,))) is None

@@ -157,8 +157,8 @@ class _Parcel:
         serving = device.installed().serving
         differ = (self.changes(progress) if serving else None) or []
         require_interface(device.address, differ, how.allow_interface_change)
-        missing, free = self._missing(), device.free_bytes
         same = serving is not None and serving.digest == self.digest
+        missing, free = self._missing(runtime=not same), device.free_bytes
         files: list[dict[str, Any]] = [
             {
                 "name": member.name,

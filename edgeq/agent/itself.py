@@ -174,4 +174,7 @@ class Itself:
 
     def rollback(self, progress: Progress = silent) -> int:
         """Serve the previous release again; the answer is the number of what serves."""
-        return int(self._job(contract.ROLLBACK, progress)["n"])
+        answer = self._job(contract.ROLLBACK, progress)
+        if answer.get("on_activate"):
+            progress(f"applications could not be told: {answer['on_activate']}")
+        return int(answer["n"])

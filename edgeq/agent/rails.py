@@ -68,11 +68,17 @@ def find(root: Path) -> tuple[Source, ...]:
 
 
 def read_from(sources: tuple[Source, ...]) -> dict[str, Any]:
-    """The readings of `sources`, put together."""
+    """The readings of `sources`, put together; of rails with one name (two chips without labels) the second is `-2`."""
     whole: dict[str, Any] = {"rails": [], "energy_uj": {}, "range_uj": {}, "denied": []}
     for _, source in sources:
         for key, value in source().items():
             whole[key] = whole[key] + value if isinstance(value, list) else {**whole[key], **value}
+    seen: dict[str, int] = {}
+    for rail in whole["rails"]:
+        name = rail["name"]
+        seen[name] = seen.get(name, 0) + 1
+        if seen[name] > 1:
+            rail["name"] = f"{name}-{seen[name]}"
     return {key: value for key, value in whole.items() if value}
 
 

@@ -26,6 +26,8 @@ from edgeq.agent import rails
 CAPPED_NOW, THROTTLED_NOW, UNDERVOLTAGE_NOW = 1 << 1, 1 << 2, 1 << 0
 """Bits of `vcgencmd get_throttled`; other boards' readings are told in them, too."""
 COMMAND_S = 2.0
+MOST_POLICIES = 16
+"""A server has one for each of its hundreds of cores; a bench's answer is one message and holds them twice."""
 _CPUFREQ = "sys/devices/system/cpu/cpufreq/policy*"
 _OLD_CPUFREQ = "sys/devices/system/cpu/cpu[0-9]*/cpufreq"
 _FIRMWARE = "sys/devices/platform/soc*/soc*:firmware/get_throttled"
@@ -107,7 +109,7 @@ def sensors(place: Place = HERE) -> dict[str, Any]:
 
 def frequency(place: Place) -> dict[str, Any]:
     """`governor`, `cpu_hz` (of the fastest policy now), its limits `cpu_hz_min` and `cpu_hz_max`, what the hardware can
-    do (`cpu_hz_top`), and with several policies each of them as `policies`."""
+    do (`cpu_hz_top`), and with several policies, up to 16, each of them as `policies`."""
     folders = place.paths(_CPUFREQ) or place.paths(_OLD_CPUFREQ)
     policies = [policy for policy in (_policy(place, folder) for folder in folders) if policy]
     if not policies:
@@ -115,7 +117,7 @@ def frequency(place: Place) -> dict[str, Any]:
     fastest = max(policies, key=lambda policy: policy.get("cpu_hz", 0.0))
     governors = sorted({str(policy["governor"]) for policy in policies if policy.get("governor")})
     found = {**fastest, "governor": ", ".join(governors) or None}
-    if len(policies) > 1 and any(policy.get("cores") for policy in policies):
+    if 1 < len(policies) <= MOST_POLICIES and any(policy.get("cores") for policy in policies):
         found["policies"] = policies
     found.pop("cores", None)
     return {name: value for name, value in found.items() if value is not None}
@@ -243,14 +245,15 @@ def parse_bits(text: str) -> int | None:
 
 def supply_v(place: Place, own: list[dict[str, Any]]) -> tuple[str, float | None]:
     """What feeds the board, and its voltage: the Pi 5's input as its PMIC sees it (`own`: rails, `edgeq.agent.rails`),
-    or a power supply that Linux knows, a battery first; ("", None) where nothing tells it."""
+    or a power supply that Linux knows, a battery first, but none of a mouse (scope `Device`); ("", None) where nothing
+    tells it."""
     for rail in own:
         if rail["name"] == "EXT5V" and rail.get("mv"):
             return "EXT5V", round(rail["mv"] / 1000, 3)
     found = []
     for folder in place.paths("sys/class/power_supply/*"):
         value = place.number(f"{folder}/voltage_now", 1e-6)
-        if value and place.text(f"{folder}/online") != "0":
+        if value and place.text(f"{folder}/online") != "0" and place.text(f"{folder}/scope") != "Device":
             found.append((place.text(f"{folder}/type") != "Battery", Path(folder).name, value))
     if not found:
         return "", None

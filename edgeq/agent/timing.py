@@ -21,6 +21,8 @@ GROWTH = 1.1
 """It is judged again when there are so many times more samples."""
 MOST_KEPT = 200_000
 """Samples of a sustained bench; where more inferences fit, only every k-th is timed."""
+MOST_EVER = 5 * MOST_KEPT
+"""What it may become where the processor is faster later on than it was when k was chosen."""
 NEVER_NS = 1 << 62
 _clock = time.perf_counter_ns
 
@@ -52,10 +54,12 @@ def measure(
         halted = halted or stopped()
         if halted:
             break
+    if sustained and not halted:  # A cold inference, or a short warm-up, says little of what will fit.
+        took = durations(_loop(run, MOST_EACH, _clock() + SLICE_NS))
     until_ns = NEVER_NS if seconds is None else _clock() + int(seconds * 1e9)
     skip = int(seconds * 1e9 / median(took) / MOST_KEPT) if sustained and seconds else 0
     seen, judged, ended = array("q"), FEWEST / GROWTH, ""
-    for times in _slices(run, MOST_KEPT if sustained else runs, until_ns, skip) if not halted else ():
+    for times in _slices(run, MOST_EVER if sustained else runs, until_ns, skip) if not halted else ():
         yield {"invoke": times.tobytes()}
         if stopped():
             ended = "stopped"

@@ -95,7 +95,9 @@ def accuracy_lines(found: Document) -> list[str]:
     lines.append(f"{same}; {allowed}: {found['beyond']}")
     lines += [f"  {_sample(row)}" for row in found["differing"][:SHOWN]]
     more = max(found["beyond"], found["parted"] or 0) - min(SHOWN, len(found["differing"]))
-    return [*lines, f"  and {more} more, the first of them in the run"] if more > 0 else lines
+    # Those that are apart and those that are decided otherwise may be the same samples, or not.
+    least = "at least " if found["beyond"] and found["parted"] else ""
+    return [*lines, f"  and {least}{more} more, the first of them in the run"] if more > 0 else lines
 
 
 def _sample(row: Document) -> str:

@@ -44,7 +44,7 @@ def estimate(
     bars, or that there is no data.
 
     Example: edgeq estimate out/digits-rpi4 --target rpi4
-    Example: edgeq estimate learn runs/*.json
+    Example: edgeq estimate learn runs/*
     Example: edgeq estimate tables --json
     """
     given = words or []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -106,10 +107,12 @@ def _write(form: str, found: Mapping[str, Any], model: Document, run: Run | None
     from edgeq.export.model_explorer import node_data
 
     name = model["release"]["name"]
+    # It is what a device or a file says, and becomes the name of a file here.
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", name)
     if form == "model-explorer":
-        return [_json(folder / f"{name}.model-explorer.json", node_data(found))]
-    written = [_json(folder / f"{name}.profiling.json", profiling_data(found, name))]
-    return written + ([_json(folder / f"{name}.benchmark.json", benchmark_result(run))] if run else [])
+        return [_json(folder / f"{stem}.model-explorer.json", node_data(found))]
+    written = [_json(folder / f"{stem}.profiling.json", profiling_data(found, name))]
+    return written + ([_json(folder / f"{stem}.benchmark.json", benchmark_result(run))] if run else [])
 
 
 def _json(path: Path, document: Document) -> Path:

@@ -98,7 +98,7 @@ def _over_time(run: Run, series: Series) -> list[str]:
     if not run.plan.sustained or len(series.t_s) != len(series.values):
         return []
     found = intervals(series.t_s, series.values)
-    if len(found) < 2:
+    if len(found) < 2 or not found[0].p50:
         return []
     first, last = found[0], found[-1]
     begin, end = format_seconds(first.p50 / 1e9), format_seconds(last.p50 / 1e9)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgeq.dataset.spool import room
 from edgeq.device.device import INVOKE_BYTES, Device, Progress, Release, silent
-from edgeq.errors import DeviceError, LinkError
+from edgeq.errors import DeviceError, LinkError, ProtocolError
 from edgeq.evaluate.predict import inputs_of
 from edgeq.interface import Interface
 from edgeq.protocol.status import Status
@@ -60,6 +60,9 @@ def stream(
                 raise _gone(error, done, len(samples)) from error
             progress(f"the link broke at sample {done} of {len(samples)}; it is opened again")
             continue
+        if len(answer) != (size := len(part) * rows.shape[1]):
+            said = f"{device.address} answers {len(part)} samples with {len(answer)} bytes; they have {size}."
+            raise ProtocolError(said, "Deploy the bundle again.")
         rows[done : done + len(part)] = np.frombuffer(answer, np.uint8).reshape(len(part), -1)
         done, broken = done + len(part), 0
         took = max(1e-6, time.monotonic() - start)

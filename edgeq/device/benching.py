@@ -131,16 +131,17 @@ def _whole(
         return {"gaps": True, "trace": len(seen.trace), **({"stop": True} if stopping else {})}
 
     def take(state: dict[str, Any], before: float, after: float) -> None:
-        seen.add(state["samples"], state["gaps"])
-        seen.trace += state["trace"]
+        samples, gaps, trace = state["samples"], state.get("gaps"), state.get("trace")
+        if not isinstance(gaps, list) or len(gaps) != len(samples) or not isinstance(trace, list):
+            raise _damaged(device)
+        seen.add(samples, gaps)
+        seen.trace += trace
         seen.tick(state.get("clock_ns"), before, after)
         if watch:
             watch(seen)
 
     result = device.job(contract.BENCH, asked.body(), progress, take=take, more=more)
-    first = result.pop("warmup")
-    if not isinstance(first, int) or len(seen.starts) != len(seen.samples):
-        raise ProtocolError(f"{device.address} sends a damaged bench.", "Bench again.")
+    first = _first(device, result.pop("warmup", None), seen.samples)
     return {
         **result,
         "warmup_ns": seen.samples[:first],
@@ -149,6 +150,17 @@ def _whole(
         "trace": seen.trace,
         "clock": seen.clock,
     }
+
+
+def _first(device: Device, warmup: Any, samples: Sequence[int]) -> int:
+    """Where the steady state begins among the samples, as the device says."""
+    if not isinstance(warmup, int) or isinstance(warmup, bool) or not 0 <= warmup <= len(samples):
+        raise _damaged(device)
+    return warmup
+
+
+def _damaged(device: Device) -> ProtocolError:
+    return ProtocolError(f"{device.address} sends a damaged bench.", "Bench again.")
 
 
 def _older(device: Device, asked: Asked, progress: Progress, stopped: Callable[[], bool]) -> dict[str, Any]:
@@ -166,9 +178,9 @@ def _plain(device: Device, runs: int, warmup: int, threads: int, progress: Progr
     body = {"runs": runs, "warmup": warmup, "threads": threads}
     result = device.job(contract.BENCH, body, progress, take=lambda state, *_: samples.extend(state["samples"]))
     unit = "instructions" if "init_instructions" in result else "ns"
-    if not isinstance(result.get("warmup"), int):
+    if "warmup" not in result:
         return {**result, f"invoke_{unit}": samples}
-    first = result.pop("warmup")
+    first = _first(device, result.pop("warmup"), samples)
     return {**result, f"warmup_{unit}": samples[:first], f"invoke_{unit}": samples[first:]}
 
 
@@ -181,15 +193,21 @@ def _rounds(device: Device, asked: Asked, progress: Progress, stopped: Callable[
         raise UsageError(f"{device.address} counts instructions, so its bench cannot last for a time.", hint)
     samples: list[int] = answer["invoke_ns"]
     trace: list[dict[str, Any]] = []
-    ended = ""
+    ended, fresh = "", samples
     while not ended:
         spent_s = sum(samples) / 1e9
         trace.append({**device.sensors(), "t_ns": int(spent_s * 1e9)})
         progress(f"{len(samples)} runs, {spent_s:.0f} s")
-        ended = "stopped" if stopped() else _enough(asked, samples, spent_s)
+        if stopped():
+            ended = "stopped"
+        elif sum(fresh) <= 0:
+            ended = "runs"  # Its clock stands still, so no time will ever be over.
+        else:
+            ended = _enough(asked, samples, spent_s)
         if not ended:
             more = _plain(device, _next(asked, samples, spent_s), 0, asked.threads, lambda _: None)
-            samples += more["invoke_ns"]
+            fresh = more["invoke_ns"]
+            samples = [*samples, *fresh]
             answer["after"] = more["after"]
     starts = [0]
     for sample in samples[:-1]:
@@ -211,7 +229,7 @@ def _enough(asked: Asked, samples: Sequence[int], spent_s: float) -> str:
 def _next(asked: Asked, samples: Sequence[int], spent_s: float) -> int:
     """How many inferences the next round has: a twentieth of the time, not more than is left."""
     each_s = max(summarize(samples).p50 / 1e9, 1e-7)
-    left_s = (asked.seconds or 10 * SHORTEST_ROUND_S) - spent_s
+    left_s = SHORTEST_ROUND_S if asked.seconds is None else asked.seconds - spent_s
     round_s = min(max(SHORTEST_ROUND_S, (asked.seconds or 0.0) / ROUNDS), max(left_s, each_s))
     most = asked.runs if asked.sustained else asked.runs - len(samples)
     return max(1, min(most, round(round_s / each_s)))

@@ -257,6 +257,8 @@ class Device:
         instructions). Of a microcontroller; elsewhere `profile_ops`."""
         samples: list[int] = []
         self._job(contract.PROFILE, _only(n=n), progress, samples.extend)
+        if len(samples) % 2:
+            raise ProtocolError(f"{self.address} sends a damaged profile.", "Profile again.")
         return list(zip(samples[::2], samples[1::2], strict=True))
 
     def profile_ops(

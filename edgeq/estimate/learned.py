@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.estimate.table import Key, Measured, Spent, Table
 from edgeq.paths import home
+from edgeq.results import run_file
 from edgeq.run import Run, read_run
 
 
@@ -30,7 +31,7 @@ def kept_folder() -> Path:
 
 def keep(path: Path) -> tuple[Key, Path]:
     """Keep what a run says of costs; the same run twice is kept once. `UsageError` where nothing can be learned."""
-    run = read_run(path)
+    run = read_run(run_file(path))
     why = unfit(run)
     if why:
         raise UsageError(f"Nothing can be learned from {path}: {why}.", "edgeq bench DEVICE --profile -o run.json")
@@ -49,15 +50,18 @@ def tables_in(folder: Path | None = None) -> Found:
         raise UsageError(f"There is no folder {folder}.", "Give the folder that holds run.json files.")
     found: dict[Key, list[Measured]] = {}
     aside: dict[str, str] = {}
-    for path in sorted((folder or kept_folder()).glob("*.json")):
+    place = folder or kept_folder()
+    # A bench that nobody gave a place is a folder of its own (`edgeq.results`).
+    for path in sorted([*place.glob("*.json"), *place.glob("*/run.json")]):
+        name = path.relative_to(place).as_posix()
         try:
             run = read_run(path)
         except EdgeqError as error:
-            aside[path.name] = error.message
+            aside[name] = error.message
             continue
         why = unfit(run)
         if why:
-            aside[path.name] = why
+            aside[name] = why
             continue
         key, measured = measured_of(run)
         found.setdefault(key, []).append(measured)

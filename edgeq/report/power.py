@@ -22,7 +22,8 @@ def power(run: Run) -> Iterator[Figure]:
     if watched and watched.values:
         gate = run.one("gate")
         label = "Power under load" if len(watched.values) == 1 else "Power inside the gate" if gate else "Mean power"
-        value = time_mean(watched, gate.values if gate else ())
+        gated = _gated(run) if gate else None
+        value = time_mean(watched, gate.values if gate else ()) if gated is None else gated
         yield Figure("power", label, value, "mw", watched.how, error_pct=watched.error_pct, source=watched.source)
     if energy and energy.values:
         value = summarize(energy.values).mean
@@ -34,6 +35,16 @@ def power(run: Run) -> Iterator[Figure]:
     idle = number(mapping(run.energy).get("idle_mw"))
     if idle is not None and watched:
         yield Figure("idle", "Idle power, subtracted", idle, "mw", watched.how, source=watched.source)
+
+
+def _gated(run: Run) -> float | None:
+    """Power inside the gate, from the energy that was integrated at the meter's full rate: the means that a run keeps
+    may be longer than a pulse of the gate, and then they hold what lies between pulses, too."""
+    told = mapping(run.energy)
+    each, count, seconds = (number(told.get(key)) for key in ("energy_uj", "inferences", "gate_s"))
+    if each is None or count is None or not seconds:
+        return None
+    return each * count / seconds / 1e3 + (number(told.get("idle_mw")) or 0.0)
 
 
 def _expanded(run: Run, value: float) -> tuple[float | None, float | None]:

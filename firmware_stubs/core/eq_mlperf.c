@@ -38,6 +38,7 @@ static void flush(struct text *out)
     const struct eq_config *config = out->core->config;
     if (out->bytes > 0) {
         config->write(config->context, out->core->answer, out->bytes);
+        eq_idle(out->core); /* an input of 27 KB is 90 KB of text, which a slow line needs seconds for */
     }
     out->bytes = 0;
 }

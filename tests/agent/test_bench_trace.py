@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from edgeq.agent.sensors import Place
 from edgeq.agent.trace import Trace
 
@@ -41,6 +43,29 @@ def test_a_busy_program_is_other_load_unless_it_is_our_own() -> None:
     # Others may be at work here too, so only what is sure is said: the busy one is seen.
     assert seen[False] > 0.3
     assert all(0 <= load <= (os.cpu_count() or 1) + 0.5 for load in seen.values())
+
+
+def test_ticks_of_our_own_are_taken_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine was busy for 10 s, of which the model took 7 and this process 1."""
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    place = Place(str(tmp_path), lambda _: "")
+
+    def tell(busy: int, model: int, agent: int) -> None:
+        for path, text in (
+            ("stat", f"cpu0 {busy} 0 0 5 0 0 0 0 0 0"),
+            ("7/stat", f"7 (a) S {'0 ' * 10}{model} 0 0 0"),
+            (f"{os.getpid()}/stat", f"8 (b) S {'0 ' * 10}{agent} 0 0 0"),
+        ):
+            (tmp_path / "proc" / path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "proc" / path).write_text(text + "\n")
+
+    hz = os.sysconf("SC_CLK_TCK")
+    tell(50, 20, 10)
+    with Trace([7], 0, 3600.0, place) as trace:
+        tell(50 + 10 * hz, 20 + 7 * hz, 10 + hz)
+        now[0] += 10
+    assert trace.readings[-1]["other_load"] == 0.2
 
 
 def test_a_counter_of_throttling_that_grows_is_a_bit(tmp_path: Path) -> None:

@@ -83,6 +83,18 @@ def test_an_ina219_on_its_battery(tmp_path: Path) -> None:
     assert rail["mw"] == pytest.approx(169.12)  # Finer than the 176 mW of its own register.
 
 
+def test_two_chips_without_labels_are_two_rails(tmp_path: Path) -> None:
+    for number, (ma, mv) in enumerate(((100, 5000), (50, 3300))):
+        folder = tmp_path / f"sys/class/hwmon/hwmon{number}"
+        folder.mkdir(parents=True)
+        for name, text in (("name", "ina226"), ("curr1_input", ma), ("in1_input", mv)):
+            (folder / name).write_text(f"{text}\n")
+    sources = rails.find(tmp_path)
+    for _ in range(2):
+        said = rails.read_from(sources)["rails"]
+        assert [(rail["name"], rail["mw"]) for rail in said] == [("ina226", 500.0), ("ina226-2", 165.0)]
+
+
 def test_rapl_counters_are_called_after_package_and_part(tmp_path: Path) -> None:
     found = read("intel-rapl.tree", tmp_path)
     assert found["energy_uj"] == {

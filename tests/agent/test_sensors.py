@@ -19,6 +19,7 @@ from edgeq.agent.sensors import (
     parse_throttled,
     processor_zone,
     sensors,
+    supply_v,
 )
 
 if sys.version_info >= (3, 11):
@@ -58,6 +59,16 @@ def test_clusters_are_told_apart(tmp_path: Path) -> None:
         ("4 5", 2.348e9),
         ("6 7", 2.85e9),
     ]
+
+
+def test_a_server_s_cores_are_not_told_one_by_one(tmp_path: Path) -> None:
+    files = {"scaling_governor": "schedutil", "scaling_cur_freq": "2794750", "cpuinfo_max_freq": "3700000"}
+    for number in range(256):
+        folder = f"sys/devices/system/cpu/cpufreq/policy{number}"
+        place(tmp_path, {"files": {f"{folder}/{name}": text for name, text in files.items()}})
+        (tmp_path / folder / "related_cpus").write_text(f"{number}\n")
+    found = sensors(place(tmp_path, {}))
+    assert (found["cpu_hz"], "policies" in found) == (2794750000.0, False)
 
 
 def test_this_machine_answers() -> None:
@@ -103,6 +114,16 @@ def test_the_only_zone_counts_whatever_it_is_called() -> None:
     assert processor_zone([("strange", 40.0)]) == ("strange", 40.0)
     assert processor_zone([("strange", 40.0), ("other", 50.0)]) == ("", None)
     assert processor_zone([]) == ("", None)
+
+
+def test_a_mouse_does_not_feed_the_board(tmp_path: Path) -> None:
+    battery = tmp_path / "sys/class/power_supply/hidpp_battery_0"
+    battery.mkdir(parents=True)
+    for name, text in (("type", "Battery"), ("scope", "Device"), ("online", "1"), ("voltage_now", "3931000")):
+        (battery / name).write_text(f"{text}\n")
+    assert supply_v(Place(str(tmp_path)), []) == ("", None)
+    (battery / "scope").write_text("System\n")
+    assert supply_v(Place(str(tmp_path)), []) == ("hidpp_battery_0", 3.931)
 
 
 def test_ticks() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgeq.agent import timing
 from edgeq.agent.timing import MOST_KEPT, durations, end_to_end, measure, spread
 from edgeq.stats import interval
 
@@ -82,6 +83,23 @@ def test_a_sustained_bench_of_a_fast_model_times_some_of_its_inferences() -> Non
     assert len(found["invoke"]) // 2 > 1
     assert model.runs >= found["timed_every"] * len(found["invoke"]) // 2
     assert MOST_KEPT >= 100_000
+
+
+@pytest.mark.parametrize("warm_ns", [20_000, 60_000])
+def test_a_sustained_bench_lasts_though_its_first_inferences_were_slow(
+    monkeypatch: pytest.MonkeyPatch, warm_ns: int
+) -> None:
+    now, model = [0], Sleeper()
+    monkeypatch.setattr(timing, "_clock", lambda: now[0])
+
+    def run() -> None:
+        model.runs += 1
+        now[0] += 2_000_000 if model.runs == 1 else warm_ns if model.runs < 6000 else 20_000
+
+    monkeypatch.setattr(model, "run", run)
+    found = collected(model, warmup=0, seconds=12.0, sustained=True)
+    assert found["ended_by"] == "seconds"
+    assert now[0] >= 12.0e9
 
 
 def test_the_spread_is_that_of_the_statistics() -> None:

@@ -74,4 +74,4 @@ def test_what_differs_is_told_by_name() -> None:
     assert lines[0].startswith("accuracy on the device 50") and "95% interval" in lines[0]
     assert "another class: 5; apart by more than 1 output step: 6" in lines[1]
     assert lines[2] == "  clip.wav: 4 steps apart: class 1 on the device, 2 here"
-    assert len(lines) == 8 and lines[-1] == "  and 1 more, the first of them in the run"
+    assert len(lines) == 8 and lines[-1] == "  and at least 1 more, the first of them in the run"

@@ -11,6 +11,7 @@ import pytest
 
 from edgeq.errors import ArtifactError, UsageError
 from edgeq.estimate.learned import keep, kept_folder, measured_of, tables_in, unfit
+from edgeq.results import publish
 from edgeq.run import Issue, Run, read_run
 
 CASES = Path(__file__).resolve().parents[1] / "cases" / "runs"
@@ -110,3 +111,10 @@ def test_what_is_no_run_is_passed_over_in_a_folder_and_refused_alone(tmp_path: P
     assert len(found.tables) == 1 and "not a run" in found.aside["x.json"]
     with pytest.raises(ArtifactError):
         keep(tmp_path / "x.json")
+
+
+def test_a_bench_that_lies_in_a_folder_of_its_own_is_found(tmp_path: Path) -> None:
+    publish(run(), tmp_path / "20261127T000000Z-pi" / "run.json")
+    assert len(tables_in(tmp_path).tables) == 1
+    keep(tmp_path / "20261127T000000Z-pi")
+    assert len(tables_in().tables) == 1

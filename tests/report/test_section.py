@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgeq.report.section import section
-from edgeq.run import read_run
+from edgeq.run import Series, read_run
 
 CASES = Path(__file__).resolve().parents[1] / "cases"
 PI = read_run(CASES / "reports" / "pi5-sustained.json")
@@ -78,3 +78,23 @@ def test_the_device_s_own_accuracy_stands_beside_the_host_s() -> None:
 def test_slices_that_lost_most_come_first() -> None:
     assert section(PI, "x").slices[0].name == "6"
     assert all(each.samples >= 50 for each in section(PI, "x").slices)
+
+
+def test_power_inside_short_pulses_holds_nothing_between_them() -> None:
+    """A run keeps means of many samples: no pair of them lies inside a pulse."""
+    power = Series("power", "mw", "measured", (14.0,) * 100, t_s=tuple(index * 0.003 for index in range(100)))
+    gate = Series("gate", "s", "measured", (0.1, 0.102, 0.15, 0.152))
+    energy = {"tier": "T2", "energy_uj": 180.0, "inferences": 2, "gate_s": 0.004, "idle_mw": 10.0}
+    told = section(replace(PI, series=(power, gate), energy=energy), "x").figure("power")
+    assert told is not None
+    assert (told.label, told.value) == ("Power inside the gate", pytest.approx(100.0))
+
+
+def test_what_a_meter_or_the_device_said_is_not_denied() -> None:
+    told = {**(PI.energy or {}), "energy_uj": None, "uncertainty_uj": None, "problem": "The trigger pin never rose."}
+    series = tuple(series for series in PI.series if series.name != "energy")
+    run = replace(PI, series=series, energy=told, release={**PI.release, "evaluation": None})
+    made = section(run, "x")
+    assert "There is no energy figure. The trigger pin never rose." in made.notes
+    assert not any("accuracy figure" in note or "recording" in note for note in made.notes)
+    assert claims(run)["Accuracy"][1].startswith("Accuracy on the device 96.80 % (1000 samples")

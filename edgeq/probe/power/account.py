@@ -33,7 +33,7 @@ class Account:
 
 
 def account(probes: Sequence[Probe], series: Sequence[Series], answer: Mapping[str, Any]) -> Account:
-    """The best that there is: a meter beside the board, one on it, a recording, the profile's model.
+    """The best that there is: a meter beside the board, a recording that was given, one on it, the profile's model.
 
     `series` are all that the bench and the probes gave, `answer` what the device said (its `trace` has the readings of
     its own sensors, its `clock` and `began_ns` tie its clock to the host's). What cannot be gated is told as a
@@ -41,10 +41,14 @@ def account(probes: Sequence[Probe], series: Sequence[Series], answer: Mapping[s
     """
     emulated = any(item.how == "emulated" for item in series)
     # What an emulated board reads are the sensors of the machine that emulates it.
-    work, rows = work_of(series), [] if emulated else readings(answer)
+    work, rows = work_of(series, _every(answer)), [] if emulated else readings(answer)
     asked = next((probe for probe in probes if isinstance(probe, Onboard)), None)
     for probe in sorted((p for p in probes if isinstance(p, PowerMeter)), key=lambda p: p.meter.tier, reverse=True):
-        return _with(series, _metered(probe.meter, probe.capture(), work, probe.gate, probe.pulses, _began(answer)))
+        try:
+            capture = probe.capture()
+        except UsageError as error:
+            return _with(series, ([], _told(probe.meter, None, problem=f"{error.message} {error.hint}")))
+        return _with(series, _metered(probe.meter, capture, work, probe.gate, probe.pulses, _began(answer)))
     replay = next((probe for probe in probes if isinstance(probe, Replay)), None)
     if replay is None and (rows or asked):
         found = _onboard(rows, asked.rail if asked else "", work)
@@ -157,6 +161,12 @@ def _few(windows: Sequence[tuple[float, float]]) -> Sequence[tuple[float, float]
     return windows if len(windows) <= 1000 else ((windows[0][0], windows[-1][1]),)
 
 
+def _every(answer: Mapping[str, Any]) -> int:
+    """Of how many inferences one was timed: a long bench of a fast model runs them all and times some."""
+    every = answer.get("timed_every")
+    return every if isinstance(every, int) and every > 1 else 1
+
+
 def _began(answer: Mapping[str, Any]) -> tuple[float, float] | None:
     """The host's monotonic time at which the device's bench began, and its standard uncertainty, from readings of the
     device's clock (`clock`: ns there, seconds here before and after) and of its begin (`began_ns`)."""
@@ -204,7 +214,7 @@ def _told(meter: Meter, capture: Capture | None, problem: str = "") -> dict[str,
         "inferences": None,
         "samples": int(capture.t_s.size) if capture else 0,
         "lost_samples": capture.lost if capture else 0,
-        "problem": problem,
+        "problem": " ".join(filter(None, (*(capture.notes if capture else ()), problem))),
     }
 
 

@@ -23,11 +23,25 @@ PULSE_OFF = 0.10
 @dataclass(frozen=True)
 class Work:
     """What the device did, in seconds on its own clock: inferences before the steady ones, and those. `begins_s` are
-    the times at which the steady ones began, since the bench did, where the device tells them."""
+    the times at which the steady ones began, since the bench did, where the device tells them. Of the steady ones only
+    each `every`-th was timed, the last of its `every`; the others ran all the same."""
 
     before_s: tuple[float, ...]
     steady_s: tuple[float, ...]
     begins_s: tuple[float, ...] = ()
+    every: int = 1
+    after: int = 0
+    """Inferences behind the steady ones, on the way from end to end."""
+
+    @property
+    def steady(self) -> int:
+        """How many steady inferences ran, timed or not."""
+        return len(self.steady_s) * self.every
+
+    @property
+    def spanned(self) -> int:
+        """How many of them ran in `span_s`: those before the first that was timed did not."""
+        return self.steady - self.every + 1
 
     @property
     def p50_s(self) -> float:
@@ -59,15 +73,16 @@ class Found:
         return sum(end - start for start, end in self.windows)
 
 
-def work_of(series: Iterable[Series]) -> Work | None:
-    """The device's own timings of a bench, where it measured any."""
+def work_of(series: Iterable[Series], every: int = 1) -> Work | None:
+    """The device's own timings of a bench, where it measured any; `every`: it timed only each `every`-th steady one."""
     named = {item.name: item for item in series if item.unit == "ns"}
     invoke = named.get("invoke")
     if invoke is None or not invoke.values:
         return None
     before = [value for name in ("first_inference", "warmup") if name in named for value in named[name].values]
+    after = len(named["end_to_end"].values) if "end_to_end" in named else 0
     begins = invoke.t_s if len(invoke.t_s) == len(invoke.values) else ()
-    return Work(tuple(v / 1e9 for v in before), tuple(v / 1e9 for v in invoke.values), tuple(begins))
+    return Work(tuple(v / 1e9 for v in before), tuple(v / 1e9 for v in invoke.values), tuple(begins), every, after)
 
 
 def by_pin(capture: Capture, work: Work, pulses: str = "all") -> Found:
@@ -84,7 +99,9 @@ def by_pin(capture: Capture, work: Work, pulses: str = "all") -> Found:
     if len(windows) == 1 and len(work.steady_s) > 1:
         return _one_window(capture, windows[0], work, pulses)
     before = len(work.before_s) if pulses == "all" else 0
-    expected, steady = before + len(work.steady_s), windows[-len(work.steady_s) :]
+    after = work.after if pulses == "all" else 0
+    expected, last = before + work.steady + after, max(1, len(windows) - after)
+    steady = windows[max(0, last - work.steady) : last]
     problem = ""
     if len(windows) != expected:
         off = len(windows) - expected
@@ -103,30 +120,32 @@ def by_pin(capture: Capture, work: Work, pulses: str = "all") -> Found:
 
 
 def _one_window(capture: Capture, window: tuple[float, float], work: Work, pulses: str) -> Found:
-    inside = (*work.before_s, *work.steady_s) if pulses == "all" else work.steady_s
-    edge = capture.step_s / sqrt(12)
+    before = work.before_s if pulses == "all" else ()
+    edge, count = capture.step_s / sqrt(12), len(before) + work.steady
     seconds = window[1] - window[0]
-    problem, count_u = _length(seconds, inside, work, edge)
-    return Found("pin, one pulse", (window,), window, len(inside), edge, count_u=count_u, pulses=1, problem=problem)
+    problem, count_u = _length(seconds, before, work, edge)
+    return Found("pin, one pulse", (window,), window, count, edge, count_u=count_u, pulses=1, problem=problem)
 
 
-def _length(seconds: float, inside: Sequence[float], work: Work, edge_s: float) -> tuple[str, float]:
-    """Is a window as long as the inferences in it? What is wrong, and the count's standard uncertainty.
+def _length(seconds: float, before: Sequence[float], work: Work, edge_s: float) -> tuple[str, float]:
+    """Is a window as long as the inferences in it, those `before` and the steady ones? What is wrong, and the count's
+    standard uncertainty.
 
     What the device does between two inferences is not in their times; where it tells when each began, it is.
     """
-    expected = sum(inside)
+    count, mean_s = len(before) + work.steady, sum(work.steady_s) / len(work.steady_s)
+    expected = sum(before) + mean_s * work.steady
     if work.span_s:
-        between = (work.span_s[1] - work.span_s[0]) - sum(work.steady_s)
-        expected += max(0.0, between) * len(inside) / len(work.steady_s)
+        between = (work.span_s[1] - work.span_s[0]) - mean_s * work.spanned
+        expected += max(0.0, between) * count / work.spanned
     unsure = 2 * (edge_s * sqrt(2) + expected * CLOCK_OFF / sqrt(3))
     if not work.span_s:
-        unsure += 2 * len(inside) * summarize(work.steady_s).std / sqrt(len(work.steady_s))
+        unsure += 2 * count * summarize(work.steady_s).std / sqrt(len(work.steady_s))
     off, p50 = (seconds - expected) / work.p50_s, work.p50_s
     count_u = unsure / 2 / p50
     if abs(off) <= 0.5 + unsure / p50:
         return "", count_u if unsure > p50 / 2 else 0.0
-    said = f"{len(inside)} inferences take {expected * 1e3:.6g} ms"
+    said = f"{count} inferences take {expected * 1e3:.6g} ms"
     return f"The gate lasts {seconds * 1e3:.6g} ms, and {said}: it is off by {off:+.1f} inferences.", count_u
 
 
@@ -170,12 +189,11 @@ def by_markers(capture: Capture, work: Work, to_host: tuple[float, float] | None
     # From the begin of the bench on the device is busy: it loads the model first.
     guard = 3 * align + capture.averaged_s
     edge = max(capture.step_s, capture.averaged_s) / sqrt(12)
-    return Found("markers", ((start, end),), (begin - guard, end + guard), len(work.steady_s), edge, align)
+    return Found("markers", ((start, end),), (begin - guard, end + guard), work.spanned, edge, align)
 
 
 def by_edges(capture: Capture, work: Work) -> Found:
     """The longest time in which power is above the middle between idle and busy holds all inferences of the bench."""
-    inside = (*work.before_s, *work.steady_s)
     each = max(1, int(work.p50_s / 4 / capture.step_s))
     t, p = means(capture.t_s, each), means(capture.power_mw, each)
     low, high = np.percentile(p, (5, 95))
@@ -186,8 +204,9 @@ def by_edges(capture: Capture, work: Work) -> Found:
         )
     start, end = _longest(t, p, float(low + high) / 2, gap_s=work.p50_s)
     edge = float(max(each, 1)) * capture.step_s / sqrt(12)
-    problem, count_u = _length(end - start, inside, work, edge)
-    return Found("edges", ((start, end),), (start - edge, end + edge), len(inside), edge, 0.0, count_u, None, problem)
+    problem, count_u = _length(end - start, work.before_s, work, edge)
+    count = len(work.before_s) + work.steady
+    return Found("edges", ((start, end),), (start - edge, end + edge), count, edge, 0.0, count_u, None, problem)
 
 
 def _longest(t: Floats, p: Floats, level: float, gap_s: float) -> tuple[float, float]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -98,9 +99,10 @@ class Joulescope:
         self._bench_s = (self._bench_s[0], time.monotonic())
         time.sleep(SETTLE_S)
         try:
-            for topic in self._topics():
-                self._publish(f"{topic}/ctrl", 0)
-            self._driver.close(self._path)
+            with suppress(RuntimeError, TimeoutError, ValueError, OSError):  # Unplugged: what came by then is kept.
+                for topic in self._topics():
+                    self._publish(f"{topic}/ctrl", 0)
+                self._driver.close(self._path)
         finally:
             self._finish()
         return ()

@@ -14,6 +14,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,6 +36,8 @@ SETTLE_S = 0.3
 """Before and after the bench, for idle power."""
 TRIES = 3
 COUNTS = 64
+BLOCK = 1 << 12
+"""So many frames are looked at together: behind each loss the rest is looked at anew, and a recording has many."""
 SURE = 8
 """So many counters in a row are no accident."""
 ALPHA, ALPHA_4, FILTERED = 0.18, 0.06, 3
@@ -140,7 +143,8 @@ class Ppk2:
             self._kit.stop_measuring()
             if self.options.number("off"):
                 self._kit.toggle_DUT_power("OFF")
-            self._kit.ser.flush()
+            with suppress(Exception):  # Of a kit that was unplugged; pyserial lets an error of termios through.
+                self._kit.ser.flush()
             self._kit.ser.close()
         finally:
             self._kit = None
@@ -164,7 +168,7 @@ def captured(
         power_mw=power,
         step_s=STEP_S,
         pin=level,
-        tie=_tie(chunks),
+        tie=_tie(chunks, index),
         supply_v=supply_v,
         lost=lost,
         smear_s=FILTERED * STEP_S,
@@ -183,7 +187,7 @@ def frames(data: bytes) -> tuple[Words, NDArray[np.int64], int]:
     at = number = lost = 0
     expected: int | None = None
     while len(data) - at >= 4:
-        words = np.frombuffer(data, "<u4", (len(data) - at) // 4, at)
+        words = np.frombuffer(data, "<u4", min(BLOCK, (len(data) - at) // 4), at)
         counter = (words >> 18 & (COUNTS - 1)).astype(np.int64)
         if expected is not None and counter[0] != expected:
             shift = _synchronized(data, at)
@@ -276,8 +280,12 @@ def _run_filter(values: Floats, ranges: NDArray[np.intp], found: Floats, begin: 
         previous = here
 
 
-def _tie(chunks: Sequence[tuple[float, bytes]]) -> Tie | None:
-    kit = np.cumsum([len(data) // 4 for _, data in chunks]) * STEP_S
+def _tie(chunks: Sequence[tuple[float, bytes]], index: NDArray[np.int64]) -> Tie | None:
+    """The end of each chunk on the kit's clock. A read may end within a frame; what was lost took its time, too."""
+    if not index.size:
+        return None
+    frames_by = np.cumsum([len(data) for _, data in chunks]) // 4
+    kit = (index[np.clip(frames_by, 1, index.size) - 1] + 1) * STEP_S
     return tie_of([when for when, _ in chunks], kit.tolist(), POLL_S)
 
 

@@ -7,7 +7,7 @@ developer guides and gathered in energymon's `jetson/JetsonPowerRails.md`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -120,9 +120,9 @@ Rail = tuple[Floats, Floats, str, str, float]
 def _powers(rows: Iterable[tuple[float, Mapping[str, Any]]]) -> dict[str, Rail]:
     seen: dict[str, list[tuple[float, float, Mapping[str, Any]]]] = {}
     for t_s, said in rows:
-        for item in said.get("rails") or ():
+        for item in _told_apart(said.get("rails") or ()):
             charging = item.get("from") == "battery" and item.get("status") not in ("Discharging", "Not charging")
-            if isinstance(item.get("mw"), (int, float)) and not charging:
+            if isinstance(item.get("mw"), (int, float)) and math.isfinite(item["mw"]) and not charging:
                 seen.setdefault(str(item["name"]), []).append((t_s, float(item["mw"]), item))
     found = {}
     for name, points in seen.items():
@@ -132,6 +132,15 @@ def _powers(rows: Iterable[tuple[float, Mapping[str, Any]]]) -> dict[str, Rail]:
         mean = float(np.mean(volts)) if volts else 0.0
         found[name] = (t, p, str(first.get("from")), str(first.get("chip") or ""), mean)
     return {name: item for name, item in found.items() if item[0].size > 1}
+
+
+def _told_apart(rails: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Rails of one moment, each with a name of its own: two chips of a kind without labels are called alike."""
+    seen: dict[str, int] = {}
+    for item in rails:
+        name = str(item["name"])
+        seen[name] = seen.get(name, 0) + 1
+        yield {**item, "name": name if seen[name] == 1 else f"{name} ({seen[name]})"}
 
 
 def _counters(rows: Sequence[tuple[float, Mapping[str, Any]]]) -> dict[str, tuple[Floats, Floats]]:

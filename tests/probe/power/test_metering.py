@@ -327,3 +327,39 @@ def test_clocks_are_tied_by_what_came_earliest_and_a_stall_stretches_nothing() -
     assert abs(found.rate - 1) <= CLOCK_OFF
     assert 1e-5 < found.u_s < 0.002
     assert tie_of([1.0], [0.0]) is None
+
+
+@pytest.mark.parametrize("way", ["pin", "edges"])
+def test_what_ran_untimed_counts_too(way: str) -> None:
+    """Of a long bench of a fast model every fifth inference is timed; each costs what it costs."""
+    every, timed = 5, slice(1 + WARMUP + 4, None, 5)
+    told = [
+        Series("first_inference", "ns", "measured", (EACH * 1e9,)),
+        Series("warmup", "ns", "measured", (EACH * 1e9,) * WARMUP),
+        Series("invoke", "ns", "measured", (EACH * 1e9,) * (RUNS // every), t_s=tuple(begins(0.0)[timed].tolist())),
+    ]
+    made = account([Recorded(recording(), gate=way)], told, {"timed_every": every}).energy
+    assert made is not None and made["problem"] == ""
+    assert made["inferences"] == (RUNS if way == "pin" else 1 + WARMUP + RUNS)
+    assert made["energy_uj"] == pytest.approx((BUSY - IDLE) * EACH * 1e3, rel=0.01)
+
+
+def test_markers_hold_what_ran_untimed() -> None:
+    work = Work((), (0.010, 0.010), (0.040, 0.090), every=5)
+    capture = Capture(np.arange(0.0, 1.0, 0.001), np.zeros(1000), 0.001)
+    assert by_markers(capture, work).inferences == 6
+
+
+def test_pulses_of_the_way_from_end_to_end_come_behind_the_steady_ones() -> None:
+    many = 20
+    told = [
+        Series("first_inference", "ns", "measured", (EACH * 1e9,)),
+        Series("warmup", "ns", "measured", (EACH * 1e9,) * WARMUP),
+        Series("invoke", "ns", "measured", (EACH * 1e9,) * (RUNS - many)),
+        Series("end_to_end", "ns", "measured", (EACH * 1.1e9,) * many),
+    ]
+    made = account([Recorded(recording())], told, {})
+    assert made.energy is not None and made.energy["problem"] == ""
+    assert made.energy["inferences"] == RUNS - many
+    gate = next(series for series in made.series if series.name == "gate")
+    assert gate.values[0] == pytest.approx(begins(0.5)[1 + WARMUP], abs=1e-4)

@@ -168,3 +168,12 @@ def test_addresses() -> None:
         open_probe("onboard:", load_target("nucleo-l4r5zi"))
     with pytest.raises(UsageError, match="no option 'rial'"):
         open_probe("onboard:?rial=X", pi)
+
+
+def test_two_chips_of_a_kind_without_labels_are_two_rails() -> None:
+    said = agent.parse_hwmon("ina219", {"in1_input": "5000", "curr1_input": "500"})
+    said += agent.parse_hwmon("ina219", {"in1_input": "3300", "curr1_input": "100"})
+    found = onboard([(0.1 * index, {"rails": said}) for index in range(20)])
+    assert found is not None
+    assert set(found[1].power_mw.tolist()) == {2830.0}
+    assert "ina219 + ina219 (2)" in found[0].scope

@@ -246,3 +246,29 @@ def test_without_the_library_it_says_what_to_install(monkeypatch: pytest.MonkeyP
     with pytest.raises(UsageError, match="ppk2-api, which is not installed") as caught:
         open_probe("ppk2:/dev/ttyACM0?supply_v=3.3", BOARD).start()
     assert "pip install 'edgeq[ppk2]'" in caught.value.hint
+
+
+def test_reads_that_end_within_a_frame_or_after_a_loss_keep_the_clocks_tied() -> None:
+    data = words(np.full(80_000, 1e-3), np.zeros(80_000, np.uint8)).tobytes()
+    ends = [*range(399, len(data), 399), len(data)]
+    # Some 50 frames in the middle never arrive.
+    chunks = [(100 + end / 4 * 1e-5, data[start:end]) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+    chunks = [(when, piece) for when, piece in chunks if not 100.4 < when < 100.4005]
+    calibration = {key: {str(n): value for n, value in enumerate(row)} for key, row in CALIBRATION.items()}
+    tie = captured(chunks, calibration, SUPPLY_V, None).tie
+    assert tie is not None
+    assert tie.to_meter(100.8) == pytest.approx(0.8, abs=3e-5)
+
+
+def test_a_kit_that_is_unplugged_midway_loses_no_bench() -> None:
+    with EmulatedPpk2(Board().load) as emulated:
+        probe = open_probe(f"ppk2:{emulated.port}?supply_v={SUPPLY_V}&pin=3", BOARD)
+        probe.start()
+        emulated._over.set()
+        emulated._thread.join()
+        os.close(emulated._ours)
+        emulated._ours = os.open("/dev/null", os.O_RDWR)
+        probe.stop()
+    assert isinstance(probe, Ppk2)
+    energy = account([probe], told(), {}).energy
+    assert energy is not None and "The PPK2 stopped" in energy["problem"]
