@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import statistics
 import time
+from array import array
 from typing import Any, Callable
 
 from edgeq.agent.errors import Refused
 from edgeq.agent.golden import open_model
 from edgeq.agent.process import ModelProcess
 from edgeq.agent.store import Store
+from edgeq.agent.timing import durations
 from edgeq.confirm import ConfirmPolicy
 from edgeq.protocol import cbor
 from edgeq.protocol.status import Status
@@ -39,13 +41,24 @@ def measure(store: Store, n: int, policy: ConfirmPolicy, note: Callable[[str], N
 def _timed(process: ModelProcess, sample: list[bytes]) -> tuple[list[int], int]:
     """Nanoseconds of inferences after a warm-up, and the most memory of the process in bytes."""
     samples: list[int] = []
-    peak, ends = 0, time.monotonic() + ENOUGH_S
-    while len(samples) < FEW or (len(samples) < MANY and time.monotonic() < ends):
-        request = {"do": "bench", "inputs": sample, "warmup": 0 if samples else 1, "runs": FEW}
-        for answer in process.stream(INFERENCE_TIMEOUT_S, **request):
-            samples += answer.get("invoke_ns", [])
-            peak = answer.get("rss_peak", peak)
+    ends = time.monotonic() + ENOUGH_S
+    request = {"do": "bench", "inputs": sample, "warmup": 1, "runs": FEW}
+    peak = _bench(process, request, samples)
+    left_s = ends - time.monotonic()
+    if left_s > 0:
+        peak = _bench(process, {**request, "warmup": 0, "runs": MANY - FEW, "seconds": left_s}, samples)
     return samples, peak
+
+
+def _bench(process: ModelProcess, request: dict[str, Any], samples: list[int]) -> int:
+    """Adds what the inferences took to `samples`; the most memory so far."""
+    peak = 0
+    for answer in process.stream(INFERENCE_TIMEOUT_S, **request):
+        times = array("q")
+        times.frombytes(answer.get("invoke", b""))
+        samples += durations(times)
+        peak = answer.get("rss_peak", peak)
+    return peak
 
 
 def _latency(samples: list[int], limit_ms: float) -> float:

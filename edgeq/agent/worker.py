@@ -127,9 +127,17 @@ class _Worker:
             yield {"outputs": self._from_raw(raw, preprocess), "more": True}
         yield {}
 
-    def do_bench(self, inputs: list[bytes], raw: Any = None, preprocess: Any = None, most: Any = (), **how: Any) -> Any:
+    def do_bench(
+        self,
+        inputs: list[bytes],
+        raw: Any = None,
+        preprocess: Any = None,
+        most: Any = (),
+        again: bool = False,
+        **how: Any,
+    ) -> Any:
         """What `edgeq.agent.timing.measure` answers to `how`; then memory, the way from end to end where `raw` is given
-        (`most`: runs and seconds), and the time to load the model once more."""
+        (`most`: runs and seconds), and with `again` the time to load the model once more."""
         from edgeq.agent.timing import end_to_end, measure
 
         for answer in measure(self.model, inputs, stopped=_told, **how):
@@ -143,10 +151,13 @@ class _Worker:
         if raw is not None:
             given, prepare = self._prepared(raw, preprocess)
             yield {**end_to_end(self.model, given, prepare, *most), "more": True}
+        yield {"warm_load_ns": self._load_again()} if again else {}
+
+    def _load_again(self) -> int:
         self.model = None
         start = time.perf_counter_ns()
         self.model = self._open()
-        yield {"warm_load_ns": time.perf_counter_ns() - start}
+        return time.perf_counter_ns() - start
 
     def _prepared(self, raw: dict[str, Any], preprocess: dict[str, Any]) -> Any:
         """A raw input as it is taken here, and what makes the model's inputs of it."""
