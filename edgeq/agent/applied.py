@@ -7,9 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from edgeq.agent.itself import SHOWS
 from edgeq.releases import TRIAL
 from edgeq.transaction import Deployed
+
+SHOWS = "'edgeq-agent status'"
+"""What tells on the device what serves; the host tells of applied bundles, too, so nothing here needs Linux."""
 
 
 def tell(done: Deployed, name: str) -> Sequence[str]:

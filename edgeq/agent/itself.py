@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Callable
 
+from edgeq.agent.applied import SHOWS
 from edgeq.agent.errors import Refused
 from edgeq.agent.here import REQUEST_TIMEOUT_S, Gone, Here
 from edgeq.errors import DeviceError, LinkError
@@ -14,7 +15,7 @@ from edgeq.protocol import contract
 from edgeq.protocol.status import Status
 from edgeq.releases import Installed, Progress, read_installed, silent
 
-ADDRESS, SHOWS = "this device", "'edgeq-agent status'"
+ADDRESS = "this device"
 _HINTS = {
     Status.NO_SPACE: "Free some space on the device, then apply it again.",
     Status.DIGEST: "Apply it again: what was damaged is taken anew.",

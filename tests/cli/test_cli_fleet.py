@@ -87,7 +87,7 @@ def test_releases_bench_rollback_over_a_group(run: Any, lab: Path) -> None:
     assert [[item["name"] for item in row["releases"]] for row in json.loads(out)["devices"]] == [["tiny", "other"]] * 2
     code, out, _ = run("bench", "group:good", "--runs", 20)
     assert (code, "2 of 2 devices were measured." in out) == (0, True)
-    assert len(list((lab / "runs").glob("*-[ab].json"))) == 2
+    assert len(list((lab / "runs").glob("*-[ab]/run.json"))) == 2
     assert run("bench", "group:good", "-o", "x.json")[0] == 2
     code, out, _ = run("rollback", "group:good")
     assert (code, "On 2 of 2 devices the previous release serves again." in out) == (0, True)
