@@ -8,180 +8,19 @@
 #include <string.h>
 
 #include "eq_commands.h"
+#include "eq_mlperf_text.h"
 
 #define COMMAND_BYTES 80u /* of the longest one, as the benchmark has it */
 #define WARMUP 10u        /* inferences before those that are measured, unless `infer` says how many */
 #define PULSES_PER_SECOND 100000u /* that fit, each of the length of the trigger's: 10 us */
-#define NUMBER_BYTES 20u
 #define ROW_BYTES 8u
 
-struct text {
-    struct eq_core *core;
-    uint32_t bytes; /* in core->answer */
-};
-
-struct word {
-    const uint8_t *at;
-    uint32_t bytes;
-};
-
-struct words {
-    const uint8_t *at, *end;
-};
-
-typedef void command(struct text *out, struct words *rest);
-
-/* Writing */
-
-static void flush(struct text *out)
-{
-    const struct eq_config *config = out->core->config;
-    if (out->bytes > 0) {
-        config->write(config->context, out->core->answer, out->bytes);
-        eq_idle(out->core); /* an input of 27 KB is 90 KB of text, which a slow line needs seconds for */
-    }
-    out->bytes = 0;
-}
-
-static void put_char(struct text *out, char character)
-{
-    if (out->bytes == out->core->buf_size) {
-        flush(out);
-    }
-    out->core->answer[out->bytes++] = (uint8_t)character;
-}
-
-static void put(struct text *out, const char *text)
-{
-    while (*text != 0) {
-        put_char(out, *text++);
-    }
-}
-
-/* Characters that are not ours: none of them ends the brackets that they stand in. */
-static void put_foreign(struct text *out, const uint8_t *text, uint32_t bytes)
-{
-    for (uint32_t i = 0; i < bytes && text[i] != 0; i++) {
-        put_char(out, text[i] < ' ' || text[i] > '~' || text[i] == ']' ? '_' : (char)text[i]);
-    }
-}
-
-/* The quotient; a division that needs no library. */
-static uint64_t divide(uint64_t value, uint32_t by, uint32_t *rest)
-{
-    uint64_t left = 0;
-    for (unsigned bit = 0; bit < 64; bit++) {
-        left = left << 1 | value >> 63;
-        value <<= 1;
-        if (left >= by) {
-            left -= by;
-            value |= 1;
-        }
-    }
-    *rest = (uint32_t)left;
-    return value;
-}
-
-static void put_number(struct text *out, uint64_t number)
-{
-    char digits[NUMBER_BYTES];
-    uint32_t count = 0, digit;
-    do {
-        number = divide(number, 10, &digit);
-        digits[count++] = (char)('0' + digit);
-    } while (number > 0);
-    while (count > 0) {
-        put_char(out, digits[--count]);
-    }
-}
-
-static void put_line(struct text *out, const char *name, uint64_t number)
-{
-    put(out, name);
-    put_number(out, number);
-    put(out, "\r\n");
-}
-
-/* With three digits behind the point, which is what the benchmark compares. */
-static void put_value(struct text *out, float value)
-{
-    uint32_t whole, thousandths;
-    if (value < 0) {
-        put_char(out, '-');
-        value = -value;
-    }
-    if (!(value < 4294967040.0f)) {
-        put(out, value > 0 ? "inf" : "nan");
-        return;
-    }
-    whole = (uint32_t)value;
-    thousandths = (uint32_t)((value - (float)whole) * 1000.0f + 0.5f);
-    put_number(out, (uint64_t)whole + (thousandths == 1000));
-    put_char(out, '.');
-    put_char(out, (char)('0' + thousandths / 100 % 10));
-    put_char(out, (char)('0' + thousandths / 10 % 10));
-    put_char(out, (char)('0' + thousandths % 10));
-}
-
-static void refuse(struct text *out, const char *why)
-{
-    put(out, "e-[");
-    put(out, why);
-    put(out, "]\r\n");
-}
-
-/* Reading */
-
-static struct word next_word(struct words *rest)
-{
-    struct word word = {NULL, 0};
-    while (rest->at < rest->end && *rest->at == ' ') {
-        rest->at++;
-    }
-    word.at = rest->at;
-    while (rest->at < rest->end && *rest->at != ' ') {
-        rest->at++;
-        word.bytes++;
-    }
-    return word;
-}
-
-static int is(struct word word, const char *name)
-{
-    uint32_t i = 0;
-    while (i < word.bytes && name[i] != 0 && (uint8_t)name[i] == word.at[i]) {
-        i++;
-    }
-    return i == word.bytes && name[i] == 0;
-}
-
-/* Whether the word is a number, at most EQ_MOST_RUNS. */
-static int is_number(struct word word, uint32_t *number)
-{
-    *number = 0;
-    for (uint32_t i = 0; i < word.bytes; i++) {
-        if (word.at[i] < '0' || word.at[i] > '9') {
-            return 0;
-        }
-        *number = *number * 10 + (word.at[i] - '0');
-        if (*number > EQ_MOST_RUNS) {
-            return 0;
-        }
-    }
-    return word.bytes > 0;
-}
-
-/* The value of a hexadecimal digit, or -1. */
-static int digit_of(uint8_t byte)
-{
-    uint8_t lower = byte | 0x20u;
-    return byte >= '0' && byte <= '9' ? byte - '0' : lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
+typedef void command(struct eq_text *out, struct eq_words *rest);
 
 /* The model and its input */
 
 /* The model that serves is open; else what was wrong is told. */
-static int is_open(struct text *out)
+static int is_open(struct eq_text *out)
 {
     struct eq_core *core = out->core;
     uint32_t slot = eq_slots_serving(&core->slots);
@@ -192,7 +31,7 @@ static int is_open(struct text *out)
         core->why = "the release cannot be loaded";
     }
     if (status != EQ_OK) {
-        refuse(out, core->why);
+        eq_text_refuse(out, core->why);
     }
     return status == EQ_OK;
 }
@@ -293,17 +132,17 @@ void eq_dut_count(struct eq_core *core)
     core->dut.last = now;
 }
 
-static void put_lap(struct text *out, uint64_t ticks)
+static void put_lap(struct eq_text *out, uint64_t ticks)
 {
     uint32_t hz = out->core->config->ticks_hz, rest, none;
-    uint64_t seconds = divide(ticks, hz, &rest);
-    put_line(out, "m-lap-us-", seconds * 1000000u + divide((uint64_t)rest * 1000000u, hz, &none));
+    uint64_t seconds = eq_text_divide(ticks, hz, &rest);
+    eq_text_line(out, "m-lap-us-", seconds * 1000000u + eq_text_divide((uint64_t)rest * 1000000u, hz, &none));
 }
 
-static void put_clock(struct text *out)
+static void put_clock(struct eq_text *out)
 {
     if (eq_counts(out->core)) {
-        put(out, "m-[m-lap-us counts the instructions of an emulator, which are no time]\r\n");
+        eq_text_put(out, "m-[m-lap-us counts the instructions of an emulator, which are no time]\r\n");
     }
 }
 
@@ -381,7 +220,7 @@ static int has_score(const struct eq_core *core)
            values_of(eq_input_info(&core->model, 0)) == values_of(eq_output_info(&core->model, 0));
 }
 
-static void put_outputs(struct text *out)
+static void put_outputs(struct eq_text *out)
 {
     const struct eq_model *model = &out->core->model;
     const uint8_t *data;
@@ -390,55 +229,55 @@ static void put_outputs(struct text *out)
         const struct eq_tensor *tensor = eq_output_info(model, i);
         for (uint32_t j = 0; j < values_of(tensor); j++) {
             if (i + j > 0) {
-                put_char(out, ',');
+                eq_text_char(out, ',');
             }
-            put_value(out, value_at(tensor, data, j));
+            eq_text_value(out, value_at(tensor, data, j));
         }
     }
 }
 
-static void put_results(struct text *out)
+static void put_results(struct eq_text *out)
 {
-    put(out, "m-results-[");
+    eq_text_put(out, "m-results-[");
     if (has_score(out->core)) {
-        put_value(out, score(out->core));
+        eq_text_value(out, score(out->core));
     } else {
         put_outputs(out);
     }
-    put(out, "]\r\n");
+    eq_text_put(out, "]\r\n");
 }
 
 /* Commands */
 
-static void say_name(struct text *out, struct words *rest)
+static void say_name(struct eq_text *out, struct eq_words *rest)
 {
     const struct eq_board *board = out->core->config->board;
     (void)rest;
-    put(out, "m-name-dut-[edgeq ");
-    put(out, board->board);
+    eq_text_put(out, "m-name-dut-[edgeq ");
+    eq_text_put(out, board->board);
     if (board->emulator != NULL) {
-        put(out, ", emulated by ");
-        put(out, board->emulator);
+        eq_text_put(out, ", emulated by ");
+        eq_text_put(out, board->emulator);
     }
-    put(out, "]\r\n");
+    eq_text_put(out, "]\r\n");
 }
 
-static void say_profile(struct text *out, struct words *rest)
+static void say_profile(struct eq_text *out, struct eq_words *rest)
 {
     uint32_t slot = eq_slots_serving(&out->core->slots);
     const struct eq_body *body = slot < EQ_SLOTS ? eq_slot_body(out->core, slot) : NULL;
     (void)rest;
-    put(out, "m-profile-[ULPMark for tinyML Firmware V0.0.1]\r\n");
+    eq_text_put(out, "m-profile-[ULPMark for tinyML Firmware V0.0.1]\r\n");
     if (body == NULL) {
-        refuse(out, "no release is active on this device; deploy one first");
+        eq_text_refuse(out, "no release is active on this device; deploy one first");
         return;
     }
-    put(out, "m-model-[");
-    put_foreign(out, (const uint8_t *)body->name, sizeof body->name);
-    put(out, "]\r\n");
+    eq_text_put(out, "m-model-[");
+    eq_text_foreign(out, (const uint8_t *)body->name, sizeof body->name);
+    eq_text_put(out, "]\r\n");
 }
 
-static void say_timestamp(struct text *out, struct words *rest)
+static void say_timestamp(struct eq_text *out, struct eq_words *rest)
 {
     (void)rest;
     pulse(out->core);
@@ -447,13 +286,13 @@ static void say_timestamp(struct text *out, struct words *rest)
     put_clock(out);
 }
 
-static void load(struct text *out, struct word word)
+static void load(struct eq_text *out, struct eq_word word)
 {
     struct eq_core *core = out->core;
     struct eq_dut *dut = &core->dut;
     uint32_t bytes, wanted;
-    if (!is_number(word, &bytes) || bytes == 0) {
-        refuse(out, "db load needs the number of bytes, at least 1 and at most 1000000");
+    if (!eq_word_number(word, &bytes) || bytes == 0) {
+        eq_text_refuse(out, "db load needs the number of bytes, at least 1 and at most 1000000");
         return;
     }
     if (!is_open(out)) {
@@ -462,77 +301,77 @@ static void load(struct text *out, struct word word)
     dut->bytes = dut->have = 0;
     wanted = input_bytes(core);
     if (bytes != wanted && !is_float(core, bytes)) {
-        put(out, "e-[the input of the model has ");
-        put_number(out, wanted);
-        put(out, " bytes]\r\n");
+        eq_text_put(out, "e-[the input of the model has ");
+        eq_text_number(out, wanted);
+        eq_text_put(out, " bytes]\r\n");
     } else if (core->model.head->arena_bytes + (uint64_t)rounded(bytes) + (bytes == wanted ? 0 : rounded(wanted)) >
                (core->config->arena_bytes & ~(EQ_ALIGN - 1))) {
-        refuse(out, "the model leaves no room in the arena for an input that waits");
+        eq_text_refuse(out, "the model leaves no room in the arena for an input that waits");
     } else {
         dut->bytes = bytes;
-        put(out, "m-[Expecting ");
-        put_number(out, bytes);
-        put(out, " bytes]\r\n");
+        eq_text_put(out, "m-[Expecting ");
+        eq_text_number(out, bytes);
+        eq_text_put(out, " bytes]\r\n");
     }
 }
 
-static void print(struct text *out)
+static void print(struct eq_text *out)
 {
     static const char digits[] = "0123456789abcdef";
     const struct eq_core *core = out->core;
     const uint8_t *data = kept(core);
     for (uint32_t i = 0; i < core->dut.have; i++) {
         uint8_t byte = data[i] ^ flip_of(core);
-        put(out, i % ROW_BYTES == 0 ? "m-buffer-" : "-");
-        put_char(out, digits[byte >> 4]);
-        put_char(out, digits[byte & 15]);
+        eq_text_put(out, i % ROW_BYTES == 0 ? "m-buffer-" : "-");
+        eq_text_char(out, digits[byte >> 4]);
+        eq_text_char(out, digits[byte & 15]);
         if (i % ROW_BYTES == ROW_BYTES - 1 || i + 1 == core->dut.have) {
-            put(out, "\r\n");
+            eq_text_put(out, "\r\n");
         }
     }
 }
 
 /* All of the bytes of a command, or none. */
-static void take_bytes(struct text *out, struct word word)
+static void take_bytes(struct eq_text *out, struct eq_word word)
 {
     struct eq_core *core = out->core;
     struct eq_dut *dut = &core->dut;
     uint8_t flip;
     for (uint32_t i = 0; i < word.bytes; i++) {
-        if (digit_of(word.at[i]) < 0) {
-            refuse(out, "db takes load N, print, or hexadecimal digits");
+        if (eq_word_digit(word.at[i]) < 0) {
+            eq_text_refuse(out, "db takes load N, print, or hexadecimal digits");
             return;
         }
     }
     if (word.bytes % 2 != 0) {
-        refuse(out, "the number of hexadecimal digits is odd");
+        eq_text_refuse(out, "the number of hexadecimal digits is odd");
         return;
     }
     if (dut->have == dut->bytes) {
-        refuse(out, "no bytes are expected; db load N comes first");
+        eq_text_refuse(out, "no bytes are expected; db load N comes first");
         return;
     }
     flip = flip_of(core);
     for (uint32_t i = 0; i < word.bytes && dut->have < dut->bytes; i += 2) {
-        int byte = digit_of(word.at[i]) << 4 | digit_of(word.at[i + 1]);
+        int byte = eq_word_digit(word.at[i]) << 4 | eq_word_digit(word.at[i + 1]);
         kept(core)[dut->have++] = (uint8_t)byte ^ flip;
     }
     if (dut->have == dut->bytes) {
         if (is_float(core, dut->bytes)) {
             quantize(core);
         }
-        put(out, "m-load-done\r\n");
+        eq_text_put(out, "m-load-done\r\n");
     }
 }
 
-static void db(struct text *out, struct words *rest)
+static void db(struct eq_text *out, struct eq_words *rest)
 {
-    struct word word = next_word(rest);
+    struct eq_word word = eq_word_next(rest);
     if (word.bytes == 0) {
-        refuse(out, "db needs load N, print, or hexadecimal digits");
-    } else if (is(word, "load")) {
-        load(out, next_word(rest));
-    } else if (is(word, "print")) {
+        eq_text_refuse(out, "db needs load N, print, or hexadecimal digits");
+    } else if (eq_word_is(word, "load")) {
+        load(out, eq_word_next(rest));
+    } else if (eq_word_is(word, "print")) {
         print(out);
     } else {
         take_bytes(out, word);
@@ -552,17 +391,17 @@ static void run(struct eq_core *core, uint32_t count)
 }
 
 /* Nothing is written while it is measured; the times are told when both are known. */
-static void measure(struct text *out, uint32_t count, uint32_t warmup)
+static void measure(struct eq_text *out, uint32_t count, uint32_t warmup)
 {
     struct eq_core *core = out->core;
     uint64_t from;
-    put_line(out, "m-warmup-start-", warmup);
-    flush(out);
+    eq_text_line(out, "m-warmup-start-", warmup);
+    eq_text_flush(out);
     eq_model_reset(&core->model);
     run(core, warmup);
-    put(out, "m-warmup-done\r\n");
-    put_line(out, "m-infer-start-", count);
-    flush(out);
+    eq_text_put(out, "m-warmup-done\r\n");
+    eq_text_line(out, "m-infer-start-", count);
+    eq_text_flush(out);
     hush(core, 1);
     pulse(core);
     eq_dut_count(core);
@@ -573,14 +412,14 @@ static void measure(struct text *out, uint32_t count, uint32_t warmup)
     put_lap(out, from);
     put_lap(out, core->dut.ticks);
     put_clock(out);
-    put(out, "m-infer-done\r\n");
+    eq_text_put(out, "m-infer-done\r\n");
 }
 
-static void infer_loaded(struct text *out, uint32_t count, uint32_t warmup)
+static void infer_loaded(struct eq_text *out, uint32_t count, uint32_t warmup)
 {
     struct eq_core *core = out->core;
     if (!is_loaded(core)) {
-        refuse(out, "the input is not here; db load N and db HEX come first");
+        eq_text_refuse(out, "the input is not here; db load N and db HEX come first");
         return;
     }
     core->inference = (struct eq_inference){.slot = EQ_SLOTS}; /* whatever was under way is gone */
@@ -589,33 +428,33 @@ static void infer_loaded(struct text *out, uint32_t count, uint32_t warmup)
     put_results(out);
 }
 
-static void infer(struct text *out, struct words *rest)
+static void infer(struct eq_text *out, struct eq_words *rest)
 {
-    struct word first = next_word(rest), second = next_word(rest);
+    struct eq_word first = eq_word_next(rest), second = eq_word_next(rest);
     uint32_t count = 1, warmup = WARMUP;
-    if (first.bytes > 0 && (!is_number(first, &count) || count == 0)) {
-        refuse(out, "infer needs the number of inferences, at least 1 and at most 1000000");
-    } else if (second.bytes > 0 && !is_number(second, &warmup)) {
-        refuse(out, "warm-up inferences must be 0 to 1000000");
+    if (first.bytes > 0 && (!eq_word_number(first, &count) || count == 0)) {
+        eq_text_refuse(out, "infer needs the number of inferences, at least 1 and at most 1000000");
+    } else if (second.bytes > 0 && !eq_word_number(second, &warmup)) {
+        eq_text_refuse(out, "warm-up inferences must be 0 to 1000000");
     } else if (is_open(out)) {
         infer_loaded(out, count, warmup);
     }
 }
 
-static void say_results(struct text *out, struct words *rest)
+static void say_results(struct eq_text *out, struct eq_words *rest)
 {
     (void)rest;
     if (out->core->inference.done) {
         put_results(out);
     } else {
-        refuse(out, "there are no results; infer comes first");
+        eq_text_refuse(out, "there are no results; infer comes first");
     }
 }
 
-static void help(struct text *out, struct words *rest)
+static void help(struct eq_text *out, struct eq_words *rest)
 {
     (void)rest;
-    put(out, "edgeq, device under test of MLPerf Tiny; every command ends in a percent sign\r\n"
+    eq_text_put(out, "edgeq, device under test of MLPerf Tiny; every command ends in a percent sign\r\n"
              "name | profile | timestamp | results\r\n"
              "db load N | db HEX | db print : an input\r\n"
              "infer [N [W]] : N inferences after W\r\n");
@@ -631,24 +470,24 @@ static const struct {
 
 static void obey(struct eq_core *core)
 {
-    struct text out = {core, 0};
-    struct words rest = {core->rx.buffer, core->rx.buffer + core->dut.text};
-    struct word first = next_word(&rest);
+    struct eq_text out = {core, 0};
+    struct eq_words rest = {core->rx.buffer, core->rx.buffer + core->dut.text};
+    struct eq_word first = eq_word_next(&rest);
     uint32_t i = 0, count = sizeof commands / sizeof *commands;
-    while (i < count && !is(first, commands[i].name)) {
+    while (i < count && !eq_word_is(first, commands[i].name)) {
         i++;
     }
     if (core->dut.text > COMMAND_BYTES) {
-        refuse(&out, "a command has at most 80 characters");
+        eq_text_refuse(&out, "a command has at most 80 characters");
     } else if (i < count) {
         commands[i].carry_out(&out, &rest);
     } else if (first.bytes > 0) {
-        put(&out, "e-[Unknown command: ");
-        put_foreign(&out, first.at, first.bytes);
-        put(&out, "]\r\n");
+        eq_text_put(&out, "e-[Unknown command: ");
+        eq_text_foreign(&out, first.at, first.bytes);
+        eq_text_put(&out, "]\r\n");
     }
-    put(&out, "m-ready\r\n");
-    flush(&out);
+    eq_text_put(&out, "m-ready\r\n");
+    eq_text_flush(&out);
 }
 
 /* What follows a frame, a damaged one or noise is nothing until the line was silent: a frame's bytes may be any. */
