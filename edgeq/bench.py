@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +90,6 @@ def _measured(
     device: Device, plan: Plan, every_s: float | None, progress: Progress, stopped: Callable[[], bool]
 ) -> dict[str, Any]:
     """The device's answer; of a sustained bench every interval is told, else how far it is."""
-    asked = {key: getattr(plan, key) for key in ("seconds", "rel_error", "sustained", "delegate", "end_to_end")}
     teller = Teller(plan.seconds or 0.0, progress) if plan.sustained else None
 
     def watch(seen: Seen) -> None:
@@ -101,9 +100,7 @@ def _measured(
         if not plan.sustained:
             progress(f"measuring: {note}")
 
-    return device.bench(
-        plan.runs, plan.warmup, plan.threads, say, stopped=stopped, watch=watch, every_s=every_s, **asked
-    )
+    return device.bench(progress=say, stopped=stopped, watch=watch, every_s=every_s, **asdict(plan))
 
 
 def _environment(answer: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str, Any]:

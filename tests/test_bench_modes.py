@@ -19,7 +19,7 @@ from edgeq.agent.connection import Connection
 from edgeq.agent.service import Service
 from edgeq.bench import bench
 from edgeq.deploy import deploy
-from edgeq.device.benching import Asked, Seen
+from edgeq.device.benching import Seen
 from edgeq.device.benching import bench as ask_bench
 from edgeq.device.device import Device
 from edgeq.errors import DeviceError, ProtocolError
@@ -28,7 +28,7 @@ from edgeq.preprocess import Raw, parse
 from edgeq.preprocess.wire import encode_raw
 from edgeq.protocol import contract
 from edgeq.protocol.status import Status
-from edgeq.run import Run, Series, read_run
+from edgeq.run import Plan, Run, Series, read_run
 from edgeq.runtime import Model
 
 SHAPE = tiny()[1].inputs[0].shape
@@ -209,7 +209,7 @@ def test_a_damaged_bench_is_no_crash(spoilt: dict[str, Any]) -> None:
             return {"warmup": said["warmup"]}
 
     with pytest.raises(ProtocolError, match="damaged bench"):
-        ask_bench(cast(Any, Damaged()), Asked(2, 1), lambda _: None)
+        ask_bench(cast(Any, Damaged()), Plan(2, 1, 0), lambda _: None)
 
 
 def test_gaps_become_starts() -> None:

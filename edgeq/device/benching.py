@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from edgeq.errors import DeviceError, ProtocolError, UsageError
 from edgeq.protocol import contract
 from edgeq.protocol.status import Status
+from edgeq.run import Plan
 from edgeq.stats import interval, summarize
 
 MOST_PAIRS = 100
@@ -42,34 +43,6 @@ class Device(Protocol):
         take: Callable[[dict[str, Any], float, float], None],
         more: Callable[[], dict[str, Any]] = ...,
     ) -> dict[str, Any]: ...
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A bench: see `edgeq.run.Plan`. `every_s` is how often the device reads its sensors meanwhile."""
-
-    runs: int
-    warmup: int
-    threads: int = 0
-    seconds: float | None = None
-    rel_error: float | None = None
-    sustained: bool = False
-    delegate: str = ""
-    end_to_end: bool = False
-    every_s: float | None = None
-
-    def body(self) -> dict[str, Any]:
-        """The request; what is not asked for is left out, so older devices are asked as ever."""
-        optional = {
-            "seconds": self.seconds,
-            "rel_error": self.rel_error,
-            "sustained": self.sustained or None,
-            "delegate": self.delegate or None,
-            "end_to_end": self.end_to_end or None,
-            "every_s": self.every_s,
-        }
-        needed = {"runs": self.runs, "warmup": self.warmup, "threads": self.threads}
-        return {**needed, **{key: value for key, value in optional.items() if value is not None}}
 
 
 def never() -> bool:
@@ -106,19 +79,38 @@ Watch = Callable[[Seen], None]
 
 
 def bench(
-    device: Device, asked: Asked, progress: Progress, stopped: Callable[[], bool] = never, watch: Watch | None = None
+    device: Device,
+    asked: Plan,
+    progress: Progress,
+    stopped: Callable[[], bool] = never,
+    watch: Watch | None = None,
+    every_s: float | None = None,
 ) -> dict[str, Any]:
-    """Ask, wait, gather (`Device.bench`). Where `stopped` says so the device ends, and what there is comes back."""
+    """Ask, wait, gather (`Device.bench`). Where `stopped` says so the device ends, and what there is comes back;
+    `every_s` is how often the device reads its sensors meanwhile."""
     begun = time.monotonic()
     if device.describe().get("bench"):
-        answer = _whole(device, asked, progress, stopped, watch)
+        answer = _whole(device, asked, progress, stopped, watch, every_s)
     else:
         answer = _older(device, asked, progress, stopped)
     return {**answer, "host_s": time.monotonic() - begun}
 
 
+def _body(asked: Plan, every_s: float | None) -> dict[str, Any]:
+    """The request; what is not asked for is left out."""
+    told = {
+        key: value for key, value in asdict(asked).items() if value is not None and value is not False and value != ""
+    }
+    return told if every_s is None else {**told, "every_s": every_s}
+
+
 def _whole(
-    device: Device, asked: Asked, progress: Progress, stopped: Callable[[], bool], watch: Watch | None
+    device: Device,
+    asked: Plan,
+    progress: Progress,
+    stopped: Callable[[], bool],
+    watch: Watch | None,
+    every_s: float | None,
 ) -> dict[str, Any]:
     """A device that knows every key, and tells when each sample began."""
     seen, stopping = Seen(), False
@@ -140,7 +132,7 @@ def _whole(
         if watch:
             watch(seen)
 
-    result = device.job(contract.BENCH, asked.body(), progress, take=take, more=more)
+    result = device.job(contract.BENCH, _body(asked, every_s), progress, take=take, more=more)
     first = _first(device, result.pop("warmup", None), seen.samples)
     return {
         **result,
@@ -163,7 +155,7 @@ def _damaged(device: Device) -> ProtocolError:
     return ProtocolError(f"{device.address} sends a damaged bench.", "Bench again.")
 
 
-def _older(device: Device, asked: Asked, progress: Progress, stopped: Callable[[], bool]) -> dict[str, Any]:
+def _older(device: Device, asked: Plan, progress: Progress, stopped: Callable[[], bool]) -> dict[str, Any]:
     """A microcontroller, or an agent of before: runs, warm-up and threads are all it knows."""
     for what, given in (("delegates", asked.delegate), ("the way from end to end", asked.end_to_end)):
         if given:
@@ -184,7 +176,7 @@ def _plain(device: Device, runs: int, warmup: int, threads: int, progress: Progr
     return {**result, f"warmup_{unit}": samples[:first], f"invoke_{unit}": samples[first:]}
 
 
-def _rounds(device: Device, asked: Asked, progress: Progress, stopped: Callable[[], bool]) -> dict[str, Any]:
+def _rounds(device: Device, asked: Plan, progress: Progress, stopped: Callable[[], bool]) -> dict[str, Any]:
     """Bench again and again until it is enough, with a look at the sensors in between. Starts are what the device has
     measured before: its idle time between rounds is unknown to it."""
     answer = _plain(device, min(PILOT_RUNS, asked.runs), asked.warmup, asked.threads, lambda _: None)
@@ -215,7 +207,7 @@ def _rounds(device: Device, asked: Asked, progress: Progress, stopped: Callable[
     return {**answer, "invoke_ns": samples, "starts_ns": starts, "trace": trace, "ended_by": ended}
 
 
-def _enough(asked: Asked, samples: Sequence[int], spent_s: float) -> str:
+def _enough(asked: Plan, samples: Sequence[int], spent_s: float) -> str:
     if asked.seconds is not None and spent_s >= asked.seconds:
         return "seconds"
     if len(samples) >= asked.runs and not asked.sustained:
@@ -226,7 +218,7 @@ def _enough(asked: Asked, samples: Sequence[int], spent_s: float) -> str:
     return ""
 
 
-def _next(asked: Asked, samples: Sequence[int], spent_s: float) -> int:
+def _next(asked: Plan, samples: Sequence[int], spent_s: float) -> int:
     """How many inferences the next round has: a twentieth of the time, not more than is left."""
     each_s = max(summarize(samples).p50 / 1e9, 1e-7)
     left_s = SHORTEST_ROUND_S if asked.seconds is None else asked.seconds - spent_s

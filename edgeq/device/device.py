@@ -18,6 +18,7 @@ from edgeq.preprocess.wire import encode_raw
 from edgeq.protocol import contract, smp
 from edgeq.protocol.status import Status
 from edgeq.releases import Installed, Progress, Release, Watched, read_installed, silent
+from edgeq.run import Plan
 
 JOB_SILENCE_S = 180.0
 """A job whose note and samples do not change for this long is given up."""
@@ -241,16 +242,17 @@ class Device:
         *,
         stopped: Callable[[], bool] = benching.never,
         watch: benching.Watch | None = None,
+        every_s: float | None = None,
         **more: Any,
     ) -> dict[str, Any]:
         """The device times itself: `init_ns`, `warm_load_ns`, `first_ns`, `warmup_ns`, `invoke_ns`, `starts_ns` (of
         these, since the bench began), memory in bytes, `trace` (readings meanwhile), `clock`, `ended_by`, `host_s`, and
-        readings `before` and `after`. `threads` 0 means what the bundle says; `more` as `benching.Asked` has it.
+        readings `before` and `after`. `threads` 0 means what the bundle says; `more` as `edgeq.run.Plan` has it.
 
         A microcontroller has `arena_bytes`, `static_bytes`, `stack_bytes` for memory, and no times of samples; one
         whose counter counts instructions has `..._instructions` for `..._ns`.
         """
-        return benching.bench(self, benching.Asked(runs, warmup, threads, **more), progress, stopped, watch)
+        return benching.bench(self, Plan(runs, warmup, threads, **more), progress, stopped, watch, every_s)
 
     def profile(self, n: int | None = None, progress: Progress = silent) -> list[tuple[int, int]]:
         """For each op of one inference the number of its kernel, and its nanoseconds (instructions where `bench` tells

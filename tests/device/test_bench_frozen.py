@@ -6,7 +6,8 @@ from typing import Any, cast
 
 import pytest
 
-from edgeq.device.benching import Asked, bench
+from edgeq.device.benching import bench
+from edgeq.run import Plan
 
 
 class Frozen:
@@ -34,6 +35,6 @@ class Frozen:
 @pytest.mark.parametrize("sound", [0, 10, 15])
 def test_no_time_is_waited_for_that_does_not_pass(sound: int) -> None:
     device = Frozen(sound)
-    found = bench(cast(Any, device), Asked(10**6, 0, seconds=5.0, sustained=True), lambda _: None)
+    found = bench(cast(Any, device), Plan(10**6, 0, 0, seconds=5.0, sustained=True), lambda _: None)
     assert len(found["invoke_ns"]) == len(found["starts_ns"]) == device.asked
     assert min(found["invoke_ns"]) == 0  # for which a run is invalid

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from edgeq.device.benching import Asked, bench
+from edgeq.device.benching import bench
+from edgeq.run import Plan
 
 EACH_NS = 100_000_000
 
@@ -31,7 +32,7 @@ class Board:
 
 def test_without_a_time_rounds_stay_as_long_as_they_were() -> None:
     board = Board()
-    found = bench(cast(Any, board), Asked(300, 0, rel_error=0.0001), lambda _: None)
+    found = bench(cast(Any, board), Plan(300, 0, 0, rel_error=0.0001), lambda _: None)
     assert found["ended_by"] == "runs"
     assert sum(board.rounds) == len(found["invoke_ns"]) == 300
     assert min(board.rounds[:-1]) >= 9
