@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from commandline import edgeq
 from practice import bars, bars_case, save
 from tinymodel import converted
 
-from edgeq import cli
 from edgeq.check_data import check_data
 from edgeq.errors import UsageError
 
@@ -24,11 +23,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.chdir(tmp_path)
 
     def command(*arguments: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["edgeq", "check-data", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        return int(ended.value.code or 0), capsys.readouterr().out
+        return edgeq("check-data", *arguments, capture=capsys, monkeypatch=monkeypatch)[:2]
 
     return command
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,8 @@ import jsonschema
 import numpy as np
 import pytest
 from bundles import make_bundle, tiny
+from commandline import edgeq
 
-from edgeq import cli
 from edgeq.cli.accuracy import accuracy_lines
 from edgeq.cli.base import console
 from edgeq.device.open import open_device
@@ -25,15 +25,7 @@ from edgeq.schema import schema
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
     monkeypatch.chdir(tmp_path)
 
-    def edgeq(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["edgeq", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    yield edgeq
+    yield partial(edgeq, capture=capsys, monkeypatch=monkeypatch)
     console.as_lines = False
     with open_device("local:") as device:
         device.reset()

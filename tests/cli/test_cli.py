@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from bundles import make_bundle, tiny
+from commandline import edgeq
 from typer.main import get_command
 
 from edgeq import cli
@@ -20,22 +21,11 @@ from edgeq.device.open import open_device
 Capture = pytest.CaptureFixture[str]
 
 
-def edgeq(*arguments: object, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of one command, run in this process."""
-    monkeypatch.setattr(sys, "argv", ["edgeq", *map(str, arguments)])
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    out, err = capsys.readouterr()
-    code = ended.value.code
-    return (code if isinstance(code, int) else 0 if code is None else 1), out, err
-
-
 @pytest.fixture
 def run(capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
     """Runs commands in an empty folder; the agent behind `local:` ends with the test."""
     monkeypatch.chdir(tmp_path)
-    yield lambda *arguments: edgeq(*arguments, capsys=capsys, monkeypatch=monkeypatch)
+    yield lambda *arguments: edgeq(*arguments, capture=capsys, monkeypatch=monkeypatch)
     with open_device("local:") as device:
         device.reset()
 

@@ -11,14 +11,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bundles import make_bundle
+from commandline import edgeq
 from sshd import Sshd, need_sshd
 
-from edgeq import cli, fleet
+from edgeq import fleet
 from edgeq.paths import home
 from edgeq.project import load_project
 
@@ -47,15 +49,7 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, lab: Path) -> Any:
-    def edgeq(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["edgeq", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return edgeq
+    return partial(edgeq, capture=capsys, monkeypatch=monkeypatch)
 
 
 def test_a_deploy_to_all_names_the_broken(run: Any) -> None:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bundles import make_bundle
+from commandline import edgeq
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from signers import Signer
 
-from edgeq import cli
 from edgeq.paths import home
 
 Run = Callable[..., tuple[int, str, str]]
@@ -31,13 +30,9 @@ def run(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
 
     def started(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["edgeq", *map(str, arguments)])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        out, err = capfd.readouterr()
-        said.extend((out, err))
-        return int(ended.value.code or 0), out, err
+        code, *texts = edgeq(*arguments, capture=capfd, monkeypatch=monkeypatch)
+        said.extend(texts)
+        return code, *texts
 
     yield started
     for form in secrets():

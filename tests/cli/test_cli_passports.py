@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
+from commandline import edgeq
 from passport_project import project_folder
-
-from edgeq import cli
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -27,16 +26,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def run(project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Exit code, stdout and stderr of one command."""
-
-    def started(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["edgeq", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return started
+    return partial(edgeq, capture=capsys, monkeypatch=monkeypatch)
 
 
 BUNDLE = "out/tiny-rpi-zero-2-w-32"

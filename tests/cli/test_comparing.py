@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
+from commandline import edgeq
 from sides import LOCAL, changed, recorded, series
 
-from edgeq import cli
 from edgeq.compare import DEFAULT
 
 Said = tuple[int, str, str]
@@ -27,15 +27,7 @@ def compare(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
         changed(series=[series("invoke", [value * factor for value in invoke.values])]).write(tmp_path / f"{name}.json")
     changed(plan={"threads": 4}).write(tmp_path / "threads.json")
 
-    def run(*arguments: object) -> Said:
-        monkeypatch.setattr(sys, "argv", ["edgeq", "compare", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return run
+    return partial(edgeq, "compare", capture=capsys, monkeypatch=monkeypatch)
 
 
 @pytest.mark.parametrize(("new", "code"), [("same", 0), ("slow", 1), ("threads", 2)])

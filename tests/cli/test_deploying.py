@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from bundles import make_bundle
+from commandline import edgeq
 from signers import Signer, envelope, signed, trust
 
 from edgeq import cli
@@ -26,23 +27,12 @@ from edgeq.steps import STEPS
 TO = ("--to", "local:")
 
 
-def edgeq(
-    *arguments: object, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> tuple[int, str, str]:
-    monkeypatch.setattr(sys, "argv", ["edgeq", *map(str, arguments)])
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    out, err = capsys.readouterr()
-    return int(ended.value.code or 0), out, err
-
-
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
     monkeypatch.chdir(tmp_path)
     for name in ("one", "two"):
         make_bundle(tmp_path / name, name=name)
-    yield lambda *arguments: edgeq(*arguments, capsys=capsys, monkeypatch=monkeypatch)
+    yield lambda *arguments: edgeq(*arguments, capture=capsys, monkeypatch=monkeypatch)
     console.as_lines = False
     with open_device("local:") as device:
         device.reset()

@@ -7,13 +7,14 @@ import hashlib
 import io
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bundles import make_bundle
+from commandline import edgeq
 
-from edgeq.cli import main
 from edgeq.run import read_run
 
 CASES = Path(__file__).resolve().parents[1] / "cases"
@@ -25,15 +26,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureF
     """Runs the command line in a folder of its own; gives code, standard output and errors."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "120")
-
-    def call(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["edgeq", *words])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        out, err = capsys.readouterr()
-        return int(stop.value.code or 0), out, err
-
-    return call
+    return partial(edgeq, capture=capsys, monkeypatch=monkeypatch)
 
 
 def test_one_format_on_the_terminal_and_another_in_a_file(run: Any) -> None:

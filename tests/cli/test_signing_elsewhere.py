@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from bundles import make_bundle
+from commandline import edgeq
 
-from edgeq import cli
 from edgeq.device.open import open_device
 from edgeq.paths import home
 
@@ -28,11 +27,8 @@ def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.chdir(tmp_path)
 
     def started(line: str) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["edgeq", *line.split()])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        return int(ended.value.code or 0), "".join(capfd.readouterr())
+        code, out, err = edgeq(*line.split(), capture=capfd, monkeypatch=monkeypatch)
+        return code, out + err
 
     yield started
     with open_device("local:") as device:
