@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import edgeq
-from edgeq.bundle import Bundle, canonical_json, write_bundle
+from edgeq.bundle import IMAGE, Bundle, canonical_json, write_bundle
 from edgeq.confirm import ConfirmPolicy
 from edgeq.interface import Interface
 from edgeq.micro.compile import Compiled
@@ -29,7 +29,6 @@ from edgeq.quantize.host import host_runtime
 from edgeq.runtimes import WHEELED, wheels_for
 from edgeq.target import TargetProfile
 
-IMAGE = "image.eqi"
 """The member that a microcontroller gets."""
 
 

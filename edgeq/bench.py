@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import edgeq
+from edgeq.bundle import IMAGE, MODEL
 from edgeq.device.benching import Seen, never
 from edgeq.device.device import Device, Progress, silent
 from edgeq.errors import TargetError, UsageError
@@ -117,7 +118,7 @@ def _environment(answer: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict
 
 def _flash(manifest: Mapping[str, Any], facts: Mapping[str, Any]) -> int:
     """Bytes of a microcontroller's image; 0 elsewhere."""
-    return int(manifest["files"].get("image.eqi", {}).get("size", 0)) if facts.get("kind") == "mcu" else 0
+    return int(manifest["files"].get(IMAGE, {}).get("size", 0)) if facts.get("kind") == "mcu" else 0
 
 
 def _profile(target: str) -> TargetProfile | None:
@@ -164,7 +165,7 @@ def _release(manifest: dict[str, Any], golden: dict[str, Any], device: Device) -
         "n": serving.n,
         "target": manifest["target"],
         "mode": manifest["mode"],
-        "model_bytes": manifest["files"]["model.tflite"]["size"],
+        "model_bytes": manifest["files"][MODEL]["size"],
         "macs": manifest["model"]["macs"],
         "golden": {key: golden[key] for key in ("vectors", "tolerance", "worst")},
         "evaluation": manifest["evaluation"],

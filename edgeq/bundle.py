@@ -23,7 +23,9 @@ MANIFEST = "manifest.json"
 SIGNATURE, IMAGE_SIGNATURE = "signature.json", "image.signature.json"
 """Beside the manifest once somebody has signed it, or the image of a microcontroller; no members, and no part of the
 digest."""
-REQUIRED = ("model.tflite", "interface.json", "golden.cbor")
+MODEL, IMAGE = "model.tflite", "image.eqi"
+"""Members: the model itself, and what a microcontroller gets of it."""
+REQUIRED = (MODEL, "interface.json", "golden.cbor")
 MOST_MANIFEST_BYTES = 4 << 20
 MOST_SIGNATURE_BYTES = 8 << 20
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")

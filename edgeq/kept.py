@@ -6,11 +6,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from edgeq.bundle import IMAGE
 from edgeq.fit import ram_bytes, slot_bytes
 from edgeq.micro.footprint import footprint_of
 from edgeq.target import TargetProfile
-
-IMAGE = "image.eqi"
 
 
 def provenance(manifest: Mapping[str, Any]) -> dict[str, Any]:

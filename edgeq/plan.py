@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from edgeq.bundle import IMAGE_SIGNATURE, MANIFEST, Bundle
+from edgeq.bundle import IMAGE, IMAGE_SIGNATURE, MANIFEST, Bundle
 from edgeq.confirm import ConfirmPolicy, describe_checks
 from edgeq.device.device import Device, Progress, Release, silent
 from edgeq.errors import ArtifactError, DeviceError, ProtocolError, UsageError
@@ -16,7 +16,7 @@ from edgeq.interface import differences
 from edgeq.protocol.status import Status
 from edgeq.resolve import SYSTEM, judge, of_facts, place_of
 from edgeq.runtimes import Wheel, fetch
-from edgeq.signing.image import IMAGE, sent_image
+from edgeq.signing.image import sent_image
 from edgeq.signing.signable import wire_envelope
 from edgeq.transaction import SPACE_MARGIN, require_interface, require_space
 

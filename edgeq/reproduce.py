@@ -13,7 +13,7 @@ from typing import Any
 
 from edgeq.asked import Asked
 from edgeq.build import build
-from edgeq.bundle import MANIFEST, Bundle
+from edgeq.bundle import MANIFEST, MODEL, Bundle
 from edgeq.dataset import Dataset, open_dataset
 from edgeq.dataset.columns import read_columns
 from edgeq.dataset.usercode import PATTERN
@@ -35,7 +35,6 @@ from edgeq.target import TargetProfile, load_target
 from edgeq.waiver import read_waivers
 
 Progress = Callable[[str], None]
-MODEL = "model.tflite"
 _METADATA = "metadata"
 _ORDER = (MEMBER, "interface.json", MODEL, "golden.cbor")
 """Members that explain a difference come first; then all others; the manifest last, for it differs with any."""

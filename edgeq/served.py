@@ -7,12 +7,10 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgeq.bundle import Bundle, read_bundle
+from edgeq.bundle import IMAGE, Bundle, read_bundle
 from edgeq.device.device import Device, Release
 from edgeq.errors import DeviceError, EdgeqError, UsageError
 from edgeq.protocol.status import Status
-
-IMAGE = "image.eqi"
 
 
 def serving(device: Device) -> Release:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, comb, log
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -94,6 +95,14 @@ def interval(values: Values, quantile: float = 0.5, confidence: float = 0.95) ->
     low = int(np.searchsorted(below, tail, side="right")) - 1
     high = int(np.searchsorted(below, 1 - tail, side="left"))
     return float(array[max(low, 0)]), float(array[min(high, array.size - 1)])
+
+
+def wilson(share: float, count: int, confidence: float = 0.95) -> tuple[float, float]:
+    """The interval of a share of `count` independent samples (Wilson, 1927)."""
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
+    half = z / (1 + z * z / count) * (share * (1 - share) / count + z * z / (4 * count * count)) ** 0.5
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def bounds(n: int, quantile: float, confidence: float = 0.95) -> bool:

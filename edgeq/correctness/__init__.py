@@ -10,14 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.asked import Asked
-from edgeq.bundle import Bundle
+from edgeq.bundle import MODEL, Bundle
 from edgeq.correctness.agree import Agreement, compare, differing
 from edgeq.correctness.stream import Rows, stream
 from edgeq.dataset import open_dataset
@@ -40,8 +39,8 @@ from edgeq.quantize.prepare import labelled
 from edgeq.quantize.samples import Samples, each, plain
 from edgeq.run import Run
 from edgeq.served import find_bundle, serving
+from edgeq.stats import wilson
 
-MODEL = "model.tflite"
 SEED = 0
 WILSON = "Wilson's score interval"
 
@@ -201,17 +200,9 @@ def _interval(seen: Predictions) -> tuple[float, float, str]:
     """Of a share of samples that are right Wilson's, which also holds where all of them are; else a bootstrap's."""
     scorer = seen.scorer(seen.outputs)
     if isinstance(scorer, Mean) and np.isin(scorer.values, (0, 1)).all():
-        return (*wilson(value(scorer), scorer.count), WILSON)
+        return (*wilson(value(scorer), scorer.count, CONFIDENCE), WILSON)
     found = paired([scorer], [1]).at(CONFIDENCE)
     return found.low, found.high, method([scorer])
-
-
-def wilson(share: float, count: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """The interval of a share of `count` independent samples (Wilson, 1927)."""
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z / (1 + z * z / count) * (share * (1 - share) / count + z * z / (4 * count * count)) ** 0.5
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def _beside(

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from edgeq.agent.looking import patched
-from edgeq.bundle import Bundle
-from edgeq.correctness import MODEL, allowed_steps, bundle_of, kernels_of
+from edgeq.bundle import MODEL, Bundle
+from edgeq.correctness import allowed_steps, bundle_of, kernels_of
 from edgeq.correctness.agree import compare
 from edgeq.device.device import Device, Progress, Release, silent
 from edgeq.errors import DeviceError, EdgeqError, LinkError

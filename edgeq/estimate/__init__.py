@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from edgeq.bundle import Bundle
+from edgeq.bundle import MODEL, Bundle
 from edgeq.errors import UsageError
 from edgeq.estimate.learned import keep, kept_folder, tables_in
 from edgeq.estimate.model import CONFIDENCE, FEWEST, Left, Told, interval, learn, leave_one_out, predict
@@ -129,7 +129,7 @@ def estimate(
     `runtime` and `threads` are the target's unless given. `UsageError` where several tables fit, or none has the name.
     """
     wanted = _wanted(bundle, target, runtime, threads)
-    model = bundle.path("model.tflite").read_bytes()
+    model = bundle.path(MODEL).read_bytes()
     table = _named(tables, name) if name else _fitting(tables, wanted)
     items = items_of(model, table.key.runtime if table else wanted.runtime)
     start = Estimate(bundle.name, target.name, wanted, sum(item.macs for item in items))

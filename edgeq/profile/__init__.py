@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgeq.bundle import MODEL
 from edgeq.device.device import Device, Progress, Release, silent
 from edgeq.errors import DeviceError
 from edgeq.profile import linux, mcu
@@ -15,7 +16,6 @@ from edgeq.profile.table import profiled
 from edgeq.protocol.status import Status
 from edgeq.served import find_bundle, serving
 
-MODEL = "model.tflite"
 RUNS, MCU_RUNS = 50, 5
 """Unless somebody says how many: on Linux as many as `benchmark_model` makes."""
 WITHOUT = (

@@ -12,11 +12,10 @@ import struct
 
 from edgeq.agent import dsse
 from edgeq.agent.dsse import Envelope
-from edgeq.bundle import IMAGE_SIGNATURE, Bundle
+from edgeq.bundle import IMAGE, IMAGE_SIGNATURE, Bundle
 from edgeq.errors import ArtifactError, UsageError
 from edgeq.micro.image import ENVELOPE, read_image
 
-IMAGE = "image.eqi"
 IMAGE_TYPE = "application/vnd.edgeq.image"
 RECORD_BYTES = 96
 MOST_SIGNATURES = 2

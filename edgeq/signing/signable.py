@@ -11,7 +11,7 @@ from pathlib import Path
 
 from edgeq.agent import dsse, trust_document
 from edgeq.agent.ed25519 import SIGNATURE_BYTES, verify
-from edgeq.bundle import IMAGE_SIGNATURE, MANIFEST, SIGNATURE, read_bundle
+from edgeq.bundle import IMAGE, IMAGE_SIGNATURE, MANIFEST, SIGNATURE, read_bundle
 from edgeq.errors import ArtifactError, UsageError
 from edgeq.signing import image
 from edgeq.signing.keys import PublicKey
@@ -60,7 +60,7 @@ def read_image_signable(path: Path) -> Signable | None:
     if not path.is_dir():
         return None
     bundle = read_bundle(path)
-    if image.IMAGE not in (bundle.manifest.get("device_files") or ()):
+    if IMAGE not in (bundle.manifest.get("device_files") or ()):
         return None
     record = image.record_bytes(image.read_bundle_image(bundle))
     place = bundle.path(IMAGE_SIGNATURE)

@@ -14,7 +14,7 @@ from mcu import FAMILY, Process
 from edgeq.agent.connection import Connection
 from edgeq.agent.service import Service
 from edgeq.bundle import Bundle, canonical_json, write_bundle
-from edgeq.correctness import correctness, stratified, wilson
+from edgeq.correctness import correctness, stratified
 from edgeq.deploy import deploy
 from edgeq.device.device import Device
 from edgeq.device.open import open_device
@@ -81,12 +81,6 @@ def test_a_part_has_of_every_class_its_share() -> None:
     assert places == stratified(100, labels, 10)
     assert stratified(5, None, 0) == stratified(5, None, 9) == [0, 1, 2, 3, 4]
     assert len(stratified(50, None, 7)) == 7
-
-
-def test_of_all_right_the_interval_is_not_a_point() -> None:
-    low, high = wilson(1.0, 100)
-    assert (round(low, 4), high) == (0.963, 1.0)  # 100 of 100; Newcombe (1998) has such figures.
-    assert wilson(0.5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
 
 
 def test_a_limit_goes_through_the_device_alone(device: Device, service: Service, tmp_path: Path) -> None:
