@@ -35,3 +35,19 @@ def shipped(name: str) -> Path:
         if candidate.is_dir():
             return candidate
     raise UsageError(f"This installation of edgeq lacks its folder '{name}'.", "Install edgeq again.")
+
+
+def write_whole(path: Path, text: str, mode: int | None = None) -> None:
+    """Write a file by rename, so that a reader sees the old text or the new one; its folder is made.
+
+    `mode` is its permissions, else what the user's umask leaves. `OSError` where it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    part.unlink(missing_ok=True)
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else mode)
+    with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+    if mode is not None:
+        part.chmod(mode)
+    part.replace(path)

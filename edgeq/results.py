@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.errors import ArtifactError
+from edgeq.paths import write_whole
 from edgeq.run import Run
 
 RUN, SAMPLES, MANIFEST = "run.json", "samples.csv", "manifest.json"
@@ -26,9 +27,7 @@ def publish(run: Run, path: Path) -> None:
     _write_samples(run, folder / SAMPLES)
     run.write(folder / RUN)
     files = {name: _entry(folder / name) for name in (RUN, SAMPLES)}
-    part = folder / f"{MANIFEST}.part"
-    part.write_text(json.dumps({"kind": KIND, "schema": SCHEMA, "files": files}, indent=1) + "\n", encoding="utf-8")
-    part.replace(folder / MANIFEST)
+    write_whole(folder / MANIFEST, json.dumps({"kind": KIND, "schema": SCHEMA, "files": files}, indent=1) + "\n")
 
 
 def run_file(path: Path) -> Path:

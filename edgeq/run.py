@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.errors import ArtifactError
+from edgeq.paths import write_whole
 
 SCHEMA = 2
 """2 added what a plan stops at, times of samples, `profile`, `energy` and `correctness`; schema 1 lacks them."""
@@ -126,10 +127,7 @@ class Run:
 
     def write(self, path: Path) -> None:
         """Write `run.json` whole or not at all."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps(self.to_json(), indent=1) + "\n", encoding="utf-8")
-        part.replace(path)
+        write_whole(path, json.dumps(self.to_json(), indent=1) + "\n")
 
 
 def read_run(path: Path) -> Run:

@@ -20,6 +20,7 @@ import numpy as np
 import edgeq
 from edgeq.compare.metrics import METRICS
 from edgeq.errors import ArtifactError, UsageError
+from edgeq.paths import write_whole
 from edgeq.results import run_file
 from edgeq.run import Run, Series, read_run, run_from_json
 
@@ -43,11 +44,8 @@ def read_side(paths: Sequence[Path]) -> tuple[Run, ...]:
 
 def write_baseline(path: Path, runs: Sequence[Run]) -> None:
     """Write a baseline whole or not at all; `UsageError` where it cannot be written."""
-    part = path.with_name(path.name + ".part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(render(runs), encoding="utf-8", newline="\n")
-        part.replace(path)
+        write_whole(path, render(runs))
     except OSError as error:
         raise UsageError(f"The baseline cannot be written to {path}: {error.strerror}.", "Choose another.") from error
 

@@ -17,9 +17,10 @@ from edgeq.emulate.recipe_namespaces import maps_all_ids
 from edgeq.emulate.recipes import Choice
 from edgeq.emulate.rootfs import UID, USER, Progress
 from edgeq.emulate.sshd import MARKER, sshd_config
-from edgeq.emulate.state import HOST, Instance, Record, folder_of, read_record, write_record, write_whole
+from edgeq.emulate.state import HOST, READABLE, Instance, Record, folder_of, read_record, write_record
 from edgeq.emulate.userlands import Userland
 from edgeq.errors import UsageError
+from edgeq.paths import write_whole
 
 STOP_GRACE_S = 20.0
 PORT_TRIES = 3
@@ -62,15 +63,16 @@ def _furnish(seat: Seat, choice: Choice, progress: Progress) -> Plan:
     etc.chmod(0o755)
     make_key(seat.folder / "identity", f"edgeq-{seat.folder.name}")
     make_key(etc / "ssh_host_ed25519_key", "edgeq-emulated")
-    write_whole(etc / "authorized_keys", (seat.folder / "identity.pub").read_text(encoding="ascii"))
-    write_whole(etc / "sshd_config", sshd_config(seat.cookie, seat.userland.qemu_user_cpu))
-    write_whole(seat.folder / "known_hosts", known_hosts_line(etc / "ssh_host_ed25519_key.pub", HOST, seat.port))
+    write_whole(etc / "authorized_keys", (seat.folder / "identity.pub").read_text(encoding="ascii"), READABLE)
+    write_whole(etc / "sshd_config", sshd_config(seat.cookie, seat.userland.qemu_user_cpu), READABLE)
+    known = known_hosts_line(etc / "ssh_host_ed25519_key.pub", HOST, seat.port)
+    write_whole(seat.folder / "known_hosts", known, READABLE)
     user_home = seat.folder / "home" / USER
     user_home.mkdir(parents=True, exist_ok=True)
     if os.geteuid() == 0:
         _own(user_home, UID if choice.name == "namespaces" and maps_all_ids() else 0)
     plan = choice.plan(seat, progress)
-    write_whole(etc / "emulated", f"{plan.emulated}\n")
+    write_whole(etc / "emulated", f"{plan.emulated}\n", READABLE)
     return plan
 
 

@@ -11,8 +11,9 @@ from edgeq.emulate.boards import Board
 from edgeq.emulate.launch import failure, on_free_port, spawn
 from edgeq.emulate.plan import Plan
 from edgeq.emulate.process import alive
-from edgeq.emulate.state import HOST, Instance, Record, write_record, write_whole
+from edgeq.emulate.state import HOST, READABLE, Instance, Record, write_record
 from edgeq.errors import UsageError
+from edgeq.paths import write_whole
 
 START_TIMEOUT_S = 30.0
 HOLD_S = 0.3
@@ -68,7 +69,7 @@ def _spawn(board: Board, folder: Path, port: int) -> Record:
     )
     record = Record(instance, process, cookie, port)
     write_record(folder, record)
-    write_whole(folder / PORT, f"{port}\n")
+    write_whole(folder / PORT, f"{port}\n", READABLE)
     return record
 
 

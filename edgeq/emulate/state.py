@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,9 +26,11 @@ from edgeq.emulate.boards import boards
 from edgeq.emulate.process import ProcessId, alive
 from edgeq.emulate.userlands import userlands
 from edgeq.errors import UsageError
-from edgeq.paths import home
+from edgeq.paths import home, write_whole
 
 RECIPES = ("namespaces", "proot", "system")
+READABLE = 0o644
+"""Others read it, too: users of an emulated machine are others here."""
 HOST = "127.0.0.1"
 
 
@@ -123,18 +124,7 @@ def write_record(folder: Path, record: Record) -> None:
         "cookie": record.cookie,
         "port": record.port,
     }
-    write_whole(folder / "state.json", json.dumps(data, indent=1) + "\n")
-
-
-def write_whole(path: Path, text: str, mode: int = 0o644) -> None:
-    """Write a small file by rename, so that a reader sees the old text or the new one."""
-    part = path.with_name(f".{path.name}.part")
-    part.unlink(missing_ok=True)
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    part.chmod(mode)
-    part.replace(path)
+    write_whole(folder / "state.json", json.dumps(data, indent=1) + "\n", READABLE)
 
 
 def all_running() -> list[Record]:

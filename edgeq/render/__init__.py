@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.errors import UsageError
+from edgeq.paths import write_whole
 from edgeq.report import Report
 
 RENDERERS = {
@@ -37,11 +38,8 @@ def render(report: Report, suffix: str) -> str:
 def write_report(report: Report, path: Path) -> None:
     """Write the report in the format of the path's suffix, whole or not at all."""
     text = render(report, path.suffix)
-    part = path.with_name(path.name + ".part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
+        write_whole(path, text)
     except OSError as error:
         raise UsageError(
             f"The report cannot be written to {path}: {error.strerror}.", "Choose another path."

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from edgeq.compare import Comparison
 from edgeq.errors import UsageError
+from edgeq.paths import write_whole
 
 RENDERERS = {
     "text": "edgeq.render.compared.text",
@@ -27,10 +28,7 @@ def render_comparison(comparison: Comparison, form: str) -> str:
 
 def write_comparison(comparison: Comparison, form: str, path: Path) -> None:
     """Write it to a file, whole or not at all."""
-    part = path.with_name(path.name + ".part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(render_comparison(comparison, form), encoding="utf-8")
-        part.replace(path)
+        write_whole(path, render_comparison(comparison, form))
     except OSError as error:
         raise UsageError(f"The comparison cannot be written to {path}: {error.strerror}.", "Choose another.") from error
