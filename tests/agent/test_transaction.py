@@ -1,127 +1,21 @@
-"""Trials that the device alone ends: watched, counted, reverted; and the truth after every failure of the storage."""
+"""Trials that the device alone ends: watched, counted, reverted."""
 
 from __future__ import annotations
 
-import errno
 import json
-import os
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from bundles import make_bundle, tiny
+from tried import SAMPLE, WAIT_S, Lab, serving, until
 
-from edgeq.agent.connection import Connection
 from edgeq.agent.service import Service
-from edgeq.bundle import Bundle
 from edgeq.confirm import ConfirmPolicy
-from edgeq.device.device import Device
 from edgeq.errors import DeviceError
-from edgeq.link.memory import MemoryLink
 from edgeq.protocol import contract
 from edgeq.protocol.status import Status
-from edgeq.runtime import available
-
-WAIT_S = 20.0
-PLAIN = ConfirmPolicy()
-SAMPLE = b"".join(tiny()[2][0][0])
-
-
-class Lab:
-    """A store with one release that serves, and whatever is tried on top of it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.count = folder, 0
-        self.service = Service(folder / "store")
-        self.told = folder / "told"
-
-    @property
-    def store(self) -> Path:
-        return self.service.store.root
-
-    def device(self) -> Device:
-        return Device(MemoryLink(Connection(self.service).feed), "memory:")
-
-    def bundle(self, policy: ConfirmPolicy = PLAIN, **manifest: Any) -> Bundle:
-        self.count += 1
-        return make_bundle(self.folder / f"b{self.count}", name=f"m{self.count}", confirm=policy.to_json(), **manifest)
-
-    def install(self, bundle: Bundle) -> int:
-        with self.device() as device:
-            for name in (*bundle.files, "manifest.json"):
-                data = bundle.path(name).read_bytes()
-                digest = bundle.digest if name == "manifest.json" else bundle.files[name][0]
-                device.put(digest, data, 0, lambda _: None)
-            return device.stage(bundle.digest, [])
-
-    def activate(self, bundle: Bundle) -> dict[str, Any]:
-        n = self.install(bundle)
-        with self.device() as device:
-            return device.activate(n)
-
-    def start_anew(self) -> None:
-        """A new process takes the store over, as after a crash: the old one has no chance to say anything."""
-        self.service.transaction.watcher.drop()
-        self.service.transaction.serving.close()
-        self.service = Service(self.folder / "store")
-
-    def releases(self) -> dict[str, Any]:
-        return self.service.releases()
-
-    def entry(self, n: int) -> dict[str, Any]:
-        return next(item for item in self.releases()["releases"] if item["n"] == n)
-
-    def state(self, n: int) -> str:
-        return str(self.entry(n)["state"])
-
-    def ended(self, n: int) -> str:
-        """The state of release `n` once it is no longer on trial."""
-        until(lambda: self.state(n) != "trial")
-        assert self.releases()["trial"] is None
-        return self.state(n)
-
-    def teller(self, name: str = "told") -> tuple[str, ...]:
-        """A command that writes down for which release it runs."""
-        code = "import os, sys; open(sys.argv[1], 'a').write(os.environ['EDGEQ_N'] + ' ')"
-        return (sys.executable, "-c", code, str(self.folder / name))
-
-    def was_told(self, name: str = "told") -> str:
-        path = self.folder / name
-        return path.read_text() if path.exists() else ""
-
-
-def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not true():
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.02)
-
-
-@pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Lab]:
-    lab = Lab(tmp_path)
-    assert lab.activate(lab.bundle())["state"] == "confirmed"
-    yield lab
-    lab.service.close()
-
-
-def serving(lab: Lab) -> int | None:
-    """The release that answers, which is the one that the state file and the link say."""
-    found: list[int | None] = []
-
-    def agreed() -> bool:  # One follows from the other, and a thread may be at it.
-        state = json.loads((lab.store / "state").read_text())
-        told = state["current"] if state["trial"] is None else state["trial"]
-        found[:] = [told, lab.service.store.current, lab.service.transaction.serving.number]
-        return found[0] == found[1] == found[2]
-
-    until(agreed)
-    return found[0]
-
 
 # the watch
 
@@ -443,94 +337,6 @@ def test_the_agent_says_what_it_keeps_and_whether_it_asks_for_signatures(lab: La
     assert isinstance(facts["findings"], list)
 
 
-# the truth after errors
-
-
-class Trouble:
-    """The n-th fsync from now on fails, and `more` after it."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, at: int, more: int = 0) -> None:
-        self.at, self.more, self.calls = at, more, 0
-        self.real = os.fsync
-        monkeypatch.setattr(os, "fsync", self.fsync)
-
-    def fsync(self, fd: int) -> None:
-        self.calls += 1
-        if self.at <= self.calls <= self.at + self.more:
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-        self.real(fd)
-
-
-def told_truth(lab: Lab, message: str) -> None:
-    n = serving(lab)
-    assert "storage failed" in message
-    assert f"release {n} serves" in message
-
-
-@pytest.mark.parametrize("more", [0, 1, 1000])
-@pytest.mark.parametrize("at", range(1, 7))
-def test_an_activation_during_which_the_storage_fails_tells_what_serves(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch, at: int, more: int
-) -> None:
-    monkeypatch.setattr("edgeq.agent.watch.RETRY_S", 0.1)
-    bundle = lab.bundle()
-    n = lab.install(bundle)
-    with lab.device() as device, monkeypatch.context() as patch:
-        trouble = Trouble(patch, at, more)
-        try:
-            answer = device.activate(n)
-        except DeviceError as error:
-            assert error.status == Status.IO
-            deadline = time.monotonic() + WAIT_S
-            while more < 1000 and lab.releases()["trial"] is not None and time.monotonic() < deadline:
-                time.sleep(0.02)
-            if more < 1000 or lab.releases()["trial"] is None:
-                told = error.message.replace(" on trial", "")
-                assert any(f"release {m} serves" in told for m in (1, n))
-        else:
-            assert (answer["state"], serving(lab)) == ("confirmed", n)
-            assert not at <= trouble.calls <= at + more, "acknowledged though the last fsync had failed"
-    until(lambda: lab.releases()["trial"] is None)
-    assert serving(lab) in (1, n)
-    with lab.device() as device:
-        assert device.invoke(SAMPLE)
-        if lab.state(n) == "bad":
-            n = lab.install(bundle)
-        assert device.activate(n)["state"] == "confirmed"
-    assert serving(lab) == n
-
-
-def test_a_start_that_cannot_be_counted_serves_what_was_confirmed(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    bundle = lab.bundle(ConfirmPolicy(window_s=1000))
-    lab.activate(bundle)
-    with monkeypatch.context() as patch:
-        Trouble(patch, 1, 1000)
-        lab.start_anew()
-        assert (lab.state(2), lab.releases()["trial"]) == ("staged", None)
-        assert "could not count it" in lab.entry(2)["why"]
-        with lab.device() as device:
-            assert device.invoke(SAMPLE)
-    assert lab.service.transaction.serving.number == 1
-    assert lab.activate(bundle) == {"n": 2, "state": "trial", **golden()}
-    assert serving(lab) == 2
-
-
-@pytest.mark.parametrize("allowed", [0, 1])
-def test_a_start_too_many_that_cannot_be_written_is_no_end_of_the_agent(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch, allowed: int
-) -> None:
-    lab.activate(lab.bundle(ConfirmPolicy(window_s=1000, starts=allowed)))
-    for _ in range(allowed):
-        lab.start_anew()
-        until(lambda: not lab.service.jobs.busy)
-    with monkeypatch.context() as patch:
-        Trouble(patch, 1, 1000)
-        lab.start_anew()
-        assert (lab.releases()["trial"], lab.service.transaction.serving.number) == (None, 1)
-        with lab.device() as device:
-            assert device.invoke(SAMPLE)
-
-
 def test_the_way_back_from_one_trial_does_not_undo_the_next(lab: Lab) -> None:
     """The former model loads slowly while another release is activated: that one serves in the end."""
     third = lab.install(lab.bundle())
@@ -566,31 +372,6 @@ def test_counts_of_applications_do_not_grow_beyond_an_answer(lab: Lab) -> None:
     for _ in range(5):
         lab.service.report(2, (1 << 32) - 1, (1 << 32) - 1, "")
     assert lab.releases()["watch"]["good"] < 1 << 33
-
-
-def golden() -> dict[str, Any]:
-    return {"vectors": 4, "worst": 0.0, "tolerance": 1, "runtime": " ".join(available() or ())}
-
-
-@pytest.mark.parametrize("at", [1, 2, 3, 4])
-def test_a_rollback_during_which_the_storage_fails_tells_what_serves(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch, at: int
-) -> None:
-    lab.activate(lab.bundle())
-    with lab.device() as device:
-        device.invoke(SAMPLE)
-        with monkeypatch.context() as patch:
-            trouble = Trouble(patch, at)
-            try:
-                assert device.rollback() == 1
-            except DeviceError as error:
-                told_truth(lab, error.message)
-            else:
-                assert trouble.calls < at
-        assert device.invoke(SAMPLE)
-        if serving(lab) == 2:
-            assert device.rollback() == 1
-    assert serving(lab) == 1
 
 
 def test_nobody_goes_back_to_what_was_tried_again_and_found_bad(lab: Lab) -> None:
