@@ -26,7 +26,10 @@ from edgeq.run import Plan, Run, Series
 from edgeq.sustained import Teller
 from edgeq.target import TargetProfile, load_target
 
-FACTS = ("board", "arch", "cpu", "cores", "os", "kernel", "python", "libc", "ram_bytes", "emulated", "emulator")
+FACTS = (
+    *("board", "arch", "cpu", "cores", "os", "kernel", "python", "libc", "ram_bytes", "disk_bytes", "disk_free_bytes"),
+    *("emulated", "emulator"),
+)
 
 
 def bench(

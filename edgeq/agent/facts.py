@@ -20,9 +20,10 @@ from edgeq.runtime import available
 
 
 def describe(root: Path, agent_sha: str) -> dict[str, Any]:
-    """The facts of `describe`; sizes in bytes."""
+    """The facts of `describe`; sizes in bytes, `disk_*` of the file system that the store lies on."""
     emulator = _read("/etc/edgeq-emulated")
     runtime, bits = available(), 8 * struct.calcsize("P")
+    disk = shutil.disk_usage(root)
     return {
         "protocol": 1,
         "kind": "linux",
@@ -44,7 +45,9 @@ def describe(root: Path, agent_sha: str) -> dict[str, Any]:
         "libc": libc(),
         "numpy": package_version("numpy"),
         "ram_bytes": parse_meminfo(_read("/proc/meminfo")),
-        "free_bytes": shutil.disk_usage(root).free,
+        "free_bytes": disk.free,
+        "disk_free_bytes": disk.free,
+        "disk_bytes": disk.total,
         "bench": 1,
         "emulated": bool(emulator),
         "emulator": emulator,

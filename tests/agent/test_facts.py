@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
-from edgeq.agent.facts import parse_mounts, place_findings
+from edgeq.agent.facts import describe, parse_mounts, place_findings
 
 PLAIN = "/dev/root / ext4 rw,noatime 0 0\ntmpfs /run tmpfs rw,nosuid 0 0\n/dev/sda1 /media/my\\040disk vfat rw 0 0\n"
 UBUNTU = (
@@ -37,3 +40,10 @@ def test_findings_of_a_place(mounts: str, folder: str, codes: list[str]) -> None
     found = place_findings(parse_mounts(mounts), folder)
     assert [item["code"] for item in found] == codes
     assert all(item["message"].startswith(folder) and item["hint"] for item in found)
+
+
+def test_the_size_of_the_store_s_file_system_is_told(tmp_path: Path) -> None:
+    facts, seen = describe(tmp_path, ""), os.statvfs(tmp_path)
+    assert facts["disk_bytes"] == seen.f_blocks * seen.f_frsize
+    assert 0 <= facts["disk_free_bytes"] <= seen.f_blocks * seen.f_frsize
+    assert facts["free_bytes"] == facts["disk_free_bytes"] < facts["disk_bytes"]
