@@ -86,6 +86,10 @@ class EmulatedPpk2:
         return self
 
     def __exit__(self, *_: Any) -> None:
+        self.unplug()
+
+    def unplug(self) -> None:
+        """Both ends go: what is read or written at the port from now on is an error."""
         self._over.set()
         self._thread.join()
         os.close(self._ours)

@@ -39,6 +39,15 @@ class Options:
             )
         return None if value is None else int(value)
 
+    def error_pct(self) -> float | None:
+        """`error_pct`, the limit of the meter's error by the user's own calibration; none where it is not given."""
+        value = self.number("error_pct")
+        if value is not None and not 0 < value <= 100:
+            raise UsageError(
+                f"'error_pct={value:g}' in '{self.name}' is no limit of error.", "Give percent above 0, such as 1.5."
+            )
+        return value
+
     def choice(self, key: str, among: Sequence[str], default: str) -> str:
         """The option as one of a few words."""
         value = self.given.get(key, default)
@@ -50,8 +59,11 @@ class Options:
 def read_options(scheme: str, rest: str, known: Sequence[str]) -> Options:
     """`rest` of an address; an unknown option is refused with near names."""
     where, _, query = rest.partition("?")
-    given = dict(parse_qsl(query, keep_blank_values=True))
+    pairs = parse_qsl(query, keep_blank_values=True)
+    given = dict(pairs)
     for key in given:
+        if sum(key == name for name, _ in pairs) > 1:
+            raise UsageError(f"'{key}' is given twice in '{scheme}:{rest}'.", "Give it once.")
         if key not in known:
             near = difflib.get_close_matches(key, known, 1)
             hint = f"Did you mean '{near[0]}'?" if near else f"Known options are {', '.join(known)}."

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from edgeq.errors import LinkError, UsageError
 from edgeq.probe.power.gate import PULSES, WAYS
-from edgeq.probe.power.meter import Capture, Floats, Meter, Tie, tie_of
+from edgeq.probe.power.meter import CLOCK_OFF, Capture, Floats, Meter, Tie, tie_of
 from edgeq.probe.power.options import Options, read_options
 from edgeq.run import Series
 from edgeq.target import TargetProfile
@@ -42,6 +42,11 @@ SURE = 8
 """So many counters in a row are no accident."""
 ALPHA, ALPHA_4, FILTERED = 0.18, 0.06, 3
 """The kit's own filter behind a change of range: weights of its running means, and how many samples are replaced."""
+TOP_RANGE, TOP_CODE = 4, 0x3FFF
+AT_ONCE = 1 << 18
+"""So many samples are converted together: a minute has six million, and each step of the formula is an array."""
+LATE_S, AWAY_S = 1.0, 0.005
+"""Whether the kit's clock stood still is seen at its last second (or quarter); so much is a busy machine, not a loss."""
 Words = NDArray[np.uint32]
 
 KIT = Meter(
@@ -70,6 +75,9 @@ class Ppk2:
     gate: str
     pulses: str
     pin: int | None
+    source: bool = True
+    """It feeds the device itself; else it measures what another supply feeds."""
+    off: bool = False
     _kit: Any = None
     _reader: threading.Thread | None = None
     _done: threading.Event = field(default_factory=threading.Event)
@@ -83,25 +91,30 @@ class Ppk2:
         return self.options.name
 
     def start(self) -> None:
-        self._feed()
-        self._kit.start_measuring()
-        self._reader = threading.Thread(target=self._read, name="ppk2", daemon=True)
-        self._reader.start()
-        time.sleep(SETTLE_S)
-        if not self._chunks:
+        try:
+            self._feed()
+            self._kit.start_measuring()
+            self._reader = threading.Thread(target=self._read, name="ppk2", daemon=True)
+            self._reader.start()
+            time.sleep(SETTLE_S)
+            if not self._chunks:
+                raise LinkError(f"The PPK2 at {self.port} sends no samples.", "Unplug it, plug it in again, and retry.")
+        except BaseException:  # Also ^C while it settles: nobody stops a probe that never started.
             self._close()
-            raise LinkError(f"The PPK2 at {self.port} sends no samples.", "Unplug it, plug it in again, and retry.")
+            raise
         self._began_s = time.monotonic()
 
     def feed(self) -> None:
         """Feed the device and measure nothing: a board that lives on the kit must be fed before it is asked for."""
-        self._feed()
-        self._close()
+        try:
+            self._feed()
+        finally:
+            self._close()
 
     def _feed(self) -> None:
         self._kit = _opened(self.port)
         _calibrated(self._kit, self.port)
-        if self.options.choice("mode", MODES, "source") == "source":
+        if self.source:
             self._kit.use_source_meter()
         else:
             self._kit.use_ampere_meter()
@@ -113,12 +126,10 @@ class Ppk2:
             return ()
         ended_s = time.monotonic()
         time.sleep(SETTLE_S)
-        self._done.set()
-        if self._reader:
-            self._reader.join()
         calibration = {key: dict(value) for key, value in self._kit.modifiers.items() if isinstance(value, dict)}
         self._close()
         capture = captured(self._chunks, calibration, self.supply_v, self.pin, self._failure)
+        self._chunks.clear()
         self._capture = capture.around(self._began_s, ended_s)
         return ()
 
@@ -139,15 +150,17 @@ class Ppk2:
 
     def _close(self) -> None:
         self._done.set()
-        try:
-            self._kit.stop_measuring()
-            if self.options.number("off"):
-                self._kit.toggle_DUT_power("OFF")
-            with suppress(Exception):  # Of a kit that was unplugged; pyserial lets an error of termios through.
-                self._kit.ser.flush()
-            self._kit.ser.close()
-        finally:
-            self._kit = None
+        if self._reader and self._reader is not threading.current_thread():
+            self._reader.join()
+        kit, self._kit = self._kit, None
+        if kit is None:
+            return
+        # Of a kit that was unplugged nothing of this works; pyserial lets errors of termios through.
+        for step in (kit.stop_measuring, *([lambda: kit.toggle_DUT_power("OFF")] if self.off else []), kit.ser.flush):
+            with suppress(Exception):
+                step()
+        with suppress(Exception):
+            kit.ser.close()
 
 
 def captured(
@@ -159,10 +172,10 @@ def captured(
 ) -> Capture:
     """What was read, as (host's monotonic time, bytes), becomes power on the kit's own clock: 10 us a sample."""
     words, index, lost = frames(b"".join(data for _, data in chunks))
-    power = currents_ua(words, calibration, supply_v) * supply_v / 1e3
-    t: Floats = np.asarray(index * STEP_S, np.float64)
+    power = currents_ua(words, calibration, supply_v)
+    power *= supply_v / 1e3
+    t: Floats = np.multiply(index, STEP_S, dtype=np.float64)
     level = (words >> (24 + pin) & 1).astype(np.bool_) if pin is not None else None
-    notes = (failure,) if failure else ()
     return Capture(
         t_s=t,
         power_mw=power,
@@ -172,8 +185,14 @@ def captured(
         supply_v=supply_v,
         lost=lost,
         smear_s=FILTERED * STEP_S,
-        notes=notes,
+        notes=tuple(filter(None, (failure, _short(chunks, index), _clipped(words)))),
     )
+
+
+def _clipped(words: Words) -> str:
+    """Samples at the end of the largest range: the current was larger than the kit measures."""
+    found = int(np.count_nonzero((words & 0x1FFFF) == (TOP_RANGE << 14 | TOP_CODE)))
+    return f"{found} samples are at the end of the PPK2's largest range: there was more current." if found else ""
 
 
 def frames(data: bytes) -> tuple[Words, NDArray[np.int64], int]:
@@ -183,7 +202,7 @@ def frames(data: bytes) -> tuple[Words, NDArray[np.int64], int]:
     where it makes no sense any more, bytes are missing, and the next place is looked for at which it does.
     """
     found: list[Words] = []
-    numbers: list[NDArray[np.int64]] = []
+    firsts: list[int] = []
     at = number = lost = 0
     expected: int | None = None
     while len(data) - at >= 4:
@@ -201,11 +220,14 @@ def frames(data: bytes) -> tuple[Words, NDArray[np.int64], int]:
         breaks = _jumps(counter)
         take = int(breaks[0]) + 1 if breaks.size else words.size
         found.append(words[:take])
-        numbers.append(number + np.arange(take))
+        firsts.append(number)
         number, expected, at = number + take, int(counter[take - 1] + 1) % COUNTS, at + 4 * take
     if not found:
         return np.zeros(0, np.uint32), np.zeros(0, np.int64), 0
-    return np.concatenate(found), np.concatenate(numbers), lost
+    sizes = [piece.size for piece in found]
+    numbers = np.arange(sum(sizes))
+    numbers += np.repeat(np.array(firsts) - np.cumsum([0, *sizes[:-1]]), sizes)
+    return np.concatenate(found), numbers, lost
 
 
 def _synchronized(data: bytes, at: int) -> int | None:
@@ -229,64 +251,83 @@ def currents_ua(words: Words, calibration: Mapping[str, Mapping[str, float]], su
 
     `calibration`: R, GS, GI, O, S, I and UG, each by range, as the library reads them.
     """
-    ranges = np.minimum(words >> 14 & 7, 4).astype(np.intp)
-    of = {key: np.array([values[str(n)] for n in range(5)])[ranges] for key, values in calibration.items()}
-    adc = (words & 0x3FFF).astype(np.float64) * 4
-    plain = (adc - of["O"]) * (1.8 / 163840 / of["R"])
-    amperes = of["UG"] * (plain * (of["GS"] * plain + of["GI"]) + (of["S"] * supply_v + of["I"]))
-    return _filtered(amperes, ranges) * 1e6
+    ranges = np.minimum(words >> 14 & 7, TOP_RANGE).astype(np.uint8)
+    table = {key: np.array([values[str(n)] for n in range(5)]) for key, values in calibration.items()}
+    amperes = np.empty(words.size)
+    for first in range(0, words.size, AT_ONCE):
+        part = slice(first, first + AT_ONCE)
+        of = {key: values[ranges[part]] for key, values in table.items()}
+        adc = (words[part] & TOP_CODE).astype(np.float64) * 4
+        plain = (adc - of["O"]) * (1.8 / 163840 / of["R"])
+        amperes[part] = of["UG"] * (plain * (of["GS"] * plain + of["GI"]) + (of["S"] * supply_v + of["I"]))
+    _filter(amperes, ranges)
+    amperes *= 1e6
+    return amperes
 
 
-def _filtered(values: Floats, ranges: NDArray[np.intp]) -> Floats:
+def _filter(values: Floats, ranges: NDArray[np.uint8]) -> None:
     """Behind a change of range, samples are replaced by the running mean of all before; elsewhere they stay.
 
-    The running mean forgets: what lies so far back that its weight is below 1e-14 is left out, so that only the
-    surroundings of a change are gone through.
+    The running mean forgets, so each is a sum over the samples before with falling weights, down to 1e-14. In the
+    largest range the first two samples behind a change are not part of it.
     """
-    changes = np.flatnonzero(np.diff(ranges)) + 1
+    changes = np.flatnonzero(ranges[1:] != ranges[:-1]) + 1
     if not changes.size:
-        return values
-    found = values.copy()
-    memory = int(np.ceil(np.log(1e-14) / np.log(1 - ALPHA_4)))
-    until = 0
-    for first in changes.tolist():
-        if first < until:
-            continue  # Gone through with the one before.
-        begin = max(0, first - memory)
-        until = min(values.size, first + FILTERED)
-        while (more := changes[(changes > first) & (changes < until + memory)]).size and int(more[-1]) >= until:
-            until = min(values.size, int(more[-1]) + FILTERED)
-        _run_filter(values, ranges, found, begin, until)
+        return
+    behind = np.unique(changes[:, None] + np.arange(FILTERED))
+    behind = behind[behind < values.size]
+    since = behind - changes[np.searchsorted(changes, behind, "right") - 1]
+    top = ranges[behind] == TOP_RANGE
+    left_out = behind[top & (since < 2)]
+    within = np.delete(values, left_out) if left_out.size else values
+    ends = behind - np.searchsorted(left_out, behind, "right")
+    means = np.empty(behind.size)
+    for which, alpha in ((top, ALPHA_4), (~top, ALPHA)):
+        means[which] = _running_means(within, ends[which], alpha)
+    values[behind] = means
+
+
+def _running_means(values: Floats, ends: NDArray[np.intp], alpha: float) -> Floats:
+    """The running mean `m = alpha x + (1 - alpha) m` at each of `ends`; it begins with the first value."""
+    back = np.arange(int(np.ceil(np.log(1e-14) / np.log(1 - alpha))))
+    weights = alpha * (1 - alpha) ** back
+    weights /= weights.sum()
+    found = np.empty(ends.size)
+    for first in range(0, ends.size, BLOCK):
+        part = slice(first, first + BLOCK)
+        found[part] = values[np.maximum(ends[part, None] - back, 0)] @ weights
     return found
 
 
-def _run_filter(values: Floats, ranges: NDArray[np.intp], found: Floats, begin: int, until: int) -> None:
-    mean = mean_4 = float(values[begin])
-    previous, left, since = int(ranges[begin]), 0, 0
-    for n in range(begin, until):
-        value, here = float(values[n]), int(ranges[n])
-        before, before_4 = mean, mean_4
-        mean = ALPHA * value + (1 - ALPHA) * mean
-        mean_4 = ALPHA_4 * value + (1 - ALPHA_4) * mean_4
-        if here != previous or left > 0:
-            if here != previous:
-                since, left = 0, FILTERED
-            else:
-                since += 1
-            if here == 4 and since < 2:
-                mean, mean_4 = before, before_4
-            found[n] = mean_4 if here == 4 else mean
-            left -= 1
-        previous = here
-
-
 def _tie(chunks: Sequence[tuple[float, bytes]], index: NDArray[np.int64]) -> Tie | None:
-    """The end of each chunk on the kit's clock. A read may end within a frame; what was lost took its time, too."""
     if not index.size:
         return None
+    return tie_of([when for when, _ in chunks], _ends(chunks, index).tolist(), POLL_S)
+
+
+def _ends(chunks: Sequence[tuple[float, bytes]], index: NDArray[np.int64]) -> Floats:
+    """The end of each chunk on the kit's clock. A read may end within a frame; what was lost took its time, too."""
     frames_by = np.cumsum([len(data) for _, data in chunks]) // 4
-    kit = (index[np.clip(frames_by, 1, index.size) - 1] + 1) * STEP_S
-    return tie_of([when for when, _ in chunks], kit.tolist(), POLL_S)
+    ends: Floats = (index[np.clip(frames_by, 1, index.size) - 1] + 1) * STEP_S
+    return ends
+
+
+def _short(chunks: Sequence[tuple[float, bytes]], index: NDArray[np.int64]) -> str:
+    """What the counter cannot tell: it goes on as if nothing were missing where a multiple of 64 samples is.
+
+    Data comes late, never early: where even the earliest of the end is later than the earliest ever was, and
+    by more than two quartz clocks can differ, the kit's clock stood still in between.
+    """
+    if not index.size:
+        return ""
+    came = np.array([when for when, _ in chunks])
+    late = came - _ends(chunks, index)
+    last = came >= came[-1] - min(LATE_S, (came[-1] - came[0]) / 4)
+    first = int(np.argmin(late))
+    missing = float(late[last].min() - late[first]) - CLOCK_OFF * float(came[-1] - came[first])
+    if missing <= AWAY_S:
+        return ""
+    return f"About {missing * 1e3:.0f} ms of the PPK2's samples did not arrive, and its counter does not tell where."
 
 
 def _library() -> Any:
@@ -313,18 +354,19 @@ def _calibrated(kit: Any, port: str) -> None:
     for _ in range(TRIES):
         kit.stop_measuring()
         time.sleep(0.02)
-        kit.get_data()
         try:
+            kit.get_data()
             if kit.get_modifiers():
                 break
         except (UnicodeDecodeError, ValueError):
             continue
+        except OSError as error:
+            raise LinkError(f"The PPK2 at {port} went away: {error}.", "Plug it in again, and retry.") from error
     else:
-        kit.ser.close()
         raise LinkError(
             f"What is at {port} does not answer as a PPK2 does.", "Unplug it, plug it in again; see 'edgeq probes'."
         )
-    values = [value for name in "R" for value in kit.modifiers[name].values()]
+    values = list(kit.modifiers["R"].values())
     if not all(0 < value < 1e5 for value in values):
         raise LinkError(
             f"The calibration of the PPK2 at {port} is damaged: its resistors are {values} ohm.",
@@ -354,7 +396,7 @@ def open_address(rest: str, target: TargetProfile | None = None) -> Ppk2:  # noq
         )
     if options.given.get("gate") == "pin" and "pin" not in options.given:
         raise UsageError("'gate=pin' needs the pin.", "Add '&pin=0': the kit's digital channel, 0 to 7.")
-    error = options.number("error_pct")
+    error = options.error_pct()
     meter = KIT if error is None else Meter(**{**KIT.__dict__, "gain_pct": error, "accuracy": "as 'error_pct' says"})
     return Ppk2(
         port=options.where,
@@ -364,4 +406,6 @@ def open_address(rest: str, target: TargetProfile | None = None) -> Ppk2:  # noq
         gate=options.choice("gate", WAYS, ""),
         pulses=options.choice("pulses", PULSES, "all"),
         pin=options.whole("pin", 0, 7),
+        source=options.choice("mode", MODES, "source") == "source",
+        off=bool(options.whole("off", 0, 1)),
     )

@@ -6,6 +6,7 @@ import builtins
 import os
 import pty
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 
 from edgeq.errors import LinkError, UsageError
 from edgeq.probe import open_probe
+from edgeq.probe.power import ppk2 as ppk2_meter
 from edgeq.probe.power.account import account
 from edgeq.probe.power.gate import by_edges, work_of
 from edgeq.probe.power.ppk2 import FILTERED, Ppk2, captured, currents_ua, frames
@@ -138,6 +140,25 @@ def test_a_lost_byte_does_not_shift_all_that_follows() -> None:
     assert energy["energy_uj"] == pytest.approx(EXACT_UJ, rel=0.01)
 
 
+def test_samples_that_the_counter_does_not_miss_are_told_by_the_clock() -> None:
+    """The counter has six bits: of 6400 lost samples it tells nothing, and all that follows seems 64 ms early."""
+    probe, _ = measured(Board(), drop=range(20_000, 26_400))
+    assert probe.capture().lost == 0
+    (note,) = probe.capture().notes
+    assert note.startswith("About 6") and "samples did not arrive" in note
+    energy = account([probe], told(), {}).energy
+    assert energy is not None and note in energy["problem"]
+
+
+def test_more_current_than_the_kit_measures_is_told() -> None:
+    amperes = np.full(5000, 0.2)
+    amperes[1000:1010] = 50.0
+    data = words(amperes, np.zeros(amperes.size, np.uint8)).tobytes()
+    assert captured([(0.0, data)], TABLE, SUPPLY_V, None).notes == (
+        "10 samples are at the end of the PPK2's largest range: there was more current.",
+    )
+
+
 def library_currents(frames_in: np.ndarray[Any, Any]) -> list[float]:
     """What ppk2-api makes of the same frames, sample by sample."""
     from ppk2_api.ppk2_api import PPK2_API
@@ -163,6 +184,15 @@ def test_currents_are_those_of_the_library(seed: int) -> None:
     amperes = np.repeat(levels, random.integers(1, 200, 60)) * random.uniform(0.98, 1.02)
     sent = words(amperes, np.zeros(amperes.size, np.uint8))
     assert currents_ua(sent, TABLE, SUPPLY_V) == pytest.approx(library_currents(sent), rel=1e-7, abs=1e-6)
+
+
+def test_a_long_recording_is_converted_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    amperes = np.resize(np.repeat([1e-5, 0.3, 2e-3], 7), 10_000)
+    sent = words(amperes, np.zeros(amperes.size, np.uint8))
+    whole = currents_ua(sent, TABLE, SUPPLY_V)
+    monkeypatch.setattr(ppk2_meter, "AT_ONCE", 17)
+    monkeypatch.setattr(ppk2_meter, "BLOCK", 13)
+    assert currents_ua(sent, TABLE, SUPPLY_V) == pytest.approx(whole, rel=1e-12)
 
 
 def test_the_calibration_is_followed_to_the_adcs_step() -> None:
@@ -227,6 +257,10 @@ def test_a_kit_that_falls_silent_is_told() -> None:
         ("/dev/ttyACM0?supply_v=3.3&gate=pins", "'gate=pins'.*not known"),
         ("/dev/ttyACM0?supply=3.3", "no option 'supply'"),
         ("/dev/ttyACM0?supply_v=3.3&gate=pin", "needs the pin"),
+        ("/dev/ttyACM0?supply_v=3.3&mode=sauce", "'mode=sauce'.*not known"),
+        ("/dev/ttyACM0?supply_v=3.3&off=yes", "'off=yes'.*not a number"),
+        ("/dev/ttyACM0?supply_v=3.3&error_pct=-3", "'error_pct=-3'.*no limit of error"),
+        ("/dev/ttyACM0?supply_v=3.3&supply_v=5", "'supply_v' is given twice"),
     ],
 )
 def test_addresses_that_do_not_do(rest: str, said: str) -> None:
@@ -261,14 +295,42 @@ def test_reads_that_end_within_a_frame_or_after_a_loss_keep_the_clocks_tied() ->
 
 
 def test_a_kit_that_is_unplugged_midway_loses_no_bench() -> None:
-    with EmulatedPpk2(Board().load) as emulated:
-        probe = open_probe(f"ppk2:{emulated.port}?supply_v={SUPPLY_V}&pin=3", BOARD)
-        probe.start()
-        emulated._over.set()
-        emulated._thread.join()
-        os.close(emulated._ours)
-        emulated._ours = os.open("/dev/null", os.O_RDWR)
-        probe.stop()
+    emulated = EmulatedPpk2(Board().load)
+    probe = open_probe(f"ppk2:{emulated.port}?supply_v={SUPPLY_V}&pin=3&off=1", BOARD)
+    probe.start()
+    emulated.unplug()
+    probe.stop()
     assert isinstance(probe, Ppk2)
     energy = account([probe], told(), {}).energy
     assert energy is not None and "The PPK2 stopped" in energy["problem"]
+
+
+def test_a_kit_that_is_gone_when_it_is_asked_is_told() -> None:
+    emulated = EmulatedPpk2(Board().load)
+    probe = open_probe(f"ppk2:{emulated.port}?supply_v={SUPPLY_V}", BOARD)
+    heard = threading.Thread(target=lambda: (time.sleep(0.01), emulated.unplug()))
+    heard.start()
+    with pytest.raises(LinkError):
+        probe.start()
+    heard.join()
+    assert probe.stop() == ()
+
+
+def test_an_interrupt_while_it_starts_leaves_no_kit_measuring(monkeypatch: pytest.MonkeyPatch) -> None:
+    with EmulatedPpk2(Board().load) as emulated:
+        probe = open_probe(f"ppk2:{emulated.port}?supply_v={SUPPLY_V}", BOARD)
+        plain = time.sleep
+
+        def sleep(seconds: float) -> None:
+            if seconds == ppk2_meter.SETTLE_S:
+                plain(0.1)
+                raise KeyboardInterrupt
+            plain(seconds)
+
+        monkeypatch.setattr(time, "sleep", sleep)
+        with pytest.raises(KeyboardInterrupt):
+            probe.start()
+        plain(0.1)
+        assert [command[0] for command in emulated.heard[-2:]] == [0x06, 0x07]
+        assert not [thread for thread in threading.enumerate() if thread.name == "ppk2"]
+        assert probe.stop() == ()
