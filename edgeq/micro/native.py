@@ -186,6 +186,10 @@ class NativeModel:
             self._run(None)
             return int(self._runtime.eq_frontend_golden_compare(self._frontend, index))
 
+    def memory(self, at: int, size_bytes: int) -> bytes:
+        """What lies in the arena, also while `after_op` is called."""
+        return bytes(self._arena[at : at + size_bytes])
+
     def reset(self) -> None:
         """Variables get their first values again."""
         with self._lock:
