@@ -8,11 +8,13 @@ plug sees the power supply and its losses; it tells a new value about once a sec
 from __future__ import annotations
 
 import json
+import math
 import threading
 import time
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from typing import Any
 
 import numpy as np
@@ -46,14 +48,21 @@ PLUG = Meter(
 
 def parse_shelly(answer: Mapping[str, Any]) -> Reading:
     """`Switch.GetStatus` or `PM1.GetStatus` (shelly-api-docs.shelly.cloud, Gen2): `apower` in W, `voltage` in V."""
-    return float(answer["apower"]) * 1e3, _volts(answer.get("voltage"))
+    return _power_mw(answer["apower"]), _volts(answer.get("voltage"))
 
 
 def parse_tasmota(answer: Mapping[str, Any], number: int = 0) -> Reading:
     """`Status 8` (tasmota.github.io, Commands): `StatusSNS`, `ENERGY`, `Power` in W; a list where there are several."""
     energy = answer["StatusSNS"]["ENERGY"]
     power = energy["Power"]
-    return float(power[number] if isinstance(power, list) else power) * 1e3, _volts(energy.get("Voltage"))
+    return _power_mw(power[number] if isinstance(power, list) else power), _volts(energy.get("Voltage"))
+
+
+def _power_mw(watts: Any) -> float:
+    value = float(watts) * 1e3
+    if not math.isfinite(value):  # JSON of Python's takes NaN.
+        raise ValueError(watts)
+    return value
 
 
 def _volts(value: Any) -> float | None:
@@ -69,6 +78,8 @@ KINDS: dict[str, tuple[tuple[str, Callable[[Mapping[str, Any], int], Reading]], 
     "tasmota": (("/cm?cmnd=Status%208", parse_tasmota),),
 }
 """Kind -> where it is asked, and what its answer means."""
+NO_POWER = (KeyError, TypeError, ValueError, IndexError, AttributeError)
+"""What a parser raises at an answer of another form."""
 
 
 @dataclass
@@ -88,6 +99,7 @@ class Plug:
     _over: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
     _missed: int = 0
+    _failure: str = ""
     _bench_s: tuple[float, float] = (0.0, 0.0)
 
     @property
@@ -98,7 +110,11 @@ class Plug:
         self._ask = self._found()
         self._thread = threading.Thread(target=self._read, name="plug", daemon=True)
         self._thread.start()
-        time.sleep(self.idle_s)
+        try:
+            time.sleep(self.idle_s)
+        except BaseException:  # ^C while it rests: nobody stops a probe that never started.
+            self._over.set()
+            raise
         self._bench_s = (time.monotonic(), 0.0)
 
     def stop(self) -> Sequence[Series]:
@@ -112,14 +128,17 @@ class Plug:
     def capture(self) -> Capture:
         rows = self._rows
         if len(rows) < 2:
-            raise UsageError(f"The plug at {self.url} answered {len(rows)} times.", "Bench for longer: --seconds 60.")
+            raise UsageError(
+                " ".join(filter(None, (f"The plug at {self.url} answered {len(rows)} times.", self._failure))),
+                "Bench for longer: --seconds 60.",
+            )
         first = rows[0][0]
+        # A value is the mean of the last second: it knows of the bench for as long after its end.
+        begin, end = self._bench_s
         t = np.array([(before + after) / 2 - first for before, after, _ in rows])
         p = np.array([reading[0] for *_, reading in rows])
         volts = [volt for *_, (_, volt) in rows if volt is not None]
         unsure = float(np.median([after - before for before, after, _ in rows])) / 2 / 3**0.5
-        # A value is the mean of the last second: it knows of the bench for as long after its end.
-        begin, end = self._bench_s
         return Capture(
             t_s=t,
             power_mw=p,
@@ -128,6 +147,7 @@ class Plug:
             supply_v=round(float(np.mean(volts)), 2) if volts else None,
             lost=self._missed,
             averaged_s=AVERAGED_S,
+            notes=(f"The plug fell silent: {self._failure}",) if self._failure and rows[-1][1] < end else (),
         ).around(begin, end + AVERAGED_S)
 
     def _found(self) -> Callable[[], Reading]:
@@ -141,7 +161,7 @@ class Plug:
                     parse(_get(place), self.number)
                 except LinkError as error:
                     tried.append(error.message)
-                except (KeyError, TypeError, ValueError, IndexError):
+                except NO_POWER:
                     tried.append(f"{place} tells no power.")
                 else:
                     return lambda place=place, parse=parse: parse(_get(place), self.number)  # type: ignore[misc]
@@ -157,8 +177,9 @@ class Plug:
                 assert self._ask is not None
                 reading = self._ask()
                 self._rows.append((before, time.monotonic(), reading))
-            except (LinkError, KeyError, TypeError, ValueError):
+            except (LinkError, *NO_POWER) as error:
                 self._missed += 1
+                self._failure = error.message if isinstance(error, LinkError) else "It tells no power any more."
             self._over.wait(max(0.0, self.every_s - (time.monotonic() - before)))
 
 
@@ -168,7 +189,7 @@ def _get(url: str) -> Mapping[str, Any]:
     try:
         with opener.open(url, timeout=TIMEOUT_S) as answer:
             found = json.loads(answer.read(1 << 16))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, HTTPException) as error:
         raise LinkError(f"{url}: {error}.", "Is the plug on, and in this network?") from error
     if not isinstance(found, dict):
         raise LinkError(f"{url} does not answer with an object.", "Give the plug's address.")
@@ -181,13 +202,14 @@ def open_address(rest: str, target: TargetProfile) -> Plug:  # noqa: ARG001 - a 
     host = options.where.removeprefix("http://").strip("/")
     if not host or "://" in host or "/" in host:
         raise UsageError("The probe 'plug:' needs a plug's address.", "Write 'plug:192.168.1.20' or 'plug:HOST:PORT'.")
-    if "kind" in options.given:
-        options.choice("kind", tuple(KINDS), "")
-    error = options.number("error_pct")
+    options.choice("kind", tuple(KINDS), "")
+    error = options.error_pct()
     own = {"gain_pct": error, "accuracy": "as 'error_pct' says"} if error is not None else {}
     every_s, idle_s = options.number("every_s", EVERY_S), options.number("idle_s", IDLE_S)
-    if not every_s or every_s < 0.05 or idle_s is None or idle_s < 0:
+    if not every_s or every_s < 0.05:
         raise UsageError(f"'{options.name}' asks too often.", "Give 'every_s' of at least 0.05.")
+    if idle_s is None or not 0 <= idle_s <= 600:
+        raise UsageError(f"'idle_s={idle_s:g}' in '{options.name}' is no time to rest.", "Give seconds, up to 600.")
     return Plug(
         url=f"http://{host}",
         options=options,

@@ -45,8 +45,8 @@ ALPHA, ALPHA_4, FILTERED = 0.18, 0.06, 3
 TOP_RANGE, TOP_CODE = 4, 0x3FFF
 AT_ONCE = 1 << 18
 """So many samples are converted together: a minute has six million, and each step of the formula is an array."""
-LATE_S, AWAY_S = 1.0, 0.005
-"""Whether the kit's clock stood still is seen at its last second (or quarter); so much is a busy machine, not a loss."""
+LATE_S, AWAY_S = 1.0, 0.010
+"""Whether the kit's clock stood still is seen in its last second or quarter; so much is a busy machine, no loss."""
 Words = NDArray[np.uint32]
 
 KIT = Meter(

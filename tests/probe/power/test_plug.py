@@ -143,7 +143,49 @@ def test_a_plug_that_falls_silent_for_a_moment_is_counted() -> None:
     assert probe.capture().lost == 1
 
 
+def test_a_plug_that_falls_silent_for_good_is_told() -> None:
+    """From the fourth time on it answers with something else, then with nothing that HTTP knows."""
+    answers = iter([SHELLY] * 3 + [{"StatusSNS": []}] * 1000)
+    with serving({"/rpc/Switch.GetStatus?id=0": lambda: next(answers)}) as host:
+        probe = open_probe(f"plug:{host}?every_s=0.05&idle_s=0.2", PI)
+        probe.start()
+    time.sleep(0.1)  # The server is gone.
+    probe.stop()
+    assert isinstance(probe, Plug)
+    (note,) = probe.capture().notes
+    assert note.startswith("The plug fell silent: http://127.0.0.1:")
+    assert probe.capture().lost >= 2
+    told = [Series("invoke", "ns", "measured", (1e7,) * 10, t_s=tuple(n / 100 for n in range(10)))]
+    began = time.monotonic() + 5
+    energy = account([probe], told, {"began_ns": 0, "clock": [(0, began, began)]}).energy
+    assert energy is not None and energy["energy_uj"] is None
+    assert note in energy["problem"]
+
+
+def test_a_power_that_is_no_number_is_none() -> None:
+    for answer in ({"apower": float("nan")}, {"apower": None}, {}):
+        with pytest.raises((KeyError, TypeError, ValueError)):
+            parse_shelly(answer)
+
+
+def test_an_interrupt_while_it_rests_leaves_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: float) -> None:
+        raise KeyboardInterrupt
+
+    with serving({"/rpc/Switch.GetStatus?id=0": lambda: SHELLY}) as host:
+        probe = open_probe(f"plug:{host}?every_s=0.05", PI)
+        assert isinstance(probe, Plug)
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(time, "sleep", interrupted)
+            probe.start()
+        assert probe._thread is not None
+        probe._thread.join(5)
+        assert not probe._thread.is_alive()
+
+
 def test_what_is_no_plug_is_told() -> None:
+    with pytest.raises(LinkError, match="nonnumeric port"):
+        open_probe("plug:localhost:http", PI).start()
     with serving({"/": dict}) as host, pytest.raises(LinkError, match=r"Nothing at .* answers as a plug") as caught:
         open_probe(f"plug:{host}", PI).start()
     assert "404" in caught.value.message
@@ -164,6 +206,8 @@ def test_a_plug_that_tells_no_power_is_told(answer: Any, said: str) -> None:
         ("ftp://1.2.3.4", "needs a plug's address"),
         ("1.2.3.4?kind=kasa", "'kind=kasa'.*not known"),
         ("1.2.3.4?every_s=0", "asks too often"),
+        ("1.2.3.4?idle_s=-1", "'idle_s=-1'.*no time to rest"),
+        ("1.2.3.4?error_pct=0", "no limit of error"),
         ("1.2.3.4?gate=pin", "'gate=pin'.*not known"),
     ],
 )
