@@ -20,9 +20,10 @@ from statistics import mean, variance
 from typing import Any
 
 from edgeq.bench import bench
+from edgeq.bootstrap import bootstrap_interval
 from edgeq.deploy import deploy
 from edgeq.device.open import open_device
-from edgeq.stats import bootstrap_interval, summarize
+from edgeq.stats import summarize
 
 ROOT = Path(__file__).resolve().parents[1]
 MOST_RUNS = 20_000

@@ -44,7 +44,8 @@ class Summary:
     mad: float
 
 
-def _floats(values: Values, what: str = "values") -> Floats:
+def to_floats(values: Values, what: str = "values") -> Floats:
+    """`values` as an array; `UsageError` where there are none, or some are not finite."""
     array = np.asarray(values, np.float64)
     if array.ndim != 1 or not array.size:
         raise UsageError(f"There are no {what} to make statistics of.", "Give at least one value, as a flat list.")
@@ -53,14 +54,15 @@ def _floats(values: Values, what: str = "values") -> Floats:
     return array
 
 
-def _check_fraction(value: float, name: str) -> None:
+def check_fraction(value: float, name: str) -> None:
+    """`UsageError` where `value` does not lie between 0 and 1."""
     if not 0 < value < 1:
         raise UsageError(f"The {name} must lie between 0 and 1; it is {value:g}.", f"Give a {name} such as 0.95.")
 
 
 def summarize(values: Values) -> Summary:
     """`values` (at least one, finite) in figures."""
-    array = _floats(values)
+    array = to_floats(values)
     p50, p90, p95, p99 = np.percentile(array, (50, 90, 95, 99), method="linear")
     # A mean of equal values may differ from them in the last bit; it never leaves their range here.
     mean = float(np.clip(array.mean(), array.min(), array.max()))
@@ -85,9 +87,9 @@ def interval(values: Values, quantile: float = 0.5, confidence: float = 0.95) ->
     Where there are too few values for that (see `bounds`), an end is the least or the greatest value, and the interval
     is too narrow.
     """
-    _check_fraction(quantile, "quantile")
-    _check_fraction(confidence, "confidence")
-    array = np.sort(_floats(values))
+    check_fraction(quantile, "quantile")
+    check_fraction(confidence, "confidence")
+    array = np.sort(to_floats(values))
     below = _binomial_cdf(array.size, quantile)
     tail = (1 - confidence) / 2
     # X values lie below the true quantile. Zero-based ranks: the low end is the last with P(X <= low) <= tail, the
@@ -110,42 +112,6 @@ def bounds(n: int, quantile: float, confidence: float = 0.95) -> bool:
     return max(quantile, 1 - quantile) ** n <= (1 - confidence) / 2 + 1e-12
 
 
-def quantile_interval(values: Values, quantile: float, confidence: float = 0.95) -> tuple[float, float, str]:
-    """An interval of a quantile and how it was obtained: from order statistics where there are enough values to bound
-    it on both sides, else by the bootstrap, which then sees nothing beyond the least and the greatest value."""
-    array = _floats(values)
-    if bounds(array.size, quantile, confidence):
-        return (*interval(array, quantile, confidence), "order statistics")
-    return (*bootstrap_interval(array, quantile, confidence), "bootstrap")
-
-
-def bootstrap_interval(
-    values: Values, quantile: float = 0.5, confidence: float = 0.95, *, resamples: int = 1000, seed: int = 0
-) -> tuple[float, float]:
-    """A percentile bootstrap interval of a quantile. Blocks of neighbours are drawn, not single values: what disturbs a
-    bench lasts for several samples (moving blocks, Kuensch 1989; length n ** (1/3))."""
-    _check_fraction(quantile, "quantile")
-    _check_fraction(confidence, "confidence")
-    drawn = block_quantiles(values, quantile, resamples, np.random.default_rng(seed))
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(drawn, (tail, 1 - tail), method="linear")
-    return float(low), float(high)
-
-
-def block_quantiles(values: Values, quantile: float, resamples: int, random: np.random.Generator) -> Floats:
-    """The quantile of each of `resamples` resamples, made of blocks of neighbours."""
-    array = _floats(values)
-    n, length = array.size, max(1, round(array.size ** (1 / 3)))
-    blocks, steps = ceil(n / length), np.arange(length)
-    found, rows = np.empty(resamples), max(1, _CELLS // (blocks * length))
-    for start in range(0, resamples, rows):
-        stop = min(start + rows, resamples)
-        starts = random.integers(0, n - length + 1, size=(stop - start, blocks))
-        picks = (starts[:, :, None] + steps).reshape(stop - start, -1)[:, :n]
-        found[start:stop] = np.quantile(array[picks], quantile, axis=1, method="linear")
-    return found
-
-
 def _binomial_cdf(n: int, p: float) -> Floats:
     """P(X <= k) for k = 0..n of a binomial distribution, computed through logarithms so that no n overflows."""
     if n <= 60:
@@ -165,7 +131,7 @@ def outliers(values: Values, limit: float = 3.5) -> tuple[int, ...]:
     The score is 0.6745 (x - median) / MAD. Where more than half of the values are equal the MAD is 0; the mean
     absolute deviation (times 1.2533) then takes its place, and where that is 0 too nothing is an outlier.
     """
-    array = _floats(values)
+    array = to_floats(values)
     away = np.abs(array - np.median(array))
     sigma = float(np.median(away)) / _MAD_TO_SIGMA or float(away.mean()) / _MEAN_AD_TO_SIGMA
     if sigma == 0:
@@ -181,13 +147,13 @@ def paired_difference(
     `a[i]` and `b[i]` belong to the same sample, for example 1 or 0 for right or wrong by two models. Pairs are
     resampled together, so what both find hard cancels out. Memory stays bounded whatever the sizes.
     """
-    first, second = _floats(a, "values of the first side"), _floats(b, "values of the second side")
+    first, second = to_floats(a, "values of the first side"), to_floats(b, "values of the second side")
     if first.size != second.size:
         raise UsageError(
             f"A paired difference needs as many values on both sides; there are {first.size} and {second.size}.",
             "Evaluate both on the same samples, in the same order.",
         )
-    _check_fraction(confidence, "confidence")
+    check_fraction(confidence, "confidence")
     if resamples < 1:
         raise UsageError(f"The number of resamples must be at least 1; it is {resamples}.", "Leave it at 10000.")
     difference = first - second
@@ -215,7 +181,7 @@ def _resampled_means(difference: Floats, resamples: int, seed: int) -> Floats:
 
 def histogram_bins(values: Values, most: int = 40) -> int:
     """A number of equal bins that shows the shape: Freedman and Diaconis (1981), at least 1, at most `most`."""
-    array = _floats(values)
+    array = to_floats(values)
     spread = float(np.subtract(*np.percentile(array, (75, 25))))
     extent = float(array.max() - array.min())
     if not extent:

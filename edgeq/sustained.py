@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from edgeq.bootstrap import block_quantiles, bootstrap_interval
 from edgeq.run import Run, Series
-from edgeq.stats import Floats, block_quantiles, bootstrap_interval
+from edgeq.stats import Floats
 from edgeq.units import format_seconds
 
 LONGEST_INTERVAL_S = 10.0
@@ -101,8 +102,8 @@ def _surely(first: Floats, later: Floats) -> bool:
     if not later.size:
         return False
     random = np.random.default_rng(0)
-    ratio = block_quantiles(later, 0.5, RESAMPLES, random) / block_quantiles(first, 0.5, RESAMPLES, random)
-    return float(np.quantile(ratio, 0.025)) > 1 + RISE
+    slower, before = (block_quantiles([values], 0.5, RESAMPLES, random) for values in (later, first))
+    return float(np.quantile(slower / before, 0.025)) > 1 + RISE
 
 
 def _changed(run: Run, first_s: float, item: Interval) -> list[str]:

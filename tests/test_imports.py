@@ -45,7 +45,8 @@ LAYERS = (
     ),
     (
         *("edgeq.fit", "edgeq.quantize", "edgeq.evaluate", "edgeq.micro", "edgeq.search"),
-        *("edgeq.bundle", "edgeq.results", "edgeq.stats", "edgeq.sustained", "edgeq.estimate", "edgeq.passport"),
+        *("edgeq.bootstrap", "edgeq.bundle", "edgeq.results", "edgeq.stats", "edgeq.sustained"),
+        *("edgeq.estimate", "edgeq.passport"),
     ),
     ("edgeq.calibration",),
     ("edgeq.link",),
@@ -99,10 +100,13 @@ ON_DEVICE = (
 ONLY = {
     **dict.fromkeys(ON_DEVICE, ("edgeq", *ON_DEVICE)),
     "edgeq.report": (
-        *(*LOW, "edgeq.run", "edgeq.results", "edgeq.stats", "edgeq.sustained", "edgeq.search.front"),
-        "edgeq.report",
+        *(*LOW, "edgeq.run", "edgeq.results", "edgeq.bootstrap", "edgeq.stats", "edgeq.sustained"),
+        *("edgeq.search.front", "edgeq.report"),
     ),
-    "edgeq.compare": (*LOW, "edgeq.run", "edgeq.results", "edgeq.stats", "edgeq.report", "edgeq.compare"),
+    "edgeq.compare": (
+        *(*LOW, "edgeq.waiver", "edgeq.run", "edgeq.results", "edgeq.bootstrap", "edgeq.stats", "edgeq.report"),
+        "edgeq.compare",
+    ),
     "edgeq.render": (*LOW, "edgeq.run", "edgeq.stats", "edgeq.report", "edgeq.compare", "edgeq.render"),
 }
 

@@ -11,13 +11,11 @@ from hypothesis import strategies as st
 
 from edgeq.errors import UsageError
 from edgeq.stats import (
-    bootstrap_interval,
     bounds,
     histogram_bins,
     interval,
     outliers,
     paired_difference,
-    quantile_interval,
     summarize,
     wilson,
 )
@@ -203,30 +201,3 @@ def test_where_all_are_right_the_interval_of_a_share_is_no_point() -> None:
     low, high = wilson(1.0, 100)
     assert (round(low, 4), high) == (0.963, 1.0)  # 100 of 100; Newcombe (1998) has such figures.
     assert wilson(0.5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
-
-
-@given(many.filter(lambda values: len(values) > 2), st.sampled_from((0.5, 0.9, 0.99)))
-@settings(max_examples=50, deadline=None)
-def test_a_bootstrap_sees_nothing_beyond_its_values_and_is_the_same_every_time(
-    values: list[float], quantile: float
-) -> None:
-    low, high = bootstrap_interval(values, quantile, resamples=50)
-    assert min(values) <= low <= high <= max(values)
-    assert (low, high) == bootstrap_interval(values, quantile, resamples=50)
-
-
-def test_a_bootstrap_holds_the_true_quantile_and_knows_that_neighbours_are_alike() -> None:
-    random = np.random.default_rng(4)
-    held = sum(
-        low <= 0.0 <= high for low, high in (bootstrap_interval(random.standard_normal(60), 0.5) for _ in range(200))
-    )
-    assert held >= 176  # 88 %: the percentile bootstrap of so few values is a little too sure
-    slow = np.repeat(random.standard_normal(100), 10)  # each disturbance lasts for ten samples
-    alike, mixed = bootstrap_interval(slow, 0.5), bootstrap_interval(random.permutation(slow), 0.5)
-    assert alike[1] - alike[0] > 1.5 * (mixed[1] - mixed[0])
-
-
-def test_a_quantile_that_values_bound_needs_no_bootstrap() -> None:
-    values = np.random.default_rng(2).exponential(size=100)
-    assert quantile_interval(values, 0.95) == (*interval(values, 0.95), "order statistics")
-    assert quantile_interval(values, 0.99) == (*bootstrap_interval(values, 0.99), "bootstrap")

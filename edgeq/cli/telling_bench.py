@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from edgeq.bootstrap import quantile_interval
 from edgeq.console import table
 from edgeq.run import Run, Series
-from edgeq.stats import quantile_interval, summarize
+from edgeq.stats import summarize
 from edgeq.sustained import intervals, onset
 from edgeq.units import format_bytes, format_percent, format_seconds, three_digits
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from edgeq.bootstrap import quantile_interval
 from edgeq.run import Run, Series
-from edgeq.stats import quantile_interval, summarize
+from edgeq.stats import summarize
 
 CONFIDENCE = 0.95
 FEWEST = 10
