@@ -1,19 +1,24 @@
 """A Joulescope's messages become a recording; the real driver says that none is plugged in.
 
-No Joulescope was at hand. Messages have the form of the driver's own tests (github.com/jetperch/joulescope_driver,
-pyjoulescope_driver/test/test_record.py): samples are counted at the full rate, bits are packed, the lowest first.
+No Joulescope was at hand; the driver's calls go to one that stands in for it (`tests/support`). Messages have the form
+of the driver's own tests (github.com/jetperch/joulescope_driver, pyjoulescope_driver/test/test_record.py): samples are counted at the full rate, bits are packed, the lowest first.
 """
 
 from __future__ import annotations
 
 import builtins
+import inspect
+import threading
+import time
 from typing import Any
 
 import numpy as np
 import pytest
+from standin_joulescope import FakeDriver
 
 from edgeq.errors import LinkError, UsageError
 from edgeq.probe import open_probe
+from edgeq.probe.power import joulescope
 from edgeq.probe.power.account import account
 from edgeq.probe.power.joulescope import SCOPE, Joulescope, captured, found
 from edgeq.run import Series
@@ -82,6 +87,92 @@ def test_messages_that_are_missing_are_told() -> None:
         captured(messages(), "s/gpi/1")
 
 
+LIVE_S, LIVE_RUNS = 0.7, 60
+"""When, after it was opened, a device on a live one begins, and how often it infers."""
+
+
+def live_load(t: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    n, rest = np.divmod(t - LIVE_S, EVERY_S)
+    busy = (n >= 0) & (n < LIVE_RUNS) & (rest < EACH_S)
+    return np.where(busy, 0.021, 0.001), busy
+
+
+def benched(monkeypatch: pytest.MonkeyPatch, driver: FakeDriver, options: str = "") -> Joulescope:
+    monkeypatch.setattr(joulescope, "_driver", lambda: driver)
+    probe = open_probe(f"joulescope:?pin=0&pulses=steady{options}", BOARD)
+    assert isinstance(probe, Joulescope)
+    probe.start()
+    time.sleep(max(0.0, driver.began_s + LIVE_S + LIVE_RUNS * EVERY_S - time.monotonic()))
+    return probe
+
+
+@pytest.mark.parametrize("model", ["js110", "js220"])
+def test_a_whole_recording_through_the_driver_s_calls(monkeypatch: pytest.MonkeyPatch, model: str) -> None:
+    driver = FakeDriver(live_load, model)
+    probe = benched(monkeypatch, driver)
+    assert probe.stop() == ()
+    told = [Series("invoke", "ns", "measured", (EACH_S * 1e9,) * LIVE_RUNS)]
+    energy = account([probe], told, {}).energy
+    assert energy is not None
+    assert (energy["pulses"], energy["problem"], energy["lost_samples"]) == (LIVE_RUNS, "", 0)
+    assert energy["energy_uj"] == pytest.approx(20 * EACH_S * 1e3, rel=0.01)
+    auto = "s/i/range/select" if model == "js110" else "s/i/range/mode"
+    assert (driver.set[auto], driver.set["h/fs"], driver.set["s/p/ctrl"]) == ("auto", 100_000, 0)
+    assert driver.finalized and not driver.opened
+
+
+def test_samples_that_the_host_lost_are_no_power(monkeypatch: pytest.MonkeyPatch) -> None:
+    probe = benched(monkeypatch, FakeDriver(live_load, lost=range(20, 23)))
+    probe.stop()
+    capture = probe.capture()
+    assert capture.lost == 3000
+    assert np.isfinite(capture.power_mw).all()
+    everything = {"s/p": [(0.0, {**messages()["s/p"][0][1], "data": np.full(9, np.nan)})]}
+    with pytest.raises(UsageError, match="lost all of its samples"):
+        captured(everything)
+
+
+def test_one_that_is_unplugged_midway_loses_no_bench(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = FakeDriver(live_load)
+    probe = benched(monkeypatch, driver)
+    driver.plugged = False
+    probe.stop()
+    assert "The Joulescope stopped: jsdrv_publish timed out" in probe.capture().notes[0]
+    assert driver.finalized
+
+
+def test_one_that_is_silent_or_interrupted_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = FakeDriver(live_load, silent=True)
+    with pytest.raises(LinkError, match="sends no samples"):
+        benched(monkeypatch, driver)
+    assert driver.finalized
+    driver = FakeDriver(live_load)
+
+    def interrupted(_: float) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(joulescope.time, "sleep", interrupted)
+        benched(patch, driver)
+    assert driver.finalized
+    assert not [thread for thread in threading.enumerate() if thread in (driver._thread,)]
+
+
+def test_a_js110_has_two_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = FakeDriver(live_load, "js110")
+    monkeypatch.setattr(joulescope, "_driver", lambda: driver)
+    with pytest.raises(UsageError, match="A JS110 has the inputs 0 and 1"):
+        open_probe("joulescope:?pin=3", BOARD).start()
+    assert driver.finalized
+
+
+def test_the_stand_in_is_called_as_the_driver_is() -> None:
+    real = pytest.importorskip("pyjoulescope_driver", reason="it is not installed: pip install 'edgeq[joulescope]'")
+    for name in ("device_paths", "open", "publish", "subscribe", "close", "finalize"):
+        theirs, ours = (list(inspect.signature(getattr(of, name)).parameters) for of in (real.Driver, FakeDriver))
+        assert ours == theirs
+
+
 def test_the_real_driver_finds_none() -> None:
     pytest.importorskip("pyjoulescope_driver", reason="it is not installed: pip install 'edgeq[joulescope]'")
     if found():
@@ -97,6 +188,8 @@ def test_the_real_driver_finds_none() -> None:
 def test_addresses_and_the_users_own_accuracy() -> None:
     with pytest.raises(UsageError, match="inputs 0 to 3, and 7"):
         open_probe("joulescope:?pin=5", BOARD)
+    with pytest.raises(UsageError, match="no rate of 120,000"):
+        open_probe("joulescope:?rate=120000", BOARD)
     probe = open_probe("joulescope:?error_pct=0.3", BOARD)
     assert isinstance(probe, Joulescope)
     assert (probe.meter.gain_pct, probe.meter.accuracy) == (0.3, "as 'error_pct' says")
