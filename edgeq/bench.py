@@ -79,7 +79,7 @@ def bench(
         created=datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         edgeq=edgeq.__version__,
         device=_device(facts, device.address, name, golden),
-        release={**_release(manifest, golden, device), **_kept(manifest, profile)},
+        release={**_release(manifest, golden, device), **_kept(manifest, profile, facts)},
         plan=replace(plan, threads=threads or manifest["runtime"]["threads"]),
         environment=_environment(answer, manifest),
         series=accounted.series,
@@ -156,8 +156,8 @@ def _device(facts: dict[str, Any], address: str, name: str, golden: dict[str, An
     return {"address": address, "name": name or address, **chosen, "runtime": runtime, "runtime_version": version}
 
 
-def _kept(manifest: dict[str, Any], profile: TargetProfile | None) -> dict[str, Any]:
-    return {"provenance": provenance(manifest), "fit": fit(manifest, profile)}
+def _kept(manifest: dict[str, Any], profile: TargetProfile | None, facts: dict[str, Any]) -> dict[str, Any]:
+    return {"provenance": provenance(manifest), "fit": fit(manifest, profile, facts)}
 
 
 def _release(manifest: dict[str, Any], golden: dict[str, Any], device: Device) -> dict[str, Any]:

@@ -29,18 +29,22 @@ def provenance(manifest: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def fit(manifest: Mapping[str, Any], target: TargetProfile | None) -> dict[str, Any] | None:
+def fit(
+    manifest: Mapping[str, Any], target: TargetProfile | None, facts: Mapping[str, Any] | None = None
+) -> dict[str, Any] | None:
     """What the release takes of the target's RAM and flash, in bytes: `target`, and `ram` and `flash`, each with
     `needed_bytes`, `limit_bytes`, `parts` and `source`.
 
-    On a microcontroller as planned; elsewhere only the limit of the RAM, as what is needed is measured.
+    On a microcontroller as planned; elsewhere of the RAM only the limit, as what is needed is measured, and `disk`
+    where the device's `facts` say what is free on its own.
     """
     if target is None:
         return None
     plan = manifest.get("plan")
     if target.kind != "mcu" or not plan or IMAGE not in manifest["files"]:
         limit: dict[str, Any] = {"needed_bytes": None, "limit_bytes": target.ram_free_bytes, "parts": {}}
-        return {"target": target.name, "ram": {**limit, "source": f"free RAM by the profile of {target.name}"}}
+        ram = {**limit, "source": f"free RAM by the profile of {target.name}"}
+        return {"target": target.name, "ram": ram, **_disk(manifest, facts or {})}
     needs = footprint_of(int(plan["arena_bytes"]), int(manifest["files"][IMAGE]["size"]), target.port)
     runtime = ram_bytes(needs, target) - needs.arena_bytes
     parts = {"arena": needs.arena_bytes, **({"runtime": runtime} if runtime else {})}
@@ -59,3 +63,19 @@ def fit(manifest: Mapping[str, Any], target: TargetProfile | None) -> dict[str, 
             "source": f"the image against one of two slots of {target.name}",
         },
     }
+
+
+def _disk(manifest: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What was sent of the release, against what is still free on the disk; an emulator's is no board's."""
+    free = facts.get("disk_free_bytes")
+    if not free or facts.get("emulated"):
+        return {}
+    tag = "cp" + "".join(str(facts.get("python")).split(".")[:2])
+    wheels = [wheel for wheel in (manifest.get("runtime") or {}).get("wheels") or () if wheel.get("python") == tag]
+    parts = {
+        "bundle": sum(int(file["size"]) for file in manifest["files"].values()),
+        "runtime": sum(int(wheel["size"]) for wheel in wheels),
+    }
+    source = "the files of the bundle and the wheels of its runtime as they are sent, against what is free beside them"
+    disk = {"needed_bytes": sum(parts.values()), "limit_bytes": free, "parts": parts, "source": source}
+    return {"disk": disk}

@@ -37,6 +37,17 @@ def test_elsewhere_only_the_limit_is_known_beforehand() -> None:
     assert fit(MANIFEST, None) is None
 
 
+def test_a_device_with_a_disk_of_its_own_tells_what_is_free_on_it() -> None:
+    wheels = [{"python": "cp311", "size": 500}, {"python": "cp312", "size": 900}]
+    manifest, facts = {**MANIFEST, "runtime": {"wheels": wheels}}, {"disk_free_bytes": 1_000_000, "python": "3.11.2"}
+    found = fit(manifest, load_target("rpi4"), facts)
+    assert found is not None
+    assert found["disk"]["parts"] == {"bundle": 19_000, "runtime": 500}
+    assert (found["disk"]["needed_bytes"], found["disk"]["limit_bytes"]) == (19_500, 1_000_000)
+    for other in ({**facts, "emulated": True}, {"python": "3.11.2"}):
+        assert "disk" not in (fit(manifest, load_target("rpi4"), other) or {})
+
+
 def test_digests_and_versions_are_kept() -> None:
     told = provenance(MANIFEST)
     assert told["model_sha256"] == "ab" * 32

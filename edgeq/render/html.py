@@ -34,6 +34,7 @@ GLANCE = (
 )
 MOST_OPEN = 3
 """Runs whose whole comparison is shown unfolded: a wider table is one that is scrolled."""
+MOST_BESIDE = 5
 MOST_SLICES = 6
 MARKS = {GOOD: ("✓", "good"), BAD: ("✕", "bad"), "": ("–", "open")}
 VERDICT_MARKS = {"valid": "✓", "degraded": "!", "invalid": "✕"}
@@ -110,7 +111,7 @@ def _main(report: Report) -> Iterator[str]:
         yield '<section aria-labelledby="side"><h2 id="side">Side by side</h2>'
         yield from _remarks(report.remarks)
         yield _glance(report)
-        across = "".join([*tradeoffs.medians(report), *tradeoffs.planes(report)])
+        across = "".join([*tradeoffs.planes(report), *tradeoffs.medians(report), *tradeoffs.fits(report)])
         yield f'<div class="plots">{across}</div>' if across else ""
         yield _whole(report)
         yield "</section>"
@@ -181,12 +182,12 @@ def _section(section: Section, number: int, alone: bool) -> Iterator[str]:
     """One run. Where it is `alone`, the page's head has said its claims already."""
     yield f'<section class="run{" alone" * alone}" id="run-{number}" aria-labelledby="title-{number}">'
     yield f'<div class="heading{" hidden" * alone}"><h2 id="title-{number}">{escape(section.label)}</h2>'
-    yield f"{tag_html(section.how)}{_word(section.run.verdict)}</div>"
+    back = "" if alone else '<a class="back" href="#side">All runs</a>'
+    yield f"{tag_html(section.how)}{_word(section.run.verdict)}{back}</div>"
     yield "" if alone else _claims(section.claims)
-    cards = (figure for name in CARDS if (figure := section.figure(name)))
-    yield f'<div class="cards">{"".join(map(_card, cards))}</div>'
+    yield _cards([figure for name in CARDS if (figure := section.figure(name))])
     yield from _part("Findings and advice", [_advice(section.advice), _notes(section.notes)])
-    yield from _part("How fast", [_plots([*plots.latency(section)]), *_latency_tables(section)])
+    yield from _part("How fast", [_plots([*plots.spread(section), *_latency_tables(section), *plots.course(section)])])
     yield from _part(_where(section), [_plots([*plots.ops(section)])])
     yield from _part("Does it fit", [_plots([*plots.fit(section), *plots.memory(section)])])
     yield from _part("How right", [_plots([*plots.accuracy(section)]), *_accuracy_tables(section)])
@@ -218,11 +219,8 @@ def _pair(*told: str) -> str:
 
 
 def _latency_tables(section: Section) -> Iterator[str]:
-    yield _pair(
-        tables.figures("Latency, steady state", section.latency),
-        tables.figures("From cold to steady", section.stages),
-        tables.figures("Instructions", section.instructions),
-    )
+    told = (("Latency, steady state", section.latency), ("Instructions", section.instructions))
+    yield from (tables.figures(caption, figures) for caption, figures in told if figures)
 
 
 def _accuracy_tables(section: Section) -> Iterator[str]:
@@ -281,10 +279,19 @@ def _notes(notes: Sequence[str]) -> str:
     return f'<ul class="notes">{"".join(f"<li>{escape(note)}</li>" for note in notes)}</ul>' if notes else ""
 
 
+def _cards(figures: Sequence[Figure]) -> str:
+    """In rows that are as full as they can be; at most five stand beside each other."""
+    lines = -(-len(figures) // MOST_BESIDE)
+    beside = -(-len(figures) // lines) if lines else 1
+    return f'<div class="cards" style="--beside:{beside}">{"".join(map(_card, figures))}</div>'
+
+
 def _card(figure: Figure) -> str:
+    words = figure_text(figure)  # What is counted stands in the name.
+    words = words.removesuffix(" instructions") if figure.unit == "instructions" else words
     return (
         f'<div class="card"><p class="name">{escape(figure.label)}</p>'
-        f'<p class="big">{escape(figure_text(figure))}</p>{tagged(figure)}</div>'
+        f'<p class="big">{escape(words)}</p>{tagged(figure)}</div>'
     )
 
 

@@ -12,7 +12,7 @@ from edgeq.report import EMULATED, Figure, Section
 from edgeq.report.section import share_words
 from edgeq.run import Series
 from edgeq.stats import histogram_bins, summarize
-from edgeq.units import format_bytes, format_seconds
+from edgeq.units import format_bytes, format_seconds, three_digits
 
 UNITS = ((1.0, "ns"), (1e3, "us"), (1e6, "ms"), (1e9, "s"))
 MOST_OPS = 14
@@ -66,7 +66,8 @@ def fit(section: Section) -> Iterator[str]:
     words = alternative("Memory taken", ["Memory", "Taken", "There is", "Of this", "Obtained"], rows)
     hows = {need.how for need in section.needs}
     how = hows.pop() if len(hows) == 1 else ""
-    yield framed("Flash and RAM" if len(items) > 1 else items[0].label, how, svg.tanks(items, "Fit"), aside, words)
+    title = " and ".join(need.label if place == 0 else need.label.lower() for place, need in enumerate(section.needs))
+    yield framed(title, how, svg.tanks(items, "Fit"), aside, words)
 
 
 def memory(section: Section) -> Iterator[str]:
@@ -79,24 +80,30 @@ def memory(section: Section) -> Iterator[str]:
         yield framed("Memory", section.memory[0].how, plot, "", table)
 
 
-def latency(section: Section) -> Iterator[str]:
-    """How the samples are spread, from cold to steady, and what happened when."""
+def spread(section: Section) -> Iterator[str]:
+    """How the samples are spread."""
     invoke = section.run.one("invoke")
-    if invoke is None or not section.latency:
-        return
-    yield _distribution(section, invoke)
+    if invoke and section.latency:
+        yield _distribution(section, invoke)
+
+
+def course(section: Section) -> Iterator[str]:
+    """What happened when, and how long it takes to get there from cold."""
+    invoke = section.run.one("invoke")
+    if invoke and section.latency:
+        yield _track(section, invoke)
     if section.stages:
-        plot = svg.bars(_items(section.stages), "Latency from cold to steady", "ns")
-        yield framed("From cold to steady", section.how, plot)
-    yield _track(section, invoke)
+        title, items = "From cold to steady", _items(section.stages)
+        plots = svg.rows(items, title, "ns", wide=True) + svg.rows(items, title, "ns")
+        yield framed(title, section.how, plots, kind="across")
 
 
 def _distribution(section: Section, invoke: Series) -> str:
     found = summarize(invoke.values)
-    factor, unit = scale([found.p50])
-    values = [value / factor for value in invoke.values]
     # A single sample ten times the median would squeeze all others into one bin.
-    top = min(found.max, max(found.p99, found.p50 + 12 * (found.mad or found.std))) / factor
+    top_ns = min(found.max, max(found.p99, found.p50 + 12 * (found.mad or found.std)))
+    factor, unit = scale([top_ns])
+    values, top = [value / factor for value in invoke.values], top_ns / factor
     shown = [value for value in values if value <= top]
     quantiles = [figure for figure in section.latency if figure.name in ("p50", "p90", "p95", "p99")]
     marks = [
@@ -105,7 +112,7 @@ def _distribution(section: Section, invoke: Series) -> str:
     window = (found.min / factor, top)
     title = "Latency distribution"
     plot = svg.distribution(values, histogram_bins(shown, 60), marks, invoke.how, unit, title, window)
-    beyond = f"; {found.n - len(shown)} slower than {top:.3g} {unit} not drawn" if len(shown) < found.n else ""
+    beyond = f"; {found.n - len(shown)} slower than {amount(top_ns, 'ns')} not drawn" if len(shown) < found.n else ""
     aside = f"{found.n:,} steady samples: counts, and below the share that took at most so long{beyond}"
     return framed(title, invoke.how, plot, aside)
 
@@ -113,7 +120,8 @@ def _distribution(section: Section, invoke: Series) -> str:
 def _track(section: Section, invoke: Series) -> str:
     warmup = section.run.one("warmup")
     found = summarize(invoke.values)
-    factor, unit = scale([found.p50])
+    ceiling_ns = _ceiling(section, invoke)
+    factor, unit = scale([ceiling_ns])
     timed = len(invoke.t_s) == len(invoke.values)
     steps = [
         svg.Step(each.start_s, each.end_s, each.p50 / factor, each.low / factor, each.high / factor)
@@ -126,11 +134,11 @@ def _track(section: Section, invoke: Series) -> str:
         unit=unit,
         how=invoke.how,
         median=found.p50 / factor,
-        ceiling=_ceiling(section, invoke) / factor,
-        outliers=section.outliers if not steps else (),
+        ceiling=ceiling_ns / factor,
+        outliers=section.outliers if not steps and _few(section, invoke) else (),
         warmup=[value / factor for value in warmup.values] if warmup and not timed else (),
         steps=steps,
-        lanes=tuple(_lanes(section)) if timed else (),
+        lanes=tuple(_lanes(section)) if timed and invoke.how == "measured" else (),
         shades=tuple(_throttled(section)) if timed else (),
         flag=(section.onset.t_s, f"slower from {section.onset.t_s:.0f} s on") if section.onset else None,
     )
@@ -148,25 +156,31 @@ def _ceiling(section: Section, invoke: Series) -> float:
     return usual if greatest > 2 * usual > 0 else greatest
 
 
+def _few(section: Section, invoke: Series) -> bool:
+    """What many samples are is no exception: then rings would hide the picture."""
+    return len(section.outliers) <= 0.1 * len(invoke.values)
+
+
 def _track_words(section: Section, given: svg.Track) -> str:
     count, many = len(section.outliers), len(given.values) + len(given.warmup) > svg.MOST_POINTS
     if given.steps:
         first = section.intervals[0]
         words = [f"line: p50 of each {first.end_s - first.start_s:.3g} s; band: its 95 % interval"]
     else:
-        ringed = "" if many else " ringed"
+        ringed = " ringed" if given.outliers and not many else ""
         words = ["dashed line: p50", *([f"{count} outlier{'' if count == 1 else 's'}{ringed}"] if count else [])]
     if many:
         words.append(
             f"{len(given.values):,} samples: pale from the least to the greatest of each column, dark its middle 80 %"
         )
     above = sum(value > given.ceiling for value in [*given.warmup, *given.values])
-    words += [f"{above} above {given.ceiling:.3g} {given.unit} as triangles at the top"] if above else []
+    words += [f"{above} above {three_digits(given.ceiling)} {given.unit} as triangles at the top"] if above else []
     words += ["shaded: throttled or under voltage"] if given.shades else []
     return "; ".join(words)
 
 
 def _lanes(section: Section) -> Iterator[svg.Lane]:
+    """Of a device that is there: the sensors of an emulator are inventions."""
     for name, label, unit, factor, span in LANES:
         series = section.run.one(name)
         if series and len(series.t_s) == len(series.values) > 1:

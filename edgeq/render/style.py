@@ -56,14 +56,16 @@ white-space:nowrap;border:1px solid currentColor}
 .tag.planned{color:var(--planned)}
 .key{display:grid;grid-template-columns:max-content 1fr;gap:6px 12px;margin:16px 0 0;font-size:14px;color:var(--soft)}
 .key dt,.key dd{margin:0}
+@media (min-width:881px){.key{grid-template-columns:repeat(2,max-content 1fr)}}
 section{margin-top:40px;padding-top:28px;border-top:1px solid var(--rule)}
 .heading{display:flex;flex-wrap:wrap;align-items:baseline;gap:6px 12px;margin-bottom:10px}
+.back{margin-left:auto;font-size:14px}
 .part{margin-top:36px}
 section.alone{border-top:0;margin-top:8px;padding-top:0}
 .named tbody th{white-space:nowrap}
 caption .tag{margin-left:4px}
-.cards{display:flex;flex-wrap:wrap;margin:20px 0 0;gap:1px}
-.card{flex:1 1 calc(25% - 1px);min-width:160px;padding:12px 12px;outline:1px solid var(--rule)}
+.cards{display:grid;grid-template-columns:repeat(var(--beside),minmax(0,1fr));margin:20px 0 0;gap:1px}
+.card{padding:12px 12px;outline:1px solid var(--rule);overflow-wrap:anywhere}
 .card .name{font-size:13px;color:var(--soft);margin:0}
 .card .big{font-size:23px;line-height:1.3;font-weight:600;letter-spacing:-.01em;margin:0 0 2px}
 .issues,.notes{margin:12px 0;padding:0;list-style:none;font-size:15px}
@@ -78,8 +80,8 @@ overflow-wrap:anywhere}
 .notes{font-size:14px}
 .notes li{margin:0 0 4px}
 code{font:13px/1.5 ui-monospace,"SF Mono",Menlo,Consolas,"Liberation Mono",monospace;color:var(--soft)}
-.plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,400px),1fr));gap:28px 32px;margin-top:16px}
-.plots>:only-child:not(.across){max-width:640px}
+.plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,400px),1fr));gap:28px 40px;margin-top:16px}
+.plots>div>table caption{padding-top:0}
 .across{grid-column:1/-1}
 figure{margin:0;min-width:0}
 figcaption{display:flex;flex-wrap:wrap;gap:4px 8px;align-items:baseline;font-size:15px;
@@ -132,12 +134,13 @@ section>details>summary{font-size:15px;margin-top:16px}
 .scroll{overflow-x:auto;position:relative}
 table{border-collapse:collapse;width:100%;font-size:14px;line-height:1.45}
 caption{text-align:left;font-weight:600;font-size:15px;padding:24px 0 6px}
-details caption{padding-top:10px}
+details caption{position:absolute;clip-path:inset(50%)}
+h3+.pair>:nth-child(-n+2) caption{padding-top:4px}
 th,td{text-align:left;padding:6px 16px 6px 0;border-bottom:1px solid var(--grid);vertical-align:baseline}
 thead th{color:var(--soft);font-weight:550;font-size:13px;border-bottom-color:var(--rule)}
 tbody th{font-weight:500}
 td.n,th.n{text-align:right;white-space:nowrap}
-td.n strong{font-weight:600}
+td.n strong{font-weight:600;white-space:nowrap}
 .data{font-size:13px}
 .data td{white-space:nowrap}
 .glance .v,.compare .v{font-weight:600}
@@ -154,14 +157,16 @@ td.n strong{font-weight:600}
 .remarks{margin:16px 0 0;
 padding:10px 14px 10px 32px;background:var(--warn-bg);border-left:3px solid var(--warn);font-size:15px}
 .pair>*{min-width:0}
-.pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,400px),1fr));gap:0 40px;align-items:start}
+.pair{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,400px),1fr));gap:0 40px;align-items:start}
 footer{margin-top:56px;padding-top:16px;border-top:1px solid var(--rule);color:var(--soft);font-size:13px}
-@media (max-width:760px){.across svg.wide{display:none}.across svg:not(.wide){display:block}}
+@media screen and (max-width:880px){h3+.pair>:nth-child(2) caption{padding-top:24px}}
+@media screen and (max-width:760px){.cards{grid-template-columns:repeat(auto-fit,minmax(150px,1fr))}
+.across svg.wide{display:none}.across svg:not(.wide){display:block}}
 @media (max-width:560px){.page{padding:0 16px 40px}header{padding-top:24px}h1{font-size:26px}
 .verdict{padding:14px 16px}.verdict .lead{font-size:17px}.claims div{grid-template-columns:1fr}th,td{padding-right:10px}
-svg text{font-size:12.5px}.pair td.n,.pair th.n{white-space:normal}.pair table{font-size:13px}
+svg text{font-size:14.5px}.pair td.n,.pair th.n{white-space:normal}.pair table{font-size:13px}
 .pair .tag{margin-left:0;font-size:11px;padding:0 5px}.pair th,.pair td{padding-right:8px}}
-@media print{@page{margin:14mm}body{font-size:10pt}.page{max-width:none;padding:0}nav,.skip,summary{display:none}
+@media print{@page{margin:14mm}body{font-size:10pt}.page{max-width:none;padding:0}nav,.skip,.back,summary{display:none}
 header{padding-top:0}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}
 figure,tr,.card,.issues li,.verdict,.claims div,.pair>div{break-inside:avoid}h2,h3,caption,figcaption{break-after:avoid}
 section.run{break-before:page;border-top:0;margin-top:0;padding-top:0}.part{margin-top:22px}.scroll{overflow:visible}

@@ -10,7 +10,9 @@ from edgeq.render.plots import framed, scale
 from edgeq.render.tables import alternative
 from edgeq.render.words import figure_text
 from edgeq.report import Figure, Report, Section
-from edgeq.report.tradeoff import Plane
+from edgeq.report.needs import Need
+from edgeq.report.section import share_words
+from edgeq.report.tradeoff import Plane, shortened
 from edgeq.run import HOW
 from edgeq.units import format_bytes, format_seconds
 
@@ -20,22 +22,52 @@ FACTORS = {"bytes": (1024.0, "KiB"), "uj": (1.0, "uJ"), "instructions": (1e3, "t
 
 
 def medians(report: Report) -> Iterator[str]:
-    """p50 of the runs on one axis, with intervals; emulated and measured latency never share one."""
+    """p50 of the runs on one axis, with intervals; emulated and measured latency never share one. Where latency stands
+    against accuracy already, that says it."""
+    labels = shortened([section.label for section in report.sections])
     for how in HOW:
+        if any((plane.name, plane.how) == ("p50", how) for plane in report.planes):
+            continue
         chosen = [
-            (section.label, figure)
-            for section in report.sections
+            (label, figure)
+            for label, section in zip(labels, report.sections, strict=True)
             if (figure := section.figure("p50")) and figure.how == how
         ]
         if len(chosen) < 2:
             continue
         factor, unit = scale([figure.value for _, figure in chosen])
         items = [
-            svg.Item(label, f.value / factor, f"{format_seconds(f.value / 1e9)}, {how}", how, *_bounds(f, factor))
+            svg.Item(label, f.value / factor, format_seconds(f.value / 1e9), how, *_bounds(f, factor))
             for label, f in chosen
         ]
         plot = svg.dots(items, f"Median latency of the {how} runs", unit, zero="0")
         yield framed("Median latency (p50)", how, plot, "with 95 % intervals")
+
+
+def fits(report: Report) -> Iterator[str]:
+    """What the runs take of the memory that their devices have; runs of one device that take the same are one line."""
+    labels = shortened([section.label for section in report.sections])
+    found: dict[tuple[str, str, str], list[tuple[str, Need]]] = {}
+    for label, each in zip(labels, report.sections, strict=True):
+        for need in each.needs:
+            key = (need.label, str(each.run.device.get("address")), share_words(need.share))
+            found.setdefault(key, []).append((label, need))
+    if len({label for several in found.values() for label, _ in several}) < 2:
+        return
+    hows = {need.how for several in found.values() for _, need in several}
+    items = []
+    for (memory, _, _), several in sorted(found.items(), key=lambda each: each[0][0] != "RAM"):
+        need = max((need for _, need in several), key=lambda need: need.needed_bytes)
+        who = several[0][0] if len(several) == 1 else f"{several[0][0].partition(',')[0]}, {len(several)} runs"
+        items.append(svg.Item(f"{memory}, {who}", need.share * 100, _fit_words(need, len(hows) > 1), need.how))
+    title = "Does it fit"
+    plot = "".join(svg.rows(items, title, "percent of what there is", wide, 100.0) for wide in (True, False))
+    yield framed(title, hows.pop() if len(hows) == 1 else "", plot, "a full bar is all that there is", kind="across")
+
+
+def _fit_words(need: Need, mixed: bool) -> str:
+    told = f"{share_words(need.share)}, {format_bytes(need.needed_bytes)} of {format_bytes(need.limit_bytes)}"
+    return f"{told}, {need.how}" if mixed else told
 
 
 def planes(report: Report) -> Iterator[str]:

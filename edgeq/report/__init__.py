@@ -16,7 +16,7 @@ from edgeq.errors import UsageError
 from edgeq.report.accuracy import MATCH, Accuracy, loss_words, points
 from edgeq.report.evidence import evidence
 from edgeq.report.figures import Figure
-from edgeq.report.section import EMULATED, Section, section, sentence
+from edgeq.report.section import EMULATED, SHORT_MODES, Section, section, sentence
 from edgeq.report.tradeoff import Plane, fronts, planes
 from edgeq.results import run_file
 from edgeq.run import VERDICTS, Run, read_run
@@ -127,7 +127,9 @@ def _doubts(sections: Sequence[Section]) -> Iterator[str]:
     codes = ", ".join(f"{code} in {count}" for code, count in counts.most_common())
     verdicts = Counter(each.run.verdict for each in doubted)
     told = " and ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items()))
-    yield f"{told[:1].upper()}{told[1:]} of {len(sections)} runs: {codes}."
+    most = counts.most_common(1)[0][0] if counts else ""
+    first = next((issue.message for issues in grave for issue in issues if issue.code == most), "")
+    yield f"{told[:1].upper()}{told[1:]} of {len(sections)} runs: {codes}. {first}".strip()
 
 
 def _losses(sections: Sequence[Section]) -> Iterator[str]:
@@ -156,7 +158,8 @@ def _labels(runs: Sequence[Run]) -> Iterator[str]:
     seen: dict[str, int] = {}
     several = len({str(run.release.get("mode")) for run in runs}) > 1
     for run in runs:
-        recipe = f", {run.release.get('mode')}" if several else ""
+        mode = str(run.release.get("mode"))
+        recipe = f", {SHORT_MODES.get(mode, mode)}" if several else ""
         label = f"{run.release.get('name') or 'model'} on {_device(run)}{recipe}"
         seen[label] = seen.get(label, 0) + 1
         yield label if seen[label] == 1 else f"{label} ({seen[label]})"

@@ -23,7 +23,7 @@ _PSS = (("pss_before", "before loading"), ("pss_after", "after loading"))
 PLANNED = "planned"
 """How a need was obtained that nothing has measured yet: the plan of the bundle says it."""
 _MEASURED = (("arena", "Arena"), ("static", "Variables"), ("stack", "Stack"))
-_PARTS = {"arena": "Arena", "runtime": "Runtime", "image": "Image"}
+_PARTS = {"arena": "Arena", "runtime": "Runtime", "image": "Image", "bundle": "Bundle"}
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,15 @@ def memory(run: Run) -> Iterator[Figure]:
 
 
 def needs(run: Run) -> Iterator[Need]:
-    """RAM, and flash where the target has it: measured where something was, else as planned."""
+    """RAM, and flash or what is free of a disk: measured where something was, else as planned."""
     fit = mapping(run.release.get("fit"))
     target = str(fit.get("target") or run.release.get("target") or "the target")
-    ram, flash = mapping(fit.get("ram")), mapping(fit.get("flash"))
-    found = (_measured_ram(run, ram, target), _planned("flash", "Flash", flash, f"a slot of {target}"))
+    ram, flash, disk = (mapping(fit.get(name)) for name in ("ram", "flash", "disk"))
+    found = (
+        _measured_ram(run, ram, target),
+        _planned("flash", "Flash", flash, f"a slot of {target}"),
+        _planned("disk", "Disk", disk, "what is free on the device"),
+    )
     yield from (need for need in found if need)
 
 

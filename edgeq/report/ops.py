@@ -65,12 +65,34 @@ def ops(run: Run) -> Ops | None:
         source=str(told.get("source") or ""),
         runs=int(number(told.get("runs")) or 0),
         whole=whole,
-        between=max(0.0, whole - total if between is None else between),
+        # Of a noisy device more may lie between the ops of one inference than the middle of them takes as a whole.
+        between=max(0.0, whole - total if between is None else min(between, whole - total)),
         tick=number(told.get("clock_ns")) or 0.0,
         notes=tuple(map(str, told.get("notes") or ())),
         middle=any("mid" in row for row in rows),
         ops=tuple(_op(row, total) for row in rows),
     )
+
+
+def named(row: Mapping[str, Any]) -> str:
+    """What an op is called: with its filter where that is known, as 3x3/2 (its stride) d4 (its dilation), and with the
+    places of the ops that it does in passing."""
+    also = "".join(f" +{other}" for other in row.get("also") or ())
+    return f"{row.get('op') or 'op'}{_filter(row.get('window'))}{also}"
+
+
+def _filter(window: Any) -> str:
+    try:
+        size, stride, dilation = ([int(side) for side in window[name]] for name in ("size", "stride", "dilation"))
+    except (KeyError, TypeError, ValueError):
+        return ""
+    parts = (_sides(pair, sign) for pair, sign in ((stride, "/"), (dilation, " d")) if max(pair, default=1) > 1)
+    return " " + "x".join(map(str, size)) + "".join(parts)
+
+
+def _sides(pair: list[int], sign: str) -> str:
+    same = len(set(pair)) == 1
+    return sign + (str(pair[0]) if same else "x".join(map(str, pair)))
 
 
 def _spent(row: Mapping[str, Any]) -> float | None:
@@ -80,10 +102,9 @@ def _spent(row: Mapping[str, Any]) -> float | None:
 
 def _op(row: Mapping[str, Any], total: float) -> Op:
     spent, index = _spent(row) or 0.0, number(row.get("index"))
-    also = "".join(f" +{other}" for other in row.get("also") or ())
     return Op(
         index=None if index is None else int(index),
-        op=str(row.get("op") or "op") + also,
+        op=named(row),
         name=str(row.get("name") or ""),
         kernel=str(row.get("kernel") or ""),
         spent=spent,

@@ -195,8 +195,9 @@ def need_words(need: Need) -> str:
 
 
 def share_words(share: float) -> str:
-    """`12.3 %`; what is less than a tenth of a percent is no more than that."""
-    return f"{share * 100:.3g} %" if share >= 0.001 else "under 0.1 %"
+    """`12 %`, `3.1 %`; what is less than a tenth of a percent is no more than that."""
+    percent = share * 100
+    return f"{percent:.0f} %" if percent >= 9.95 else f"{percent:.1f} %" if share >= 0.001 else "under 0.1 %"
 
 
 def onset_words(since: Onset) -> str:

@@ -111,14 +111,14 @@ def test_html_is_one_well_formed_accessible_page(three: Report) -> None:
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert len(set(ids)) == len(ids)
     links = {attributes["href"] for name, attributes in page.tags if name == "a"}
-    assert links == {"#main", "#run-1", "#run-2", "#run-3"}
+    assert links == {"#main", "#side", "#run-1", "#run-2", "#run-3"}
     assert {f"#{name}" for name in ids} >= links
 
 
 def test_every_emulated_plot_and_figure_is_marked() -> None:
     text = render(report([PI]), ".html")
-    latency = [figure for figure in re.findall(r"<figure>.*?</figure>", text, re.S) if "Accuracy" not in figure]
-    assert len(latency) == 4
+    latency = [figure for figure in re.findall(r"<figure.*?</figure>", text, re.S) if "Accuracy" not in figure]
+    assert len(latency) == 5
     for figure in latency:
         assert '<span class="tag emulated">emulated</span>' in figure
         assert "timing is not the hardware" in figure

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from edgeq.render import svg
 from edgeq.render.svg import spread
+from edgeq.render.svg.time import within
 
 positive = st.floats(1e-6, 1e12)
 samples = st.lists(positive, min_size=1, max_size=80)
@@ -137,6 +138,26 @@ def test_a_track_has_its_readings_below_on_the_same_axis() -> None:
         assert words in root.get("aria-label", "")
     shade = next(item for item in root.iter("rect") if item.get("class") == "alarm")
     assert shade[0].text == "throttled"
+
+
+def test_readings_from_beside_the_samples_stay_inside_the_plot() -> None:
+    lane = svg.Lane("CPU clock", "GHz", [0.0, 10.0, 20.0], [1.0, 2.0, 4.0])
+    given = svg.Track([2.0, 2.0], [12.0, 15.0], "s", "ms", "measured", 2.0, lanes=[lane])
+    text = svg.track(given, "t", wide=True)
+    (reading,) = parse(text).iter("polyline")
+    x = [float(point.partition(",")[0]) for point in reading.get("points", "").split()]
+    assert (min(x), max(x)) == (svg.LEFT, svg.WIDE - svg.RIGHT)
+    assert "CPU clock: 2.4 .. 3 GHz" in text
+
+
+@given(st.lists(st.floats(0, 100), min_size=1, max_size=8, unique=True), st.floats(0, 90), st.floats(1, 10))
+def test_what_is_cut_lies_between_the_readings_around_it(t: list[float], low: float, span: float) -> None:
+    values = sorted(t)  # Of a line through the origin every point is known.
+    at, cut = within(values, values, low, low + span)
+    assert at == sorted(at)
+    assert low <= at[0] <= at[-1] <= low + span
+    one_side = values[-1] < low or values[0] > low + span
+    assert one_side or all(math.isclose(a, b, abs_tol=1e-6) for a, b in zip(at, cut, strict=True))
 
 
 @given(st.lists(positive, min_size=2, max_size=40))

@@ -24,7 +24,7 @@ def fitted(run: Run, **fit: Any) -> Run:
 def test_a_process_s_peak_against_the_target_s_free_ram() -> None:
     (ram,) = needs(PI)
     assert (ram.needed_bytes, ram.limit_bytes, ram.how) == (38.4e6, 3.6e9, "measured")
-    assert need_words(ram) == "RAM: 36.6 MiB of 3.4 GiB, 1.07 % of the free RAM of rpi5 (measured)"
+    assert need_words(ram) == "RAM: 36.6 MiB of 3.4 GiB, 1.1 % of the free RAM of rpi5 (measured)"
 
 
 def test_an_old_run_is_held_against_the_ram_of_its_device() -> None:

@@ -22,6 +22,11 @@ from edgeq.render.svg.draw import (
     x_axis,
 )
 
+MOST_LETTERS = 46
+"""Of a label."""
+FARTHEST = 2.0
+"""A whisker is drawn up to so many times the longest bar."""
+
 
 def bars(items: Sequence[Item], title: str, unit: str) -> str:
     """Horizontal bars from zero, each with its label above and its text beside it."""
@@ -39,20 +44,32 @@ def bars(items: Sequence[Item], title: str, unit: str) -> str:
     return picture(WIDTH, height, title, description, body)
 
 
-def rows(items: Sequence[Item], title: str, unit: str, wide: bool = False) -> str:
-    """Many bars from zero, one line each: label, bar with a whisker from least to greatest, text."""
-    width, left, most, step = (WIDE, 330, 46, 24) if wide else (WIDTH, 170, 23, 24)
-    greatest = max((end for item in items for end in (item.value, item.high) if end is not None), default=1) or 1
-    x = Axis(0, greatest, left, width - 112)
-    body = [line("axis", left, 4, left, 8 + step * len(items))]
+def rows(items: Sequence[Item], title: str, unit: str, wide: bool = False, full: float = 0.0) -> str:
+    """Many bars from zero: label, bar with a whisker from least to greatest, text.
+
+    The label stands before its bar where the picture is `wide`, else above it: no room of a telephone is left empty
+    beside short bars. `full` is what there is of each, drawn behind it where it is not 0.
+    """
+    longest = max((len(item.label) for item in items), default=0)
+    width, left, step = (WIDE, 22 + 6.6 * min(longest, MOST_LETTERS), 24) if wide else (WIDTH, 2.0, 38)
+    # One slow inference of many would flatten all bars: a whisker that is longer than two of them ends in an arrow.
+    longer = max((item.value for item in items), default=0.0)
+    greatest = max([full, longer, *(min(item.high or 0.0, FARTHEST * longer) for item in items)]) or 1.0
+    beside = max(100.0, 8.4 * max((len(item.text) for item in items), default=0))
+    x = Axis(0, greatest, left, width - beside - 12)
+    body = [line("axis", left, 4, left, 8 + step * len(items))] if wide else []
     for row, item in enumerate(items):
-        top = 8 + row * step
-        body.append(text(left - 8, top + 12, clipped(item.label, most), "label", "end"))
+        top = 8 + row * step + (0 if wide else 15)
+        base, anchor = (top + 12, "end") if wide else (top - 5, "start")
+        body.append(text(left - 8 * wide, base, clipped(item.label, MOST_LETTERS), "label", anchor))
+        if full:
+            body.append(rect("tank", left, top + 1, x.at(full) - left, 15))
         body.append(bar(left, top + 1, max(x.at(item.value) - left, 1), 15, item.how, f"{item.label}: {item.text}"))
-        end = x.at(item.value)
+        end = x.at(max(item.value, full))
         if item.low is not None and item.high is not None and item.high > item.low:
-            body.append(_whisker(x.at(item.low), x.at(item.high), top + 8.5, 3, item.how))
-            end = max(end, x.at(item.high))
+            beyond = item.high > greatest
+            end = max(end, x.at(min(item.high, greatest)))
+            body.append(_whisker(x.at(item.low), end, top + 8.5, 3, item.how, beyond))
         body.append(text(end + 7, top + 12.5, item.text, "label strong"))
     description = "; ".join(f"{item.label} {item.text} ({item.how})" for item in items)
     words = f"{description}; bars start at zero {unit}."
@@ -85,8 +102,11 @@ def dots(items: Sequence[Item], title: str, unit: str, zero: str = "", least: fl
     return picture(WIDTH, height, title, description, body)
 
 
-def _whisker(left: float, right: float, level: float, half: float, how: str) -> str:
-    ends = f"M{left:.1f} {level - half:g}v{2 * half:g}M{right:.1f} {level - half:g}v{2 * half:g}"
+def _whisker(left: float, right: float, level: float, half: float, how: str, beyond: bool = False) -> str:
+    """Where it goes on `beyond` its right end, that one is an arrow."""
+    last = f"M{right - half:.1f} {level - half:g}l{half:g} {half:g}l-{half:g} {half:g}"
+    last = last if beyond else f"M{right:.1f} {level - half:g}v{2 * half:g}"
+    ends = f"M{left:.1f} {level - half:g}v{2 * half:g}{last}"
     return f'<path class="whisker {how}" d="M{left:.1f} {level:g}H{right:.1f}{ends}"/>'
 
 

@@ -29,6 +29,28 @@ class Axis:
         span = self.high - self.low or 1.0
         return self.start + (value - self.low) / span * (self.end - self.start)
 
+    def ticks(self, most: int) -> list[float]:
+        """Round numbers on it."""
+        return ticks(self.low, self.high, most)
+
+
+@dataclass(frozen=True)
+class LogAxis(Axis):
+    """One on which equal factors are equal lengths; `low` is above 0."""
+
+    def at(self, value: float) -> float:
+        return Axis(math.log(self.low), math.log(self.high), self.start, self.end).at(math.log(value))
+
+    def ticks(self, most: int) -> list[float]:
+        """1, 2 and 5 times powers of ten, or these alone where that were too many."""
+        powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
+        for factors in ((1, 2, 5), (1,)):
+            found = [factor * 10.0**power for power in powers for factor in factors]
+            found = [value for value in found if self.low <= value <= self.high]
+            if len(found) <= most + 1:
+                return found
+        return found[:: -(-len(found) // (most + 1))]
+
 
 @dataclass(frozen=True)
 class Item:
@@ -88,7 +110,7 @@ def standalone(drawn: str) -> str:
 def x_axis(x: Axis, base: float, unit: str, grid_top: float | None, most: int = 6) -> str:
     """The line at `base` with its ticks, and a grid up to `grid_top` where that is given."""
     parts = [line("axis", x.start, base, x.end, base)]
-    for tick in ticks(x.low, x.high, most):
+    for tick in x.ticks(most):
         at = x.at(tick)
         if grid_top is not None:
             parts.append(line("grid", at, grid_top, at, base))

@@ -12,6 +12,7 @@ from edgeq.render.svg.draw import (
     TOP,
     WIDTH,
     Axis,
+    LogAxis,
     clipped,
     dot,
     padded,
@@ -22,6 +23,8 @@ from edgeq.render.svg.draw import (
     y_ticks,
 )
 
+FACTOR = 10.0
+"""From so many times the least on an axis goes by factors: else all but the greatest would lie on one spot."""
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom."""
 
@@ -40,9 +43,18 @@ class Spot:
 
 
 def plane(spots: Sequence[Spot], title: str, x_unit: str, y_unit: str, lower: bool, words: str) -> str:
-    """Less of x is better, and more of y, or less of it where `lower`; the front is joined by steps."""
+    """Less of x is better, and more of y, or less of it where `lower`; the front is joined by steps.
+
+    Where the greatest x is many times the least, its axis goes by factors.
+    """
     height = 260
-    x = Axis(*padded([spot.x for spot in spots], 0.12), LEFT, WIDTH - RIGHT)
+    least, most = min(spot.x for spot in spots), max(spot.x for spot in spots)
+    x: Axis
+    if least > 0 and most >= FACTOR * least:
+        free = (most / least) ** 0.1
+        x, x_unit = LogAxis(least / free, most * free, LEFT, WIDTH - RIGHT), f"{x_unit}, logarithmic"
+    else:
+        x = Axis(*padded([spot.x for spot in spots], 0.12), LEFT, WIDTH - RIGHT)
     y = Axis(*_free([spot.y for spot in spots]), height - BOTTOM, TOP)
     body = [x_axis(x, y.start, x_unit, TOP), y_ticks(y, ticks(y.low, y.high, 5), y_unit)]
     body.append(_front([spot for spot in spots if spot.front], x, y))

@@ -25,7 +25,7 @@ from edgeq.render.svg.draw import (
 
 HIGH, LOW, GAP = 110, 104, 26
 """Heights of the upper and the lower part, and what is between them."""
-ROW = 11
+ROW = 15
 
 
 def distribution(

@@ -165,15 +165,37 @@ def _stairs(steps: Sequence[Step], x: Axis, y: Axis) -> str:
 
 
 def _lane(lane: Lane, x: Axis, above: float, place: int, how: str) -> list[str]:
-    """One reading: its range in words at its head, and the line through its values."""
+    """One reading: its range in words at its head, and the line through its values, as far as the axis reaches."""
     base = above + (place + 1) * (GAP + LANE)
-    low, high = min(lane.values), max(lane.values)
+    t, values = within(lane.t, lane.values, x.low, x.high)
+    low, high = min(values), max(values)
     free = max(lane.span - (high - low), (high - low) * 0.16) / 2
     y = Axis(low - free if low >= free or low < 0 else 0.0, high + free or 1.0, base, base - LANE)
-    ends = f"{lane.name}: {number(min(lane.values))} .. {number(max(lane.values))} {lane.unit}"
+    ends = f"{lane.name}: {number(low)}{f' .. {number(high)}' if high > low else ''} {lane.unit}"
     body = [text(x.start, y.end - 6, ends, "label strong"), line("axis", x.start, base, x.end, base)]
     body += [text(LEFT - 6, y.at(end) + 3.5, number(end), "label", "end") for end in ticks(y.low, y.high, 2)]
-    return [*body, curve(lane.t, lane.values, x, y, f"reading {how}")]
+    return [*body, curve(t, values, x, y, f"reading {how}")]
+
+
+def within(t: Sequence[float], v: Sequence[float], low: float, high: float) -> tuple[list[float], list[float]]:
+    """The part of a curve from `low` to `high`, cut at both.
+
+    Where every reading lies on one side, the nearest one holds: they come every second or so, and a bench may be short.
+    """
+    rows = sorted(zip(t, v, strict=True))
+    inside = [row for row in rows if low <= row[0] <= high]
+    before, behind = [row for row in rows if row[0] < low], [row for row in rows if row[0] > high]
+    if not inside and not (before and behind):
+        nearest = (before[-1:] or behind[:1])[0][1]
+        return [low, high], [nearest, nearest]
+    kept = [*([_cut(low, before[-1], [*inside, *behind][0])] if before else []), *inside]
+    kept += [_cut(high, [*before, *inside][-1], behind[0])] if behind else []
+    return [row[0] for row in kept], [row[1] for row in kept]
+
+
+def _cut(at: float, left: tuple[float, float], right: tuple[float, float]) -> tuple[float, float]:
+    """The point at `at` of the line from `left` to `right`."""
+    return at, left[1] + (right[1] - left[1]) * (at - left[0]) / (right[0] - left[0])
 
 
 def curve(t: Sequence[float], v: Sequence[float], x: Axis, y: Axis, kind: str) -> str:
