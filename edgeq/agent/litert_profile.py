@@ -42,6 +42,18 @@ OPERATOR, DELEGATE_OPERATOR = 2, 8
 """Types of events: a node that a kernel executes, and one of a delegate that tells of its own."""
 _TYPES = tuple(1 << bit for bit in range(9))
 _BATCH_MATMUL = 126
+_STRIDE = {"stride_h": "StrideH", "stride_w": "StrideW"}
+_DILATION = {"dilation_h": "DilationH", "dilation_w": "DilationW"}
+_SIZE = {"size_h": "FilterHeight", "size_w": "FilterWidth"}
+_OPTIONS = {
+    1: ("AveragePool2d", {**_STRIDE, **_SIZE}),
+    3: ("Conv2d", {**_STRIDE, **_DILATION}),
+    4: ("DepthwiseConv2d", {**_STRIDE, **_DILATION}),
+    12: ("L2Pool2d", {**_STRIDE, **_SIZE}),
+    17: ("MaxPool2d", {**_STRIDE, **_SIZE}),
+    67: ("TransposeConv", _STRIDE),
+}
+"""Ops that move a filter over a picture, by their numbers: what the library's functions call them and their options."""
 _BITS = dict(zip(range(1, 20), (32, 32, 8, 64, 0, 8, 16, 64, 8, 16, 64, 128, 64, 0, 0, 32, 16, 4, 16)))
 """Bits of an element by `LiteRtElementType`; 0 for those without a fixed size."""
 _TYPE_BYTES = 72
@@ -154,8 +166,8 @@ class ProfiledModel:
         return list(self._events())
 
     def graph(self) -> list[dict[str, Any]]:
-        """The nodes of the main graph: number of the builtin operator, name of the first output, shapes, and bytes that
-        it reads and writes, weights too."""
+        """The nodes of the main graph: number of the builtin operator, name of the first output, shapes, bytes that it
+        reads and writes, weights too, and the options that tell how a filter moves."""
         count = self._number("LiteRtGetNumSubgraphOps", self._main, ctypes.c_size_t)
         return [
             self._node(self._new("LiteRtGetSubgraphOp", self._main, ctypes.c_size_t(index)), index)
@@ -246,11 +258,25 @@ class ProfiledModel:
             "outputs": [shape for shape, _ in types[1]],
             "bytes": sum(size for part in types for _, size in part),
         }
+        if code in _OPTIONS:
+            node["options"] = self._options(op, *_OPTIONS[code])
         if code == _BATCH_MATMUL:
             flag = ctypes.c_bool()
             self._call("LiteRtGetBatchMatmulAdjXOption", op, ctypes.byref(flag))
             node["transposed_x"] = flag.value
         return node
+
+    def _options(self, op: Any, kind: str, names: dict[str, str]) -> dict[str, int]:
+        """Each by a function of its own; an op that the file gives no options has ones."""
+        found = {}
+        for key, name in names.items():
+            value = ctypes.c_int32(1)
+            function = getattr(self._lib, f"LiteRtGet{kind}{name}Option", None)
+            if function is None:
+                raise _no(f"libLiteRt.so has no LiteRtGet{kind}{name}Option; {INSTALL} from PyPI has it")
+            if not function(op, ctypes.byref(value)):
+                found[key] = value.value
+        return found or {"stride_h": 1, "stride_w": 1}
 
     def _shape(self, tensor: Any) -> tuple[list[int], int]:
         """Its sides, 1 where the file leaves one open, and its bytes; nothing for a tensor without a rank."""

@@ -64,7 +64,7 @@ def _notes(found: Estimate) -> list[str]:
     missing = [told for told in found.ops if told.cost is None]
     if missing:
         lines.append(f"missing  {len(missing)} of {len(found.ops)} ops have no data and count nothing:")
-        lines += [f"         {told.item.op} {told.item.index}: {told.why}" for told in missing]
+        lines += [f"         {told.item.kind} {told.item.index}: {told.why}" for told in missing]
     return lines
 
 
@@ -91,7 +91,7 @@ def _row(told: Told, found: Estimate) -> tuple[str, ...]:
     name = name if len(name) <= LONGEST_NAME else "..." + name[3 - LONGEST_NAME :]
     spread = "" if told.spread is None else f"{100 * told.spread:.0f} %"
     macs = f"{item.macs:,}" if item.macs else ""
-    return str(item.index), item.op, name, macs, _cell(cost, found.unit), spread, _share(cost, found)
+    return str(item.index), item.kind, name, macs, _cell(cost, found.unit), spread, _share(cost, found)
 
 
 def _share(cost: float, found: Estimate) -> str:

@@ -106,6 +106,7 @@ def _op(told: Told) -> dict[str, Any]:
     return {
         "index": item.index,
         "op": item.op,
+        "variant": item.variant or None,
         "name": item.name,
         "macs": item.macs,
         "bytes": item.bytes,

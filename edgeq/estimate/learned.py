@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from edgeq.errors import EdgeqError, UsageError
-from edgeq.estimate.table import Key, Measured, Spent, Table
+from edgeq.estimate.table import Key, Measured, Size, Spent, Table, item_of
+from edgeq.model.window import WINDOWED, read_window
 from edgeq.paths import home
 from edgeq.results import run_file
 from edgeq.run import Run, read_run
@@ -88,7 +89,7 @@ def unfit(run: Run) -> str:
         return "it has no profile of its ops"
     try:
         return _unfit(run, run.profile)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         return f"its profile is damaged ({error!r})"
 
 
@@ -105,7 +106,7 @@ def _unfit(run: Run, profile: Mapping[str, Any]) -> str:
         return "its profile lacks the sizes of ops"
     if not profile["whole"] > 0:
         return "its inferences took no time"
-    took = [op["mid"] if "mid" in op else op["avg"] for op in profile["ops"]]
+    took = [_spent(op).took for op in profile["ops"]]
     return "" if all(math.isfinite(value) and value >= 0 for value in took) else "an op took less than no time"
 
 
@@ -127,10 +128,17 @@ def measured_of(run: Run) -> tuple[Key, Measured]:
         mode=str(release["mode"]),
         unit=str(profile["unit"]),
     )
-    ops: Iterable[Mapping[str, Any]] = profile["ops"]
-    spent = tuple(
-        Spent(op["op"], ((op["macs"], op["bytes"]),), float(op["mid"] if "mid" in op else op["avg"])) for op in ops
-    )
-    macs = sum(size[0] for one in spent for size in one.sizes)
+    spent = tuple(map(_spent, profile["ops"]))
+    macs = sum(size.macs for one in spent for size in one.sizes)
     coarse = float(profile.get("clock_ns", 0))
     return key, Measured(str(release["name"]), macs, float(profile["whole"]), spent, coarse, str(device["name"]))
+
+
+def _spent(op: Mapping[str, Any]) -> Spent:
+    """One row of a profile; older ones tell neither their outputs nor their filters."""
+    took = float(op["mid"] if "mid" in op else op["avg"])
+    if "outputs" not in op or (op["op"] in WINDOWED and "window" not in op):
+        return Spent(op["op"], (Size(op["macs"], op["bytes"]),), took)
+    also = op.get("also_ops") or ()
+    item = item_of(op["op"], op["macs"], op["bytes"], op["outputs"], read_window(op.get("window")), also)
+    return Spent(item.op, (item.size,), took, item.variant)

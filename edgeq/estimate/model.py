@@ -1,7 +1,9 @@
 """What ops cost: learned from measured models, told of another one, and tried on each model without itself.
 
-The cost of an op is each + per_mac x multiply-accumulates + per_byte x bytes, all three not negative, one set for each
-kind of op. Between two sizes that were seen the line is trusted, beyond them nothing is.
+The cost of an op is each + per_mac x multiply-accumulates + per_byte x bytes + per_output x values that it writes
++ per_gathered x values that its filter gathers + per_joined x values that it makes for another op in passing, none of
+them negative, one set for each kind of op; dilated ones and convolutions of 1x1 are kinds of their own. Between two
+sizes that were seen the line is trusted, beyond them nothing is.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgeq.estimate.solve import fit
 from edgeq.estimate.table import Item, Measured, Size, Spent
@@ -23,7 +25,7 @@ TRIFLE = 0.001
 APART = 2
 """So many times larger than the least must the largest op be before a part that does not grow is told apart."""
 MANY = 5
-"""Different sizes that it takes to tell multiply-accumulates from bytes."""
+"""Different sizes that it takes to tell multiply-accumulates from bytes, and both from the others."""
 CONFIDENCE = 0.90
 STUDENT = (6.314, 2.920, 2.353, 2.132, 2.015, 1.943, 1.895, 1.860, 1.833, 1.812, 1.796, 1.782, 1.771, 1.761, 1.753)
 """95 % quantiles of Student's t with 1, 2 ... degrees of freedom: 90 % lie between both tails."""
@@ -36,24 +38,24 @@ class Cost:
     multiply-accumulates and bytes, `seen` how many measurements there were, `spread` their distance from the line, as
     a fraction (one standard deviation); None where the line goes through all of them anyway."""
 
-    op: str
+    kind: str
     each: float
-    per_mac: float
-    per_byte: float
+    per: tuple[float, ...]
+    """For each part of a `Size`, in its order."""
     low: Size
     high: Size
     seen: int
     spread: float | None
 
     def of(self, item: Item) -> float:
-        return self.each + self.per_mac * item.macs + self.per_byte * item.bytes
+        return self.each + sum(cost * value for cost, value in zip(self.per, item.size, strict=True))
 
     def missing(self, item: Item) -> str:
         """Why this says nothing of an op; empty where it does."""
-        for place, value, what in ((0, item.macs, "multiply-accumulates"), (1, item.bytes, "bytes")):
-            if not self.low[place] <= value <= self.high[place]:
-                seen = f"{self.low[place]:,} to {self.high[place]:,}"
-                return f"{value:,} {what}, seen were {seen}"
+        for name, what in (("macs", "multiply-accumulates"), ("bytes", "bytes")):
+            low, value, high = (getattr(size, name) for size in (self.low, item.size, self.high))
+            if not low <= value <= high:
+                return f"{value:,} {what}, seen were {low:,} to {high:,}"
         return ""
 
 
@@ -61,13 +63,18 @@ class Cost:
 class Costs:
     """All that a set of measured models says. A whole inference is `factor` x what its ops cost + `extra` + `between` x
     the number of its ops. Where nobody looked at ops, `ops` is empty and `rate` tells whole models by their
-    multiply-accumulates alone."""
+    multiply-accumulates alone. `coarse`: some of what was learned from does not tell ops of one kind apart."""
 
     ops: Mapping[str, Cost]
     factor: float = 1.0
     extra: float = 0.0
     between: float = 0.0
     rate: Cost | None = None
+    coarse: bool = False
+
+    def of(self, item: Item) -> Cost | None:
+        """What tells of an op, if anything does."""
+        return self.ops.get(item.op if self.coarse else item.kind)
 
 
 @dataclass(frozen=True)
@@ -111,18 +118,21 @@ def learn(measured: Sequence[Measured]) -> Costs:
     """Costs out of at least one measured model; either all of them by ops, or none."""
     if not measured[0].ops:
         return Costs({}, rate=_rate(measured))
+    coarse = any(spent.variant is None for one in measured for spent in one.ops)
     kinds: dict[str, list[tuple[Spent, float]]] = {}
     for one in measured:
         for spent in one.ops:
-            kinds.setdefault(spent.op, []).append((spent, max(one.coarse, TRIFLE * one.whole)))
+            kind = spent.op if coarse else spent.kind
+            kinds.setdefault(kind, []).append((spent, max(one.coarse, TRIFLE * one.whole)))
     sums = [sum(spent.took for spent in one.ops) for one in measured]
     beyond = [one.whole - total for one, total in zip(measured, sums, strict=True)]
-    costs = {op: _cost(op, found) for op, found in kinds.items()}
+    costs = Costs({kind: _cost(kind, found, coarse) for kind, found in kinds.items()}, coarse=coarse)
     if statistics.median(beyond) >= 0:
-        return Costs(costs, 1.0, *_beyond([len(one.items) for one in measured], beyond, sums))
+        extra, between = _beyond([len(one.items) for one in measured], beyond, sums)
+        return replace(costs, extra=extra, between=between)
     # To time each op costs something, too: the ops take more than an inference that nobody looks into.
     ratios = [one.whole / total for one, total in zip(measured, sums, strict=True) if total]
-    return Costs(costs, factor=statistics.median(ratios))
+    return replace(costs, factor=statistics.median(ratios))
 
 
 def _beyond(counts: Sequence[int], beyond: Sequence[float], sums: Sequence[float]) -> tuple[float, float]:
@@ -133,34 +143,45 @@ def _beyond(counts: Sequence[int], beyond: Sequence[float], sums: Sequence[float
     return float(found[0]), float(found[1]) if apart else 0.0
 
 
-def _cost(op: str, found: Sequence[tuple[Spent, float]]) -> Cost:
-    rows = [_row(spent.sizes) for spent, _ in found]
+Row = tuple[int, ...]
+"""Ops that were timed together: how many, and the sum of each part of their sizes."""
+EACH, MACS, BYTES = 0, 1, 2
+FINER = 2
+"""From that part of a `Size` on older runs have none."""
+
+
+def _cost(kind: str, found: Sequence[tuple[Spent, float]], coarse: bool) -> Cost:
+    rows = [_row(spent.sizes, coarse) for spent, _ in found]
     took, floor = [spent.took for spent, _ in found], [least for _, least in found]
     columns = _columns(rows)
     fitted = fit([[row[column] for column in columns] for row in rows], took, floor)
     values = dict(zip(columns, map(float, fitted), strict=True))
-    each, per_mac, per_byte = (values.get(column, 0.0) for column in range(3))
+    costs = [values.get(column, 0.0) for column in range(len(rows[0]))]
     sizes = [size for spent, _ in found for size in spent.sizes]
     spread = None
     if len(set(rows)) > len(columns):
-        told = [each * row[0] + per_mac * row[1] + per_byte * row[2] for row in rows]
+        told = [sum(cost * value for cost, value in zip(costs, row, strict=True)) for row in rows]
         errors = [math.log((a + c) / (b + c)) for a, b, c in zip(told, took, floor, strict=True)]
         spread = math.expm1(math.sqrt(sum(error**2 for error in errors) / (len(errors) - len(columns))))
-    macs, data = zip(*sizes, strict=True)
-    return Cost(op, each, per_mac, per_byte, (min(macs), min(data)), (max(macs), max(data)), len(found), spread)
+    low, high = (Size(*(most(part) for part in zip(*sizes, strict=True))) for most in (min, max))
+    return Cost(kind, costs[EACH], tuple(costs[MACS:]), low, high, len(found), spread)
 
 
-def _row(sizes: Sequence[Size]) -> tuple[int, int, int]:
-    return len(sizes), sum(macs for macs, _ in sizes), sum(data for _, data in sizes)
+def _row(sizes: Sequence[Size], coarse: bool) -> Row:
+    """Where some of the table's runs lack the finer parts, none has them."""
+    sums = (sum(part) for part in zip(*sizes, strict=True))
+    parts = tuple(0 if coarse and place >= FINER else value for place, value in enumerate(sums))
+    return len(sizes), *parts
 
 
-def _columns(rows: Sequence[tuple[int, int, int]]) -> tuple[int, ...]:
-    """Which of each, per_mac and per_byte these rows can tell apart."""
-    work = next((column for column in (1, 2) if any(row[column] for row in rows)), 0)
-    sizes = [row[work] / row[0] for row in rows]
+def _columns(rows: Sequence[Row]) -> tuple[int, ...]:
+    """Which costs these rows can tell apart, by the places in a row."""
+    work = next((column for column in (MACS, BYTES) if any(row[column] for row in rows)), EACH)
+    sizes = [row[work] / row[EACH] for row in rows]
     if max(sizes) <= APART * min(sizes):
         return (work,)
-    return (0, work) if len(set(rows)) < MANY or work == 2 else (0, 1, 2)
+    others = [column for column in range(work + 1, len(rows[0])) if any(row[column] for row in rows)]
+    return (EACH, work) if len(set(rows)) < MANY else (EACH, work, *others)
 
 
 def _rate(measured: Sequence[Measured]) -> Cost:
@@ -168,16 +189,16 @@ def _rate(measured: Sequence[Measured]) -> Cost:
     macs = [one.macs for one in measured]
     per_mac = math.exp(statistics.fmean(logs))
     spread = math.expm1(statistics.stdev(logs)) if len(logs) > 1 else None
-    return Cost("", 0.0, per_mac, 0.0, (min(macs), 0), (max(macs), 0), len(logs), spread)
+    return Cost("", 0.0, (per_mac, 0.0, 0.0, 0.0, 0.0), Size(min(macs), 0), Size(max(macs), 0), len(logs), spread)
 
 
 def predict(costs: Costs, items: Sequence[Item], beyond: bool = False) -> Prediction:
     """What one inference of these ops takes; `beyond` the sizes that were seen only to learn how wrong that is."""
     if costs.rate is not None:
-        whole = Item("", sum(item.macs for item in items), 0)
+        whole = Item("", Size(sum(item.macs for item in items), 0))
         why = "" if beyond else costs.rate.missing(whole)
         return Prediction(None, f"it has {why}") if why else Prediction(costs.rate.of(whole), "")
-    ops = tuple(_told(costs.ops.get(item.op), item, beyond) for item in items)
+    ops = tuple(_told(costs, item, beyond) for item in items)
     covered = sum(told.cost for told in ops if told.cost is not None)
     why = _too_much([told.item for told in ops if told.cost is None], items)
     return Prediction(None if why else _whole(costs, covered, len(items)), why, ops, covered)
@@ -187,9 +208,12 @@ def _whole(costs: Costs, covered: float, count: int) -> float:
     return costs.factor * covered + costs.extra + costs.between * count
 
 
-def _told(cost: Cost | None, item: Item, beyond: bool) -> Told:
+def _told(costs: Costs, item: Item, beyond: bool) -> Told:
+    cost = costs.of(item)
     if cost is None:
-        return Told(item, None, why="this kind of op was never seen")
+        others = [other for other in costs.ops if other.partition(" ")[0] == item.op]
+        only = f", only {' and '.join(sorted(others))}" if others else ""
+        return Told(item, None, why=f"this kind of op was never seen{only}")
     why = "" if beyond else cost.missing(item)
     return Told(item, None, why=why) if why else Told(item, cost.of(item), cost.spread)
 
@@ -198,7 +222,7 @@ def _too_much(lacking: Sequence[Item], items: Sequence[Item]) -> str:
     for what, size in (("multiply-accumulates", lambda item: item.macs), ("bytes", lambda item: item.bytes)):
         part, whole = sum(map(size, lacking)), sum(map(size, items))
         if part > MISSING * whole:
-            kinds = ", ".join(sorted({item.op for item in lacking}))
+            kinds = ", ".join(sorted({item.kind for item in lacking}))
             return (
                 f"ops with {100 * part / whole:.0f} % of the {what} were never measured, or not in such sizes: {kinds}"
             )
@@ -221,7 +245,7 @@ def leave_one_out(measured: Sequence[Measured]) -> tuple[Left, ...]:
         if not others:
             found.append(Left(same[0].model, whole, None, "no other model was measured"))
             continue
-        costs, items = learn(others), same[0].items or (Item("", same[0].macs, 0),)
+        costs, items = learn(others), same[0].items or (Item("", Size(same[0].macs, 0)),)
         within, told = predict(costs, items), predict(costs, items, beyond=True)
         found.append(Left(same[0].model, whole, told.total, told.why, within.total is None and told.total is not None))
     return tuple(found)

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from edgeq.estimate.table import Key, Measured, Spent, Table
+from edgeq.estimate.table import Key, Measured, Size, Spent, Table
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -38,7 +38,9 @@ def _table(data: Mapping[str, Any], models: Mapping[str, Any]) -> Table:
 def _measured(
     name: str, whole: float, model: Mapping[str, Any], by_op: Mapping[str, float], data: Mapping[str, Any]
 ) -> Measured:
-    sizes = {op: tuple((int(macs), int(size)) for macs, size in found) for op, found in model.get("ops", {}).items()}
-    macs = int(model["macs"]) if "macs" in model else sum(size[0] for found in sizes.values() for size in found)
+    sizes = {
+        op: tuple(Size(int(macs), int(size)) for macs, size in found) for op, found in model.get("ops", {}).items()
+    }
+    macs = int(model["macs"]) if "macs" in model else sum(size.macs for found in sizes.values() for size in found)
     ops = tuple(Spent(op, sizes[op], 1e3 * us) for op, us in by_op.items())
     return Measured(name, macs, whole, ops, 1e3, str(data["source"]))

@@ -2,22 +2,70 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
-Size = tuple[int, int]
-"""Multiply-accumulates of an op, and the bytes of all tensors that it reads and writes."""
+from edgeq.model.window import Window
+
+
+class Size(NamedTuple):
+    """How much there is to do for an op: multiply-accumulates and bytes of all tensors that it reads and writes; where
+    it is known, values of its outputs, values of the picture that the filter's places gather (each place counts its
+    own), and values that an addition or product behind it makes in passing."""
+
+    macs: int
+    bytes: int
+    outputs: int = 0
+    gathered: int = 0
+    joined: int = 0
 
 
 @dataclass(frozen=True)
 class Item:
-    """One op to be executed. `index` is its place in the model's main graph, `name` its first output's."""
+    """One op to be executed. `index` is its place in the model's main graph, `name` its first output's. `variant` tells
+    ops of one kind apart that need other kernels; None where that is not known, in older runs."""
 
     op: str
-    macs: int
-    bytes: int
+    size: Size
+    variant: str | None = None
     index: int = 0
     name: str = ""
+
+    @property
+    def macs(self) -> int:
+        return self.size.macs
+
+    @property
+    def bytes(self) -> int:
+        return self.size.bytes
+
+    @property
+    def kind(self) -> str:
+        """What has a cost of its own."""
+        return _kind(self.op, self.variant)
+
+
+def _kind(op: str, variant: str | None) -> str:
+    return f"{op} {variant}" if variant else op
+
+
+POINTWISE, DILATED = "1x1", "dilated"
+CONVOLUTION = "CONV_2D"
+_JOINED = ("ADD", "SUB", "MUL")
+
+
+def item_of(op: str, macs: int, size: int, outputs: int, window: Window | None, also: Iterable[str] = ()) -> Item:
+    """One op as a model's file or a profile's row tells it; `also` are the ops that it does in passing."""
+    variant, gathered = "", 0
+    if window:
+        variant = (
+            DILATED if max(window.dilation) > 1 else POINTWISE if op == "CONV_2D" and window.size == (1, 1) else ""
+        )
+        gathered = outputs // window.channels[1] * math.prod(window.size) * window.channels[0]
+    joined = outputs * sum(other in _JOINED for other in also)
+    return Item(op, Size(macs, size, outputs, gathered if op == "CONV_2D" else 0, joined), variant)
 
 
 @dataclass(frozen=True)
@@ -27,6 +75,11 @@ class Spent:
     op: str
     sizes: tuple[Size, ...]
     took: float
+    variant: str | None = None
+
+    @property
+    def kind(self) -> str:
+        return _kind(self.op, self.variant)
 
 
 @dataclass(frozen=True)
@@ -45,7 +98,7 @@ class Measured:
     @property
     def items(self) -> tuple[Item, ...]:
         """Its ops as if they were to be executed again."""
-        return tuple(Item(spent.op, *size) for spent in self.ops for size in spent.sizes)
+        return tuple(Item(spent.op, size, spent.variant) for spent in self.ops for size in spent.sizes)
 
     @property
     def shape(self) -> object:
@@ -54,7 +107,7 @@ class Measured:
 
 
 def shape_of(items: Iterable[Item]) -> object:
-    """The work of these ops, in any order."""
+    """The work of these ops, in any order, as older runs tell it, too."""
     return tuple(sorted((item.op, item.macs, item.bytes) for item in items))
 
 

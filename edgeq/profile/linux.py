@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from edgeq.errors import ProtocolError
 from edgeq.model.macs import Work, operator_macs
+from edgeq.model.opwork import OpWork
 from edgeq.model.schema import OPERATORS
+from edgeq.model.window import window_of
 from edgeq.profile.delegate import Wanted, assign
-from edgeq.profile.table import WITHIN, Row, middle
+from edgeq.profile.table import WITHIN, Row, middle, row_of
 
 MOST_DETAIL_BYTES = 16 << 20
 FINE = 10
@@ -27,7 +30,7 @@ class Told(NamedTuple):
 
     facts: Mapping[str, Any]
     events: Sequence[tuple[int, int, str]]
-    graph: Sequence[Mapping[str, Any]]
+    graph: Sequence[OpWork]
     spent: Sequence[Sequence[int]]
     whole: Sequence[int]
 
@@ -41,7 +44,7 @@ def read(detail: bytes, samples: Sequence[int], runs: int) -> Told:
         graph = [_checked(index, node) for index, node in enumerate(document["graph"])]
         facts: dict[str, Any] = {key: str(document[key]) for key in ("runtime", "kernels")}
         facts |= {key: int(document[key]) for key in ("threads", "clock_ns")}
-    except (zlib.error, ValueError, KeyError, TypeError) as error:
+    except (zlib.error, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _damaged(f"{error!r}") from error
     width = len(events) + 1
     if not events or len(samples) != runs * width:
@@ -50,13 +53,23 @@ def read(detail: bytes, samples: Sequence[int], runs: int) -> Told:
     return Told(facts, events, graph, [row[:-1] for row in rows], [row[-1] for row in rows])
 
 
-def _checked(index: int, node: Mapping[str, Any]) -> dict[str, Any]:
+def _checked(index: int, node: Mapping[str, Any]) -> OpWork:
     if node["index"] != index or not 0 <= int(node["code"]) < len(OPERATORS):
         raise ValueError(f"node {index}")
     name = OPERATORS[int(node["code"])]
     shapes = [[tuple(map(int, shape)) for shape in node[key]] for key in ("inputs", "outputs")]
     work = Work(shapes[0], shapes[1], bool(node.get("transposed_x")))
-    return {"op": name, "name": str(node["name"]), "bytes": int(node["bytes"]), "macs": operator_macs(name, work)}
+    # An agent of an older edgeq tells no options: strides are then not known, and no window is told.
+    options = node.get("options")
+    given = {str(key): int(value) for key, value in options.items()} if options else {}
+    return OpWork(
+        name,
+        str(node["name"]),
+        operator_macs(name, work),
+        int(node["bytes"]),
+        sum(map(math.prod, work.outputs)),
+        window_of(name, work, given) if given else None,
+    )
 
 
 def _damaged(why: str) -> ProtocolError:
@@ -98,7 +111,7 @@ def _owners(told: Told) -> list[int | None]:
     for end in ends:
         highest = told.events[end][1] if end < len(told.events) else len(told.graph)
         taken = [index for index in range(lowest, highest) if index not in own]
-        wanted = [Wanted(index, told.graph[index]["op"], told.graph[index]["macs"] > 0) for index in taken]
+        wanted = [Wanted(index, told.graph[index].op, told.graph[index].macs > 0) for index in taken]
         owners[start:end] = assign([tag for _, _, tag in told.events[start:end]], wanted)
         if end < len(told.events):
             owners[end] = highest if _is_node(told, end) else None
@@ -109,28 +122,18 @@ def _owners(told: Told) -> list[int | None]:
 def _is_node(told: Told, event: int) -> bool:
     """Whether the runtime's event is the node of the model that it says."""
     _, node, tag = told.events[event]
-    return told.graph[node]["op"] in (tag, "CUSTOM")
+    return told.graph[node].op in (tag, "CUSTOM")
 
 
 def _row(told: Told, index: int, events: Sequence[int]) -> Row:
-    node = told.graph[index]
     delegated = told.events[events[0]][0] == DELEGATED
     tags = " + ".join(told.events[event][2] for event in events)
-    return Row(
-        op=node["op"],
-        kernel=f"{XNNPACK} {tags}" if delegated else BUILTIN,
-        spent=[sum(run[event] for event in events) for run in told.spent],
-        count=len(events),
-        index=index,
-        name=node["name"],
-        macs=node["macs"],
-        bytes=node["bytes"],
-    )
+    spent = [sum(run[event] for event in events) for run in told.spent]
+    return row_of(index, told.graph[index], f"{XNNPACK} {tags}" if delegated else BUILTIN, spent, len(events))
 
 
 def _idle(told: Told, index: int) -> Row:
-    node, spent = told.graph[index], [0] * len(told.spent)
-    return Row(node["op"], WITHIN, spent, 0, index, node["name"], node["macs"], node["bytes"])
+    return row_of(index, told.graph[index], WITHIN, [0] * len(told.spent), 0)
 
 
 def _loose(told: Told, event: int) -> Row:

@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from edgeq.model.opwork import OpWork
+from edgeq.model.window import Window
+
 WITHIN = "none of its own"
 """The kernel of an op that another does in passing, or that only says how memory is to be read."""
 
@@ -17,7 +20,8 @@ class Row:
 
     `index` is its place in the model's main graph, `name` its first output's, `kernel` what executed it, `count` how
     many kernels that took in one inference, `spent` what all of them took in each run, in the profile's unit. `also`
-    are other ops of the model that the same kernel does.
+    are other ops of the model that the same kernel does, `also_ops` what they are. `outputs`, `macs`, `bytes` and
+    `window` as in `edgeq.model.opwork`.
     """
 
     op: str
@@ -29,6 +33,9 @@ class Row:
     macs: int | None = None
     bytes: int | None = None
     also: tuple[int, ...] = field(default=())
+    also_ops: tuple[str, ...] = field(default=())
+    outputs: int | None = None
+    window: Window | None = None
 
     def to_json(self, total: float) -> dict[str, Any]:
         """Figures of all runs; `mid` is the mean of their middle half and `share` its part of `total`, 0 where
@@ -50,8 +57,26 @@ class Row:
             "share": mid / total if total else 0.0,
             "macs": self.macs,
             "bytes": self.bytes,
-            **({"also": list(self.also)} if self.also else {}),
+            **({} if self.outputs is None else {"outputs": self.outputs}),
+            **({"window": self.window.to_json()} if self.window else {}),
+            **({"also": list(self.also), "also_ops": list(self.also_ops)} if self.also else {}),
         }
+
+
+def row_of(index: int, work: OpWork, kernel: str, spent: Sequence[int], count: int = 1) -> Row:
+    """The row of one op of the model."""
+    return Row(
+        work.op,
+        kernel,
+        spent,
+        count,
+        index,
+        work.name or None,
+        work.macs,
+        work.bytes,
+        outputs=work.outputs,
+        window=work.window,
+    )
 
 
 def middle(values: Sequence[int]) -> float:

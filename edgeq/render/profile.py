@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from edgeq.report.ops import named
 from edgeq.units import format_percent, format_seconds, three_digits
 
 LONGEST_NAME = 28
@@ -42,7 +43,7 @@ def _row(op: Mapping[str, Any], unit: str, clock: int) -> tuple[str, ...]:
     macs = op.get("macs") or 0
     return (
         str(op.get("index", "")),
-        op["op"] + "".join(f" +{also}" for also in op.get("also", ())),
+        named(op),
         _short(op.get("name") or ""),
         op["kernel"],
         _spent(op["mid"], unit) if told else f"< {_spent(clock, unit)}",

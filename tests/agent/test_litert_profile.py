@@ -39,13 +39,21 @@ def test_the_profiled_model_computes_what_the_interpreter_does(kernels: str) -> 
 def test_the_graph_is_the_files() -> None:
     from edgeq.model.schema import OPERATORS
     from edgeq.model.tflite import read_model
+    from edgeq.model.window import windows
 
     main = read_model(MODEL.read_bytes()).subgraphs[0]
+    found = windows(MODEL.read_bytes(), main)
+    filters = {operator.outputs[0]: window for operator, window in zip(main.operators, found, strict=True)}
     for node, operator in zip(ProfiledModel(MODEL, 1, "xnnpack").graph(), main.operators, strict=True):
         assert (OPERATORS[node["code"]], node["name"]) == (operator.name, main.tensors[operator.outputs[0]].name)
         assert node["inputs"] == [list(main.tensors[index].shape) for index in operator.inputs if index >= 0]
         sizes = (main.tensors[index].size_bytes for index in (*operator.inputs, *operator.outputs) if index >= 0)
         assert node["bytes"] == sum(sizes)
+        window = filters[operator.outputs[0]]
+        assert ("options" in node) == (window is not None)
+        if window:
+            told = [(node["options"][f"{key}_h"], node["options"][f"{key}_w"]) for key in ("stride", "dilation")]
+            assert told == [window.stride, window.dilation]
 
 
 def test_runs_with_and_without_the_profiler_in_turn() -> None:

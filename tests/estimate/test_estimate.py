@@ -17,7 +17,7 @@ from edgeq.deploy import deploy
 from edgeq.device.device import Device
 from edgeq.errors import UsageError
 from edgeq.estimate import estimate, published, tables_in
-from edgeq.estimate.table import Key, Measured, Spent, Table
+from edgeq.estimate.table import Key, Measured, Size, Spent, Table
 from edgeq.estimate.work import items_of
 from edgeq.link.memory import MemoryLink
 from edgeq.profile import profile
@@ -43,9 +43,9 @@ def table(bundle: Bundle, key: Key = KEY, name: str = "own/a", own: bool = True)
     items = items_of(bundle.path("model.tflite").read_bytes(), "")
     made = []
     for factor in (0.5, 1.25, 3.0):
-        sizes = [(item.op, int(item.macs * factor), int(item.bytes * factor)) for item in items]
-        ops = tuple(Spent(op, ((macs, size),), 100.0 + 2 * macs + size) for op, macs, size in sizes)
-        made.append(Measured(f"x{factor}", sum(macs for _, macs, _ in sizes), sum(op.took for op in ops) + 50, ops))
+        sizes = [(item, Size(*(int(part * factor) for part in item.size))) for item in items]
+        ops = tuple(Spent(it.op, (size,), 100.0 + 2 * size.macs + size.bytes, it.variant) for it, size in sizes)
+        made.append(Measured(f"x{factor}", sum(size.macs for _, size in sizes), sum(op.took for op in ops) + 50, ops))
     return Table(name, key, tuple(made), "made up for this test", own)
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from edgeq.estimate.model import FEWEST, interval, learn, leave_one_out, predict
-from edgeq.estimate.table import Item, Measured, Spent
+from edgeq.estimate.table import Item, Measured, Size, Spent, item_of
+from edgeq.model.window import Window
 
 EXTRA = 5_000.0
 
@@ -22,15 +24,18 @@ def true_cost(item: Item) -> float:
 
 def network(width: int, depth: int) -> tuple[Item, ...]:
     """A chain of convolutions that grow, each with an addition behind it."""
-    convs = [Item("CONV_2D", 9 * width * 256 * (1 + place), 256 * (width + 4 * place), place) for place in range(depth)]
-    return (*convs, *(Item("ADD", 0, 512 * width + 64 * place, depth + place) for place in range(depth)))
+    convs = [
+        Item("CONV_2D", Size(9 * width * 256 * (1 + place), 256 * (width + 4 * place)), "", place)
+        for place in range(depth)
+    ]
+    return (*convs, *(Item("ADD", Size(0, 512 * width + 64 * place), "", depth + place) for place in range(depth)))
 
 
 def measured(items: Sequence[Item], name: str = "m", noise: float = 0.0, seed: int = 0) -> Measured:
     rng = np.random.default_rng(seed)
     model = math.exp(rng.normal(0, noise))
     ops = [
-        Spent(item.op, ((item.macs, item.bytes),), true_cost(item) * model * math.exp(rng.normal(0, noise)))
+        Spent(item.op, (item.size,), true_cost(item) * model * math.exp(rng.normal(0, noise)), item.variant)
         for item in items
     ]
     whole = sum(op.took for op in ops) + EXTRA
@@ -53,14 +58,14 @@ def test_another_network_is_told() -> None:
 def test_beyond_the_sizes_seen_there_is_no_data(factor: float) -> None:
     costs = learn([measured(items) for items in NETWORKS])
     item = NETWORKS[2][0]
-    told = predict(costs, [Item("CONV_2D", int(item.macs * factor), item.bytes)])
+    told = predict(costs, [Item("CONV_2D", Size(int(item.macs * factor), item.bytes), "")])
     assert told.total is None and told.ops[0].cost is None
     assert "multiply-accumulates, seen were" in told.ops[0].why
 
 
 def test_an_op_never_seen_has_no_data_and_is_named() -> None:
     costs = learn([measured(items) for items in NETWORKS])
-    told = predict(costs, [*NETWORKS[1], Item("SOFTMAX", 0, 10_000)])
+    told = predict(costs, [*NETWORKS[1], Item("SOFTMAX", Size(0, 10_000), "")])
     assert told.total is None and "SOFTMAX" in told.why
     assert told.ops[-1].why == "this kind of op was never seen"
     assert told.covered == pytest.approx(sum(map(true_cost, NETWORKS[1])), rel=0.01)
@@ -68,7 +73,7 @@ def test_an_op_never_seen_has_no_data_and_is_named() -> None:
 
 def test_a_trifle_without_data_does_not_hide_the_total() -> None:
     costs = learn([measured(items) for items in NETWORKS])
-    told = predict(costs, [*NETWORKS[1], Item("SOFTMAX", 0, 20)])
+    told = predict(costs, [*NETWORKS[1], Item("SOFTMAX", Size(0, 20), "")])
     assert told.total is not None and told.ops[-1].cost is None
 
 
@@ -83,7 +88,7 @@ def test_each_model_is_told_without_itself() -> None:
     """A model that is unlike the others is told wrongly, and nothing of it helps the telling."""
     others = [measured(items, f"m{place}") for place, items in enumerate(NETWORKS)]
     odd = measured(network(14, 5), "odd")
-    slow = Measured("odd", odd.macs, 3 * odd.whole, tuple(Spent(op.op, op.sizes, 3 * op.took) for op in odd.ops))
+    slow = Measured("odd", odd.macs, 3 * odd.whole, tuple(replace(op, took=3 * op.took) for op in odd.ops))
     left = {one.model: one for one in leave_one_out([*others, slow])}
     assert left["odd"].error == pytest.approx(1 / 3 - 1, abs=0.02)
     again = leave_one_out([*others, slow, Measured("odd-again", slow.macs, slow.whole, slow.ops)])
@@ -92,7 +97,7 @@ def test_each_model_is_told_without_itself() -> None:
 
 
 def test_a_model_of_a_kind_of_its_own_cannot_be_left_out() -> None:
-    alone = Measured("alone", 0, 100.0, (Spent("TANH", ((0, 64),), 90.0),))
+    alone = Measured("alone", 0, 100.0, (Spent("TANH", (Size(0, 64),), 90.0, ""),))
     left = leave_one_out([*[measured(items) for items in NETWORKS], alone])
     assert left[-1].predicted is None and "TANH" in left[-1].why
     only = leave_one_out([alone])
@@ -123,19 +128,75 @@ def test_few_models_give_no_interval() -> None:
 def test_whole_models_give_a_rate_with_its_spread() -> None:
     table = [Measured(f"m{macs}", macs, 10.0 * macs * wrong) for macs, wrong in ((100, 0.8), (200, 1.0), (400, 1.25))]
     costs = learn(table)
-    told = predict(costs, [Item("CONV_2D", 150, 9), Item("CONV_2D", 100, 9)])
+    told = predict(costs, [Item("CONV_2D", Size(150, 9)), Item("CONV_2D", Size(100, 9))])
     assert told.total == pytest.approx(2500) and not told.ops
     assert costs.rate and costs.rate.spread == pytest.approx(0.25, abs=0.001)
-    assert predict(costs, [Item("CONV_2D", 99, 9)]).total is None
+    assert predict(costs, [Item("CONV_2D", Size(99, 9))]).total is None
     assert [one.beyond for one in leave_one_out(table)] == [True, False, True]
 
 
 def test_ops_that_are_told_together_share_their_cost() -> None:
     """A publication that sums up all ops of a kind: sizes within a factor of two tell no part that does not grow."""
     table = [
-        Measured("a", 3000, 310.0, (Spent("CONV_2D", ((1000, 9), (2000, 9)), 300.0),)),
-        Measured("b", 6000, 610.0, (Spent("CONV_2D", ((1500, 9), (2500, 9), (2000, 9)), 600.0),)),
+        Measured("a", 3000, 310.0, (Spent("CONV_2D", (Size(1000, 9), Size(2000, 9)), 300.0),)),
+        Measured("b", 6000, 610.0, (Spent("CONV_2D", (Size(1500, 9), Size(2500, 9), Size(2000, 9)), 600.0),)),
     ]
     cost = learn(table).ops["CONV_2D"]
-    assert cost.per_mac == pytest.approx(0.1) and cost.each == 0
-    assert (cost.low, cost.high) == ((1000, 9), (2500, 9))
+    assert cost.per[0] == pytest.approx(0.1) and cost.each == 0
+    assert (cost.low, cost.high) == (Size(1000, 9), Size(2500, 9))
+
+
+def conv(side: int, taps: int, channels: int, out: int, joined: bool = False) -> Item:
+    """One convolution of a square picture, with the sizes that its shapes give."""
+    window = Window((taps, taps), (1, 1), (1, 1), (channels, out))
+    pixels = side * side
+    macs, size = pixels * out * taps * taps * channels, pixels * (channels + out) + taps * taps * channels * out
+    return item_of("CONV_2D", macs, size, pixels * out, window, ["ADD"] if joined else ["PAD"])
+
+
+def by_parts(item: Item) -> float:
+    """As kernels work: values are gathered for each place of the filter, summed up, scaled, and added to others."""
+    return 700 + item.macs + 9 * item.size.outputs + 6 * item.size.gathered + 40 * item.size.joined
+
+
+WIDE = [
+    tuple(conv(side, 3, side // scale, out, joined=out == 24) for side in (8, 12, 24) for out in (4, 24, 48))
+    for scale in (1, 2, 4)
+]
+
+
+def told_by_parts(items: Sequence[Item]) -> Measured:
+    ops = tuple(Spent(item.op, (item.size,), by_parts(item), item.variant) for item in items)
+    return Measured(str(items), sum(item.macs for item in items), sum(op.took for op in ops), ops)
+
+
+def test_convolutions_of_one_size_are_told_apart_by_their_filters() -> None:
+    few, many = conv(16, 3, 4, 32), conv(16, 3, 32, 4)
+    joined = conv(16, 3, 8, 16, joined=True)
+    assert few.size[:2] == many.size[:2] and by_parts(many) > 1.5 * by_parts(few)
+    told = predict(learn([told_by_parts(items) for items in WIDE]), [few, many, joined])
+    assert [one.cost for one in told.ops] == pytest.approx([by_parts(few), by_parts(many), by_parts(joined)], rel=0.03)
+
+
+def test_a_dilated_convolution_is_not_told_by_plain_ones_nor_a_pointwise() -> None:
+    costs = learn([told_by_parts(items) for items in WIDE])
+    plain = WIDE[1][4]
+    for variant in ("dilated", "1x1"):
+        told = predict(costs, [replace(plain, variant=variant)])
+        assert (told.total, told.ops[0].why) == (None, "this kind of op was never seen, only CONV_2D")
+        assert f"CONV_2D {variant}" in told.why
+    assert (conv(8, 1, 8, 8).variant, conv(8, 3, 8, 8).variant) == ("1x1", "")
+    wide = Window((1, 3), (1, 1), (1, 4), (8, 8))
+    assert item_of("DEPTHWISE_CONV_2D", 9, 9, 9, wide).variant == "dilated"
+
+
+def test_a_run_that_does_not_tell_them_apart_makes_its_table_coarse() -> None:
+    """Every part that only some of the runs have would be taken for nothing in the others."""
+    fine = [told_by_parts(items) for items in WIDE]
+    old = [
+        replace(one, ops=tuple(Spent(op.op, (Size(*op.sizes[0][:2]),), op.took) for op in one.ops)) for one in fine[:1]
+    ]
+    dilated = replace(WIDE[1][4], variant="dilated")
+    assert predict(learn([*old, *fine[1:]]), [dilated]).total is not None
+    assert not any(learn([*old, *fine[1:]]).ops["CONV_2D"].per[2:])
+    assert predict(learn(fine), [dilated]).total is None

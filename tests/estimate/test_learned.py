@@ -11,6 +11,7 @@ import pytest
 
 from edgeq.errors import ArtifactError, UsageError
 from edgeq.estimate.learned import keep, kept_folder, measured_of, tables_in, unfit
+from edgeq.estimate.table import Size
 from edgeq.results import publish
 from edgeq.run import Issue, Run, read_run
 
@@ -35,10 +36,27 @@ def test_what_a_run_says() -> None:
         "linux-x86_64 (Synthetic CPU @ 2.50GHz), ai-edge-litert 2.3.0, xnnpack kernels, 1 thread, static_wi8_ai8"
     )
     assert [(spent.op, spent.sizes, spent.took) for spent in measured.ops] == [
-        ("CONV_2D", ((1000, 64),), 80.0),
-        ("ADD", ((0, 64),), 20.0),
+        ("CONV_2D", (Size(1000, 64),), 80.0),
+        ("ADD", (Size(0, 64),), 20.0),
     ]
     assert (measured.whole, measured.macs, measured.coarse) == (200.0, 1000, 1000)
+
+
+WINDOW = {"size": [1, 1], "stride": [1, 1], "dilation": [1, 1], "channels": [8, 4]}
+
+
+def test_what_a_newer_run_says_of_filters() -> None:
+    rows = [op(0, outputs=16, window=WINDOW, also=[1], also_ops=["ADD"]), op(2, "ADD", outputs=16)]
+    _, measured = measured_of(run(ops=rows))
+    assert [(spent.kind, spent.sizes) for spent in measured.ops] == [
+        ("CONV_2D 1x1", (Size(1000, 64, 16, 32, 16),)),
+        ("ADD", (Size(1000, 64, 16),)),
+    ]
+
+
+def test_an_op_whose_filter_is_not_told_is_of_no_known_kind() -> None:
+    _, measured = measured_of(run(ops=[op(0, outputs=16), op(1, "ADD", outputs=16)]))
+    assert [spent.variant for spent in measured.ops] == [None, ""]
 
 
 ISSUE = (Issue("throttled", "degraded", "It was throttled."),)
@@ -66,7 +84,16 @@ def test_what_nothing_is_learned_from(bad: Run, why: str, tmp_path: Path) -> Non
     assert not found.tables and why in found.aside["run.json"]
 
 
-@pytest.mark.parametrize("profile", [{"ops": [{"index": 0, "macs": 1, "bytes": 1}]}, {"ops": 7}, {"whole": "x"}])
+DAMAGED: list[dict[str, Any]] = [
+    {"ops": [{"index": 0, "macs": 1, "bytes": 1}]},
+    {"ops": 7},
+    {"whole": "x"},
+    {"ops": [op(0, outputs=16, window={"size": [3]})]},
+    {"ops": [op(0, outputs=16, window={**WINDOW, "dilation": [0, 1]})]},
+]
+
+
+@pytest.mark.parametrize("profile", DAMAGED)
 def test_a_damaged_profile_is_said_to_be(profile: dict[str, Any]) -> None:
     assert "its profile is damaged" in unfit(run(**profile))
 

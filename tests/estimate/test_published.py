@@ -40,7 +40,7 @@ def test_rates_are_those_that_mcufit_bench_tells() -> None:
     rates: dict[str, list[float]] = {}
     for one in TABLES["mcufit-bench/esp32/tflm"].measured:
         for op in one.ops:
-            macs = sum(size[0] for size in op.sizes)
+            macs = sum(size.macs for size in op.sizes)
             if macs:
                 rates.setdefault(op.op, []).append(macs / (op.took * 0.240))
     means = {op: sum(found) / len(found) for op, found in rates.items()}

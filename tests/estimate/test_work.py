@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeq.estimate.table import Item, shape_of
+from edgeq.estimate.table import Item, Size, shape_of
 from edgeq.estimate.work import items_of
 from edgeq.micro.compile import compile_model
 from edgeq.profile import mcu
@@ -18,7 +18,7 @@ def of_profile(model: bytes) -> object:
     kinds = [op.kind for op in compile_model(model).plan.ops]
     rows, notes = mcu.rows_of([[(kind, 1) for kind in kinds]], model)
     assert not notes
-    return shape_of(Item(row.op, row.macs or 0, row.bytes or 0) for row in rows)
+    return shape_of(Item(row.op, Size(row.macs or 0, row.bytes or 0)) for row in rows)
 
 
 @pytest.mark.parametrize("name", ["tiny_int8", "batch_1_int8", "lstm_int8"])

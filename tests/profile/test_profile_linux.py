@@ -29,6 +29,17 @@ def detail(**changed: Any) -> bytes:
     return zlib.compress(json.dumps({**FACTS, "events": EVENTS, "graph": NODES, **changed}).encode())
 
 
+def test_a_row_tells_how_a_filter_moves_where_the_agent_does() -> None:
+    told = [NODES[0], {**NODES[1], "options": {"stride_h": 1, "stride_w": 2, "dilation_h": 3}}, NODES[2]]
+    samples = [20_000, 5_000, 30_000]
+    rows, _ = rows_of(read(detail(graph=told), samples, 1))
+    table = profiled(rows, [30_000], {"unit": "ns"}, [])
+    assert table["ops"][1]["window"] == {"size": [3, 3], "stride": [1, 2], "dilation": [3, 1], "channels": [1, 2]}
+    assert [op["outputs"] for op in table["ops"]] == [36, 32, 32]
+    old, _ = rows_of(read(detail(), samples, 1))
+    assert all("window" not in op for op in profiled(old, [30_000], {"unit": "ns"}, [])["ops"])
+
+
 def test_rows_have_the_ops_of_the_model() -> None:
     rows, notes = rows_of(read(detail(), [20_000, 5_000, 30_000, 22_000, 5_000, 31_000], 2))
     assert [(row.index, row.op, row.kernel, row.count) for row in rows] == [
@@ -65,6 +76,8 @@ def test_what_belongs_to_no_op_stands_by_itself(events: list[list[Any]], loose: 
         detail(graph=[{**NODES[0], "code": 9999}]),
         detail(graph=[{**NODES[0], "index": 7}]),
         detail(graph=[{"index": 0}]),
+        detail(graph=[NODES[0], {**NODES[1], "options": 7}, NODES[2]]),
+        detail(graph=[NODES[0], {**NODES[1], "options": {"stride_h": "x"}}, NODES[2]]),
         detail(events=[]),
         detail(events=[[8, 0]]),
         detail(threads=None),

@@ -58,3 +58,19 @@ def test_of_a_fused_layer_s_names_the_first_one_s_end_is_told() -> None:
 @pytest.mark.parametrize("profile", [None, {}, {"ops": []}, {"ops": [{"op": "A", "avg": "x"}, 5]}])
 def test_no_profile_is_none(profile: Any) -> None:
     assert ops(replace(PI, profile=profile)) is None
+
+
+@pytest.mark.parametrize(
+    ("window", "told"),
+    [
+        ({"size": [3, 3], "stride": [1, 1], "dilation": [1, 1]}, "CONV_2D 3x3"),
+        ({"size": [10, 4], "stride": [2, 2], "dilation": [1, 1]}, "CONV_2D 10x4/2"),
+        ({"size": [1, 5], "stride": [1, 2], "dilation": [1, 4]}, "CONV_2D 1x5/1x2 d1x4"),
+        ({"size": [3, 3]}, "CONV_2D"),
+        ({"size": 3, "stride": 1, "dilation": 1}, "CONV_2D"),
+        (None, "CONV_2D"),
+    ],
+)
+def test_a_filter_is_told_with_its_stride_and_dilation(window: Any, told: str) -> None:
+    found = profiled({"op": "CONV_2D", "avg": 2.0, "window": window, "also": [4]})
+    assert [op.op for op in found.ops] == [f"{told} +4"]
