@@ -11,7 +11,7 @@ from typing import Any
 from edgeq.errors import UsageError
 from edgeq.probe.base import Probe
 from edgeq.probe.power.energy import GatedEnergy, integrate
-from edgeq.probe.power.gate import Found, Work, by_edges, by_markers, by_pin, work_of
+from edgeq.probe.power.gate import Found, Work, by_edges, by_markers, by_pin, held, work_of
 from edgeq.probe.power.meter import Capture, Meter, PowerMeter, power_series
 from edgeq.probe.power.onboard import Onboard
 from edgeq.probe.power.rails import onboard, rail_series, readings, supply_v
@@ -57,7 +57,7 @@ def account(probes: Sequence[Probe], series: Sequence[Series], answer: Mapping[s
         if asked:
             return _with(series, ([], _told(NO_METER, None, problem=_unread(answer))))
     if replay is not None:
-        return Account(tuple(_measured_only(series)), replay.energy)
+        return Account(tuple(_measured_only(series)), _checked(replay, None if emulated else work))
     t0 = next((probe for probe in probes if isinstance(probe, ProfilePower)), None)
     return _modelled(t0, series, work) if t0 else Account(tuple(series), None)
 
@@ -72,6 +72,14 @@ def _with(series: Sequence[Series], metered: Metered) -> Account:
 def _measured_only(series: Sequence[Series]) -> list[Series]:
     """Where power was measured, what a profile models is no longer of interest."""
     return [item for item in series if item.name != "power" or item.how != "estimated"]
+
+
+def _checked(replay: Replay, work: Work | None) -> Mapping[str, Any] | None:
+    """A recording's account, held against what the device measured."""
+    energy = replay.energy
+    if energy is None or work is None:
+        return energy
+    return {**energy, "problem": held(energy["gate_s"], energy["inferences"], work, replay.edge_s)}
 
 
 def _onboard(rows: Sequence[tuple[float, Mapping[str, Any]]], rail: str, work: Work | None) -> Metered | None:

@@ -20,7 +20,8 @@ from edgeq.run import Series
 Floats = NDArray[Any]
 Gate = Sequence[tuple[float, float]]
 """When inferences ran, as (start, end) in seconds on the meter's clock; several windows are added up."""
-BLOCKS = 20
+BLOCKS, FEWEST = 20, 8
+"""Of so many blocks of neighbours a mean's uncertainty is told; of fewer than the second it would be a guess."""
 PERFECT = Meter("", "", "", gain_pct=0.0, accuracy="nothing is said of the meter's own accuracy", clock_ppm=0.0)
 
 
@@ -103,6 +104,7 @@ def integrate(
         "alignment": height * align_s,
         "idle_noise": idle.noise_mw * seconds if idle else 0.0,
         "idle_drift": idle.drift_mw * seconds if idle else 0.0,
+        "lost": _lost(t, p, gate, step) if resolved else 0.0,
         "sampling": 0.0 if resolved else _standard_error(p[_inside(t, gate)]) * seconds,
         "meter": _meter(meter, gross_mj, idle, seconds),
         "supply": abs(net_mj) * meter.supply_pct / 100 / sqrt(3),
@@ -165,9 +167,19 @@ def _check_gate(gate: Gate, first: float, last: float) -> None:
         if not (previous <= start < end <= last):
             raise UsageError(
                 f"The gate {start:g} .. {end:g} s is not inside the recording, {first:g} .. {last:g} s, in order.",
-                "Give t_start and t_end in seconds on the meter's clock, t_start first.",
+                "Give t_start and t_end in seconds on the meter's clock; a live meter has to record all of the bench.",
             )
         previous = end
+
+
+def _lost(t: Floats, p: Floats, gate: Gate, step_s: float) -> float:
+    """Where samples are missing, power is taken from those around; it may have been any that the gate has."""
+    gaps = np.diff(t) - step_s
+    holes = np.flatnonzero(gaps > step_s / 2)
+    inside = _inside((t[holes] + t[holes + 1]) / 2, gate)
+    if not inside.any():
+        return 0.0
+    return float(p[_inside(t, gate)].std()) * float(np.sqrt(np.sum(gaps[holes[inside]] ** 2)))
 
 
 def _inside(t: Floats, gate: Gate) -> NDArray[np.bool_]:
@@ -178,12 +190,14 @@ def _inside(t: Floats, gate: Gate) -> NDArray[np.bool_]:
 
 
 def _standard_error(values: Floats) -> float:
-    """Of the mean. Neighbours resemble each other, so where there are enough, means of blocks are what varies."""
+    """Of the mean. Neighbours resemble each other (a slow meter tells a value twice), so where there are enough, means
+    of blocks are what varies."""
     if values.size < 2:
         return 0.0
-    if values.size >= 2 * BLOCKS:
-        each = values.size // BLOCKS
-        values = values[: each * BLOCKS].reshape(BLOCKS, each).mean(axis=1)
+    blocks = min(BLOCKS, values.size // 2)
+    if blocks >= FEWEST:
+        each = values.size // blocks
+        values = values[: each * blocks].reshape(blocks, each).mean(axis=1)
     return float(values.std(ddof=1)) / sqrt(values.size)
 
 

@@ -149,6 +149,21 @@ def _length(seconds: float, before: Sequence[float], work: Work, edge_s: float) 
     return f"The gate lasts {seconds * 1e3:.6g} ms, and {said}: it is off by {off:+.1f} inferences.", count_u
 
 
+def held(seconds: float, inferences: int, work: Work, edge_s: float) -> str:
+    """Whether a gate that was given with its count, as a recording's is, fits what the device measured: to half an
+    inference where it is the count of this bench, else to a tenth of one's length. What is wrong, or nothing."""
+    before = {work.steady: (), len(work.before_s) + work.steady: work.before_s}.get(inferences)
+    if before is not None:
+        return _length(seconds, before, work, edge_s)[0]
+    mean_s = (
+        (work.span_s[1] - work.span_s[0]) / work.spanned if work.span_s else sum(work.steady_s) / len(work.steady_s)
+    )
+    each = seconds / inferences
+    if abs(each - mean_s) <= PULSE_OFF * mean_s:
+        return ""
+    return f"An inference of the gate lasts {each * 1e3:.4g} ms, and one of this bench {mean_s * 1e3:.4g} ms."
+
+
 def _pulse_lengths(windows: Sequence[tuple[float, float]], work: Work, step_s: float) -> str:
     pulse = summarize([end - start for start, end in windows]).p50
     if abs(pulse - work.p50_s) <= PULSE_OFF * work.p50_s + 2 * step_s:

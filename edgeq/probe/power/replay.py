@@ -35,6 +35,8 @@ class Replay:
     options: Options
     energy: Mapping[str, Any] | None = None
     """What a run keeps (`Run.energy`), where a gate and a count are known."""
+    edge_s: float = 0.0
+    """Standard uncertainty of each edge of the gate: it lies anywhere between two samples."""
     _series: list[Series] = field(default_factory=list)
 
     @property
@@ -48,6 +50,7 @@ class Replay:
         power = Series("power", "mw", "measured", recording.power_mw, t_s=recording.t_s, source=source)
         gate = self._gate(recording)
         self._series = [power]
+        self.edge_s = float(np.median(np.diff(power.t_s))) / 12**0.5
         if gate:
             edges = tuple(edge for window in gate for edge in window)
             self._series.append(Series("gate", "s", "measured", edges, source=source))
@@ -66,7 +69,7 @@ class Replay:
         return ((first if start is None else start, last if end is None else end),)
 
     def _meter(self, source: str) -> Meter:
-        error = self.options.number("error_pct")
+        error = self.options.error_pct()
         told = "nothing is said of the meter's own accuracy" if error is None else "as 'error_pct' says"
         tier = self.options.choice("tier", TIERS, "T2")
         return Meter(tier, source, "what the meter was wired to", error or 0.0, told, clock_ppm=0.0, ranges=True)
@@ -108,4 +111,6 @@ def open_address(rest: str, target: TargetProfile) -> Replay:  # noqa: ARG001 - 
     options = read_options("replay", rest, OPTIONS)
     if not options.where:
         raise UsageError("The probe 'replay:' needs a file.", "Write 'replay:FILE.csv'.")
+    options.choice("tier", TIERS, "T2")
+    options.error_pct()
     return Replay(Path(options.where), options)

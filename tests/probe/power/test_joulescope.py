@@ -1,7 +1,8 @@
 """A Joulescope's messages become a recording; the real driver says that none is plugged in.
 
 No Joulescope was at hand; the driver's calls go to one that stands in for it (`tests/support`). Messages have the form
-of the driver's own tests (github.com/jetperch/joulescope_driver, pyjoulescope_driver/test/test_record.py): samples are counted at the full rate, bits are packed, the lowest first.
+of the driver's own tests (github.com/jetperch/joulescope_driver, pyjoulescope_driver/test/test_record.py): samples are
+counted at the full rate, bits are packed, the lowest first.
 """
 
 from __future__ import annotations

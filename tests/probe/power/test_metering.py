@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeq.errors import UsageError
+from edgeq.probe import open_probe
 from edgeq.probe.base import Probe
 from edgeq.probe.power.account import account
 from edgeq.probe.power.gate import Work, by_edges, by_markers, by_pin, work_of
@@ -363,3 +365,45 @@ def test_pulses_of_the_way_from_end_to_end_come_behind_the_steady_ones() -> None
     assert made.energy["inferences"] == RUNS - many
     gate = next(series for series in made.series if series.name == "gate")
     assert gate.values[0] == pytest.approx(begins(0.5)[1 + WARMUP], abs=1e-4)
+
+
+def replayed(tmp_path: Path, windows: list[tuple[float, float]], inferences: int) -> dict[str, Any]:
+    """A recording at 10 kHz of the device above, from half a second before its first inference on."""
+    capture = recording(rate=10_000.0)
+    marked = np.zeros(capture.t_s.size, bool)
+    for start, end in windows:
+        marked |= (capture.t_s >= start) & (capture.t_s < end)
+    rows = zip(capture.t_s.tolist(), capture.power_mw.tolist(), marked.astype(int).tolist(), strict=True)
+    file = tmp_path / "meter.csv"
+    file.write_text("t_s,power_mw,gate\n" + "".join(f"{t:.6f},{p},{on}\n" for t, p, on in rows), encoding="utf-8")
+    probe = open_probe(f"replay:{file}?inferences={inferences}&error_pct=1", load_target("nucleo-l4r5zi"))
+    probe.start()
+    return energy_of(probe, [*told(), *probe.stop()])
+
+
+@pytest.mark.parametrize("off", [0, -1, 1])
+def test_a_recording_s_gate_that_is_off_by_one_inference_is_told(tmp_path: Path, off: int) -> None:
+    count = 1 + WARMUP + RUNS
+    end = 0.5 + (count + off) * (EACH + BETWEEN) - BETWEEN
+    energy = replayed(tmp_path, [(0.5, end)], count)
+    assert energy["energy_uj"] == pytest.approx(EXACT_UJ, rel=0.01 if not off else 0.05)
+    assert (f"it is off by {off:+d}." in energy["problem"]) == bool(off)
+
+
+def test_a_recording_of_another_bench_fits_where_its_inferences_last_as_long(tmp_path: Path) -> None:
+    first = 0.5
+    assert replayed(tmp_path, [(first, first + 20 * (EACH + BETWEEN))], 20)["problem"] == ""
+    assert "lasts 24 ms, and one of this bench 11.96" in replayed(tmp_path, [(first, first + 0.24)], 10)["problem"]
+
+
+def test_lost_samples_make_energy_less_sure() -> None:
+    capture = recording()
+    whole = energy_of(Recorded(capture), told())
+    there = np.ones(capture.t_s.size, bool)
+    there[int(0.75 / capture.step_s) : int(0.751 / capture.step_s)] = False  # 20 samples, 1 ms.
+    missing = replace(capture, t_s=capture.t_s[there], power_mw=capture.power_mw[there], pin=None)
+    clock, answer = clocked()
+    holed = energy_of(Recorded(replace(missing, tie=clock.tie)), told(), **answer)
+    assert "lost" not in whole["budget"]
+    # Inside of the gate power is 400 mW for 10 of 12 ms, so it varies by 112 mW; for 1 ms nobody saw it.
+    assert holed["budget"]["lost"] == pytest.approx(112 * 0.001 / RUNS * 1e3, rel=0.05)
