@@ -143,6 +143,7 @@ def test_kernels_that_the_library_does_not_profile_are_refused(linux: Device, tm
     with pytest.raises(DeviceError, match="profiles xnnpack and builtin kernels, not reference") as no:
         profile(linux)
     assert no.value.status == Status.UNSUPPORTED
+    assert "interpreter, which has them, has no profiler" in no.value.message
     assert no.value.hint.startswith("Ops are told by ai-edge-litert 2.3")
 
 

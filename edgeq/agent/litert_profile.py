@@ -24,7 +24,14 @@ from edgeq.runtime import available
 
 CHECKED = ("2.3",)
 KERNELS = ("xnnpack", "builtin")
-"""What the profiler's side of the library can execute: asked for reference kernels, 2.3.0 takes its builtin ones."""
+"""What the profiler's side of the library can execute. The profiler is that of the compiled model, which is always made
+with `BuiltinOpResolverWithoutDefaultDelegates` (`InitializeRuntime` in litert/runtime/compiled_model.cc): asked for
+reference kernels, 2.3.0 takes its builtin ones and says nothing. `BuiltinRefOpResolver` is in the library, but nothing
+that the library exports takes it; the interpreter of the wheel does, and has no profiler."""
+REFERENCE = (
+    ": its compiled model, which has the profiler, always takes builtin kernels in their place, and its interpreter, "
+    "which has them, has no profiler"
+)
 INSTALL = "ai-edge-litert 2.3"
 CLOCK_NS = 1000
 """The profiler tells whole microseconds."""
@@ -82,7 +89,8 @@ def check(kernels: str) -> str:
     if name != "ai-edge-litert" or ".".join(version.split(".")[:2]) not in CHECKED:
         raise _no(f"{name} {version} has no profiler that edgeq knows; {INSTALL} has one")
     if kernels not in KERNELS:
-        raise _no(f"{name} {version} profiles {' and '.join(KERNELS)} kernels, not {kernels} ones")
+        why = f"{name} {version} profiles {' and '.join(KERNELS)} kernels, not {kernels} ones"
+        raise _no(f"{why}{REFERENCE if kernels == 'reference' else ''}")
     return f"{name} {version}"
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import ctypes
 import json
 import struct
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ NAME = "edgeq-micro"
 IMAGE, LIBRARY = "image.eqi", "libedgeq-micro.so"
 """Members of a release that runs on it."""
 ALIGN = 16
+EMPTY_STEPS = 101
 ABI_AT, ARENA_AT = 44, 48
 """Places in the image's envelope (firmware_stubs/DESIGN.md)."""
 _DTYPES = {"int16": 2, "float32": 4, "uint8": 5}
@@ -36,6 +38,9 @@ _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "eq_native_frontend_bytes": (_SIZE, []),
     "eq_model_open": (_INT, [_POINTER, _POINTER, _SIZE, _POINTER, _SIZE]),
     "eq_invoke": (None, [_POINTER]),
+    "eq_begin": (None, [_POINTER]),
+    "eq_step": (_INT, [_POINTER]),
+    "eq_next_kind": (_U32, [_POINTER]),
     "eq_input": (_POINTER, [_POINTER, ctypes.c_uint, _POINTER]),
     "eq_output": (_POINTER, [_POINTER, ctypes.c_uint, _POINTER]),
     "eq_frontend_open": (_INT, [_POINTER, _POINTER]),
@@ -115,6 +120,27 @@ class MicroModel:
         """One inference on what was loaded."""
         self._library.eq_invoke(self._model)
 
+    def profile(self) -> list[tuple[int, int]]:
+        """One inference step by step: for each record of the plan its kind and its nanoseconds, `call_ns` of them for
+        asking."""
+        library, model, found, more = self._library, self._model, [], True
+        library.eq_begin(model)
+        while more:
+            kind = library.eq_next_kind(model)
+            start = time.perf_counter_ns()
+            more = library.eq_step(model)
+            found.append((kind, time.perf_counter_ns() - start))
+        return found
+
+    def call_ns(self) -> int:
+        """What it takes to ask for a step and to time it: of steps behind the last one, which do nothing."""
+        spent = []
+        for _ in range(EMPTY_STEPS):
+            start = time.perf_counter_ns()
+            self._library.eq_step(self._model)
+            spent.append(time.perf_counter_ns() - start)
+        return sorted(spent)[EMPTY_STEPS // 2]
+
     def read(self) -> list[bytes]:
         """The outputs of the last run."""
         return [ctypes.string_at(place, size) for place, size in self._places["eq_output"]]
@@ -143,6 +169,25 @@ class MicroModel:
             pass
         self.run()
         return self.read()
+
+
+def measure(model: MicroModel, inputs: Sequence[bytes], runs: int) -> Iterator[dict[str, Any]]:
+    """As `edgeq.agent.litert_profile.measure`: `detail` with the kinds of the plan's records, then for each run `op_ns`
+    and `invoke_ns`, of inferences with and without asking for each step in turn."""
+    from edgeq.agent.litert_profile import packed
+
+    model.invoke(inputs)
+    model.load(inputs)
+    kinds = [kind for kind, _ in model.profile()]
+    facts = {"runtime": model.title, "threads": 1, "kernels": NAME, "clock_ns": model.call_ns()}
+    yield {"detail": packed({**facts, "records": kinds})}
+    for _ in range(runs):
+        model.load(inputs)
+        spent = [spent for _, spent in model.profile()]
+        model.load(inputs)
+        start = time.perf_counter_ns()
+        model.run()
+        yield {"op_ns": spent, "invoke_ns": time.perf_counter_ns() - start}
 
 
 def _tensor(entry: dict[str, Any]) -> TensorInfo:

@@ -181,6 +181,14 @@ class _Worker:
             yield {**answer, "more": True}
         yield {}
 
+    def do_profile_records(self, inputs: list[bytes], runs: int) -> Any:
+        """What each record of the loaded image's plan takes (`edgeq.agent.micro.measure`)."""
+        from edgeq.agent.micro import measure
+
+        for answer in measure(self.model, inputs, runs):
+            yield {**answer, "more": True}
+        yield {}
+
 
 def _told() -> bool:
     """Whether the agent has sent something, which it does during a bench only to end it."""

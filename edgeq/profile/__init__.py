@@ -1,5 +1,5 @@
-"""The verb `profile`: what each op of the serving model takes, by the runtime's own profiler on Linux and by the ticks
-of the plan's records on a microcontroller; one table for both (docs/profile.md)."""
+"""The verb `profile`: what each op of the serving model takes, by LiteRT's own profiler and by the ticks of the plan's
+records where edgeq-micro runs it, on Linux and on a microcontroller; one table for both (docs/profile.md)."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from edgeq.bundle import MODEL
 from edgeq.device.device import Device, Progress, Release, silent
 from edgeq.errors import DeviceError
 from edgeq.profile import linux, mcu
-from edgeq.profile.table import profiled
+from edgeq.profile.table import Row, profiled
 from edgeq.protocol.status import Status
 from edgeq.served import find_bundle, serving
 
 RUNS, MCU_RUNS = 50, 5
 """Unless somebody says how many: on Linux as many as `benchmark_model` makes."""
 WITHOUT = (
-    "Ops are told by ai-edge-litert 2.3 with xnnpack or builtin kernels; 'edgeq bench' measures a model as a whole."
+    "Ops are told by ai-edge-litert 2.3 with xnnpack or builtin kernels, and by edgeq-micro; 'edgeq bench' measures a "
+    "model as a whole."
 )
 
 __all__ = ["MCU_RUNS", "RUNS", "Profile", "profile"]
@@ -45,13 +46,13 @@ def profile(
 ) -> Profile:
     """`runs` inferences with the first golden vector, op by op, and as many as a whole.
 
-    `runs` 0 means the usual number, `threads` 0 and no `delegate` what the bundle says. On a microcontroller the bundle
-    tells which op of the model a record is: `bundle`, a `UsageError` where it is not what serves there, or the one of
-    `among` that is. `DeviceError` with status UNSUPPORTED where the device's runtime has no profiler.
+    `runs` 0 means the usual number, `threads` 0 and no `delegate` what the bundle says. On edgeq's own runtime the
+    bundle tells which op of the model a record is: `bundle`, a `UsageError` where it is not what serves there, or the
+    one of `among` that is. `DeviceError` with status UNSUPPORTED where the device's runtime has no profiler.
     """
     facts = device.describe()
     if facts.get("kind") != "mcu":
-        return _linux(device, facts, (runs or RUNS, threads, delegate), progress)
+        return _linux(device, facts, (runs or RUNS, threads, delegate), (bundle, among), progress)
     release = serving(device)
     return _mcu(device, release, facts, runs or MCU_RUNS, _model(release, bundle, among), progress)
 
@@ -60,24 +61,34 @@ def _how(facts: Mapping[str, Any]) -> str:
     return "emulated" if facts.get("emulated") else "measured"
 
 
-def _linux(device: Device, facts: Mapping[str, Any], how: tuple[int, int, str], progress: Progress) -> Profile:
-    """`how` is runs, threads and delegate."""
+def _linux(
+    device: Device,
+    facts: Mapping[str, Any],
+    how: tuple[int, int, str],
+    bundles: tuple[Path | None, Sequence[Path]],
+    progress: Progress,
+) -> Profile:
+    """`how` is runs, threads and delegate, `bundles` what may have been deployed."""
     try:
         result, samples = device.profile_ops(*how, progress=progress)
     except DeviceError as error:
         if error.status != Status.UNSUPPORTED:
             raise
         raise DeviceError(error.message, WITHOUT, Status.UNSUPPORTED) from error
-    told = linux.read(result["detail"], samples, how[0])
-    rows, notes = linux.rows_of(told)
-    said = {
-        "unit": "ns",
-        "how": _how(facts),
-        "source": f"{told.facts['runtime']}'s profiler, in whole microseconds",
-        **told.facts,
-    }
-    table = profiled(rows, told.whole, said, notes)
-    return Profile(serving(device), table)
+    told, release = linux.read(result["detail"], samples, how[0]), serving(device)
+    rows, notes = _of_records(told, _model(release, *bundles)) if told.records else linux.rows_of(told)
+    source = "the device's clock, around each record of the plan"
+    if not told.records:
+        source = f"{told.facts['runtime']}'s profiler, in whole microseconds"
+    said = {"unit": "ns", "how": _how(facts), "source": source, **told.facts}
+    return Profile(release, profiled(rows, told.whole, said, notes))
+
+
+def _of_records(told: linux.Told, model: bytes | None) -> tuple[list[Row], list[str]]:
+    """The resolution is what it takes to ask for one record: every figure holds that much."""
+    rows, notes = mcu.rows_of([list(zip(told.records, run, strict=True)) for run in told.spent], model)
+    clock_ns = told.facts["clock_ns"]
+    return rows, notes + linux.quick(rows, clock_ns, f"of which asking for each is about {clock_ns / 1000:g} us")
 
 
 def _mcu(

@@ -25,14 +25,16 @@ BUILTIN, XNNPACK = "builtin", "XNNPACK"
 
 
 class Told(NamedTuple):
-    """What came from the device: facts of the runtime, its events, nodes of the model's graph, and for each run the
-    nanoseconds of each event and of a whole inference that was not profiled."""
+    """What came from the device: facts of the runtime, its events and nodes of the model's graph, or kinds of the
+    records of edgeq-micro's plan, and for each run the nanoseconds of each and of a whole inference that was not
+    profiled."""
 
     facts: Mapping[str, Any]
     events: Sequence[tuple[int, int, str]]
     graph: Sequence[OpWork]
     spent: Sequence[Sequence[int]]
     whole: Sequence[int]
+    records: Sequence[int] = ()
 
 
 def read(detail: bytes, samples: Sequence[int], runs: int) -> Told:
@@ -40,17 +42,19 @@ def read(detail: bytes, samples: Sequence[int], runs: int) -> Told:
     try:
         inflate = zlib.decompressobj()
         document = json.loads(inflate.decompress(detail, MOST_DETAIL_BYTES))
-        events = [(int(kind), int(node), str(tag)) for kind, node, tag in document["events"]]
-        graph = [_checked(index, node) for index, node in enumerate(document["graph"])]
+        records = [int(kind) for kind in document.get("records", ())]
+        events = [] if records else [(int(kind), int(node), str(tag)) for kind, node, tag in document["events"]]
+        graph = [] if records else [_checked(index, node) for index, node in enumerate(document["graph"])]
         facts: dict[str, Any] = {key: str(document[key]) for key in ("runtime", "kernels")}
         facts |= {key: int(document[key]) for key in ("threads", "clock_ns")}
     except (zlib.error, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _damaged(f"{error!r}") from error
-    width = len(events) + 1
-    if not events or len(samples) != runs * width:
-        raise _damaged(f"{len(samples)} samples of {len(events)} ops and {runs} runs")
+    ops = len(records or events)
+    width = ops + 1
+    if not ops or len(samples) != runs * width:
+        raise _damaged(f"{len(samples)} samples of {ops} ops and {runs} runs")
     rows = [samples[at : at + width] for at in range(0, len(samples), width)]
-    return Told(facts, events, graph, [row[:-1] for row in rows], [row[-1] for row in rows])
+    return Told(facts, events, graph, [row[:-1] for row in rows], [row[-1] for row in rows], records)
 
 
 def _checked(index: int, node: Mapping[str, Any]) -> OpWork:
@@ -93,12 +97,15 @@ def rows_of(told: Told) -> tuple[list[Row], list[str]]:
     notes = []
     if loose:
         notes.append(f"Of {len(loose)} of the runtime's ops it could not be told which of the model's they are.")
-    coarse = FINE * told.facts["clock_ns"]
-    quick = sum(row.count > 0 and middle(row.spent) < coarse for row in rows)
-    if quick:
-        many = f"{quick} ops take" if quick > 1 else "1 op takes"
-        notes.append(f"{many} less than {coarse / 1000:g} us, which whole microseconds tell only roughly.")
-    return rows, notes
+    return rows, notes + quick(rows, told.facts["clock_ns"], "which whole microseconds tell only roughly")
+
+
+def quick(rows: Sequence[Row], clock_ns: int, why: str) -> list[str]:
+    """A note where ops take so little that the clock, or the way to it, shows."""
+    coarse = FINE * clock_ns
+    found = sum(row.count > 0 and middle(row.spent) < coarse for row in rows)
+    many = f"{found} ops take" if found > 1 else "1 op takes"
+    return [f"{many} less than {coarse / 1000:g} us, {why}."] if found else []
 
 
 def _owners(told: Told) -> list[int | None]:

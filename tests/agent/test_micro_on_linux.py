@@ -14,17 +14,22 @@ import pytest
 import tinymodel
 
 from edgeq.agent.connection import Connection
-from edgeq.agent.micro import IMAGE, LIBRARY
+from edgeq.agent.micro import IMAGE, LIBRARY, MicroModel
 from edgeq.agent.service import Service
+from edgeq.bench import bench
 from edgeq.build import build
 from edgeq.bundle import Bundle, read_bundle, write_bundle
 from edgeq.deploy import deploy
 from edgeq.device.device import Device
 from edgeq.errors import DeviceError
+from edgeq.estimate.learned import measured_of
+from edgeq.estimate.table import shape_of
+from edgeq.estimate.work import items_of
 from edgeq.link.memory import MemoryLink
 from edgeq.micro.compile import compile_model
 from edgeq.micro.linux import COMPILERS
 from edgeq.micro.native import NativeModel
+from edgeq.profile import profile as profile_of
 from edgeq.target import TargetProfile, load_target
 
 
@@ -73,6 +78,42 @@ def test_it_serves_with_the_host_s_bytes(bundle: Bundle, device: Device) -> None
     measured = device.bench(runs=20, warmup=2, threads=0)
     assert len(measured["invoke_ns"]) == 20
     assert deploy(bundle, device).changed is False
+
+
+def test_each_record_of_the_plan_is_timed(bundle: Bundle, device: Device) -> None:
+    deploy(bundle, device)
+    table = profile_of(device, runs=6, bundle=bundle.folder).table
+    assert [op["op"] for op in table["ops"]] == ["CONV_2D", "DEPTHWISE_CONV_2D", "MEAN", "FULLY_CONNECTED", "SOFTMAX"]
+    assert {"conv_i8", "fc_i8"} <= {op["kernel"] for op in table["ops"]}
+    assert (table["runtime"], table["kernels"], table["threads"], table["runs"]) == (
+        "edgeq-micro 1",
+        "edgeq-micro",
+        1,
+        6,
+    )
+    assert 0 < table["clock_ns"] < 1_000_000 and table["unit"] == "ns"
+    bare = profile_of(device, runs=1).table
+    assert [op.get("index") for op in bare["ops"]] == [None] * 5 and "bundle is not here" in bare["notes"][0]
+    with pytest.raises(DeviceError, match="no delegate 'xnnpack' for this release: edgeq-micro"):
+        profile_of(device, runs=1, delegate="xnnpack")
+
+
+def test_a_bench_with_a_profile_teaches_what_ops_cost(bundle: Bundle, device: Device) -> None:
+    deploy(bundle, device)
+    run = bench(device, runs=10, warmup=1, per_op=True, among=[bundle.folder])
+    key, measured = measured_of(run)
+    assert (key.runtime, key.kernels, key.unit) == ("edgeq-micro", "edgeq-micro", "ns")
+    assert measured.shape == shape_of(items_of(bundle.path("model.tflite").read_bytes(), key.runtime))
+
+
+def test_steps_behind_the_last_do_nothing(bundle: Bundle) -> None:
+    model = MicroModel(bundle.folder)
+    inputs = [bytes(model.input_bytes)]
+    expected = model.invoke(inputs)
+    model.load(inputs)
+    kinds = [kind for kind, _ in model.profile()]
+    assert kinds == [op.kind for op in compile_model(bundle.path("model.tflite").read_bytes()).plan.ops]
+    assert model.call_ns() > 0 and model.read() == expected
 
 
 def test_a_release_without_its_library_is_refused(bundle: Bundle, device: Device, tmp_path: Path) -> None:
