@@ -52,8 +52,10 @@ SCOPE = Meter(
     "T3",
     "Joulescope",
     "all that is fed through it: current and voltage at its output",
-    gain_pct=1.0,
-    accuracy="1 % is assumed; the user's guide has the limits of each range, and 'error_pct' takes them",
+    gain_pct=1.5,
+    accuracy="a JS110's current in its 2 A range: 0.3 % and 1.5 mA (its guide, as the maker quotes it,"
+    " forum.joulescope.com/t/388), which is 0.8 % at the range's lower end; 1.5 % is assumed for power, for all ranges"
+    " and for later models, whose guide has better ones: 'error_pct' takes them",
     offset_mw=0.001,
     clock_ppm=50.0,
     ranges=True,

@@ -54,14 +54,16 @@ KIT = Meter(
     "Nordic PPK2",
     "all that is fed through it: the rail that the kit is wired into",
     gain_pct=20.0,
-    accuracy="'better than +-20 %' is what Nordic's listing is quoted with, others say +-10 %; 'error_pct' takes that"
-    " of your own calibration against a known resistor",
+    accuracy="'better than +-20 %' is what Nordic's listing is quoted with (hackaday.io/project/193628); its User Guide"
+    " tells 10 % as typical, 15 % above 50 mA (docs.nordicsemi.com, ug_ppk2, Measurement accuracy, as ppk2lab copies"
+    " it); 'error_pct' takes that of your own calibration against a known resistor",
     offset_mw=0.001,
     supply_pct=2.0,
     clock_ppm=100.0,
     ranges=True,
 )
-"""The kit measures current alone; 2 % is what its regulator, or another supply, is assumed to be off."""
+"""The kit measures current alone; 2 % is what its regulator, or another supply, is assumed to be off: not stated by the
+maker. The offset is the resolution of its smallest range, 0.2 uA, at 5 V."""
 
 
 @dataclass

@@ -24,10 +24,21 @@ BESIDE = ("VDD_MUX",)
 WITHIN = ("VDDQ_VDD2_1V8AO",)
 """Rails that lie behind another one that is counted (AGX Orin: behind VIN_SYS_5V0)."""
 _SHUNT = "and a shunt of 1 %, which is assumed: makers of boards do not state it"
+_INA219 = (2.0, 5.0, f"0.5 to 1 % over temperature (TI SBOS448, SBOS459, first pages) {_SHUNT}")
 CHIPS = {
     "ina3221": (1.5, 80.0, f"gain 0.25 %, offset 80 uV (here over 5 mOhm at 5 V; TI SBOS576, first page) {_SHUNT}"),
-    "ina219": (2.0, 5.0, f"0.5 to 1 % over temperature (TI SBOS448, first page) {_SHUNT}"),
-    "ina226": (1.2, 1.0, f"gain 0.1 %, offset 10 uV (TI SBOS547, first page) {_SHUNT}"),
+    "ina219": _INA219,
+    "ina220": _INA219,
+    "ina226": (
+        *(1.4, 10.0),
+        f"gains 0.1 % each, offsets 10 uV and 7.5 mV (here over 5 mOhm at 5 V; TI SBOS547B, 5.5) {_SHUNT}",
+    ),
+    "ina228": (
+        1.5,
+        1.0,
+        f"power 0.5 % of full scale, offset 1 uV (TI SLYS022A, of the INA228-Q1, first page) {_SHUNT}",
+    ),
+    "ina238": (1.7, 5.0, f"power 0.7 % of full scale, offset 5 uV (TI's data sheet of the INA238-Q1, 6.5) {_SHUNT}"),
 }
 """Chip -> limits of the relative error in percent and of the offset in mW, and where they come from."""
 OTHER_CHIP = (3.0, 100.0, "3 % is assumed: nothing is known of this chip here")
@@ -44,14 +55,15 @@ RAPL = Meter(
     "RAPL",
     "the processor's package (and its memory, where it counts that); neither board, disks nor power supply",
     gain_pct=10.0,
-    accuracy="Intel and AMD publish no limits; 10 % is assumed",
+    accuracy="Intel and AMD state no limits; 10 % is assumed. A model on many processors, off by a constant power most"
+    " of all (doi.org/10.1145/2989081.2989088), which falls out with idle",
 )
 BATTERY = Meter(
     "T1",
     "battery's fuel gauge",
     "all that the battery feeds: screen and radios, too",
     gain_pct=10.0,
-    accuracy="no limits are published; 10 % is assumed. Gauges average over a second or more",
+    accuracy="not stated by the makers; 10 % is assumed. Gauges average over a second or more",
 )
 GAUGE_S = 1.0
 TICK_S = 1e-6

@@ -13,7 +13,7 @@ from edgeq.agent import rails as agent
 from edgeq.errors import UsageError
 from edgeq.probe import open_probe
 from edgeq.probe.power.account import account
-from edgeq.probe.power.rails import onboard, readings, supply_v
+from edgeq.probe.power.rails import CHIPS, onboard, readings, supply_v
 from edgeq.run import Series
 from edgeq.target import load_target
 
@@ -177,3 +177,11 @@ def test_two_chips_of_a_kind_without_labels_are_two_rails() -> None:
     assert found is not None
     assert set(found[1].power_mw.tolist()) == {2830.0}
     assert "ina219 + ina219 (2)" in found[0].scope
+
+
+def test_each_known_chip_says_where_its_limits_come_from() -> None:
+    """The data sheet's limits of current and voltage and 1 % of the shunt, and no less."""
+    assert set(CHIPS) == {"ina219", "ina220", "ina226", "ina228", "ina238", "ina3221"}
+    for gain_pct, offset_mw, source in CHIPS.values():
+        assert gain_pct > 1.0 and offset_mw > 0
+        assert "TI" in source and "a shunt of 1 %, which is assumed" in source

@@ -208,6 +208,7 @@ def test_a_plug_that_tells_no_power_is_told(answer: Any, said: str) -> None:
         ("1.2.3.4?every_s=0", "asks too often"),
         ("1.2.3.4?idle_s=-1", "'idle_s=-1'.*no time to rest"),
         ("1.2.3.4?error_pct=0", "no limit of error"),
+        ("1.2.3.4?averaged_s=100", "'averaged_s=100'.*out of range"),
         ("1.2.3.4?gate=pin", "'gate=pin'.*not known"),
     ],
 )
