@@ -141,6 +141,17 @@ def test_many_runs_are_counted_in_the_headlines(tmp_path: Path) -> None:
     )
 
 
+def test_a_headline_says_what_valid_figures_say_against_the_model(tmp_path: Path) -> None:
+    run = read_run(PI)
+    small = replace(
+        run, release={**run.release, "fit": {"target": "tiny", "ram": {"needed_bytes": None, "limit_bytes": 1000}}}
+    )
+    small.write(tmp_path / "small.json")
+    assert "Not as it should be: fits." in report([tmp_path / "small.json"]).headlines
+    (told,) = (each for each in report([PI, tmp_path / "small.json"]).headlines if each.startswith("Not"))
+    assert told == "Not as it should be: fits (synthetic-digits on pi (2))."
+
+
 def test_nothing_to_report_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="no run"):
         report([])

@@ -17,6 +17,8 @@ from edgeq.units import format_bytes, format_seconds, three_digits
 UNITS = ((1.0, "ns"), (1e3, "us"), (1e6, "ms"), (1e9, "s"))
 MOST_OPS = 14
 BUCKETS = 20
+SAME_BINS = 41
+"""Samples that are all alike are one narrow bar in the middle."""
 LANES = (
     ("cpu_hz", "CPU clock", "GHz", 1e-9, 0.1),
     ("temperature", "Temperature", "°C", 1.0, 4.0),
@@ -111,9 +113,11 @@ def _distribution(section: Section, invoke: Series) -> str:
     ]
     window = (found.min / factor, top)
     title = "Latency distribution"
-    plot = svg.distribution(values, histogram_bins(shown, 60), marks, invoke.how, unit, title, window)
+    bins = histogram_bins(shown, 60) if max(shown) > min(shown) else SAME_BINS
+    plot = svg.distribution(values, bins, marks, invoke.how, unit, title, window)
     beyond = f"; {found.n - len(shown)} slower than {amount(top_ns, 'ns')} not drawn" if len(shown) < found.n else ""
-    aside = f"{found.n:,} steady samples: counts, and below the share that took at most so long{beyond}"
+    counted = f"{found.n:,} steady sample{'s' * (found.n != 1)}"
+    aside = f"{counted}: counts, and below the share that took at most so long{beyond}"
     return framed(title, invoke.how, plot, aside)
 
 

@@ -164,7 +164,7 @@ footer{margin-top:56px;padding-top:16px;border-top:1px solid var(--rule);color:v
 .across svg.wide{display:none}.across svg:not(.wide){display:block}}
 @media (max-width:560px){.page{padding:0 16px 40px}header{padding-top:24px}h1{font-size:26px}
 .verdict{padding:14px 16px}.verdict .lead{font-size:17px}.claims div{grid-template-columns:1fr}th,td{padding-right:10px}
-svg text{font-size:14.5px}.pair td.n,.pair th.n{white-space:normal}.pair table{font-size:13px}
+svg text{font-size:13.5px}.pair td.n,.pair th.n{white-space:normal}.pair table{font-size:13px}
 .pair .tag{margin-left:0;font-size:11px;padding:0 5px}.pair th,.pair td{padding-right:8px}}
 @media print{@page{margin:14mm}body{font-size:10pt}.page{max-width:none;padding:0}nav,.skip,.back,summary{display:none}
 header{padding-top:0}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}

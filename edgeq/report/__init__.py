@@ -16,7 +16,7 @@ from edgeq.errors import UsageError
 from edgeq.report.accuracy import MATCH, Accuracy, loss_words, points
 from edgeq.report.evidence import evidence
 from edgeq.report.figures import Figure
-from edgeq.report.section import EMULATED, SHORT_MODES, Section, section, sentence
+from edgeq.report.section import BAD, EMULATED, SHORT_MODES, Section, section, sentence
 from edgeq.report.tradeoff import Plane, fronts, planes
 from edgeq.results import run_file
 from edgeq.run import VERDICTS, Run, read_run
@@ -108,6 +108,7 @@ def _headlines(sections: Sequence[Section]) -> Iterator[str]:
     else:
         yield sentence("; ".join([_golden_of_all(sections), *_losses(sections)]))
     yield from _doubts(sections)
+    yield from _wrong(sections)
     emulated = [each.label for each in sections if each.how == "emulated" and each.latency]
     if emulated:
         names = f"{', '.join(emulated)}: l" if len(sections) > 1 else "L"
@@ -130,6 +131,19 @@ def _doubts(sections: Sequence[Section]) -> Iterator[str]:
     most = counts.most_common(1)[0][0] if counts else ""
     first = next((issue.message for issues in grave for issue in issues if issue.code == most), "")
     yield f"{told[:1].upper()}{told[1:]} of {len(sections)} runs: {codes}. {first}".strip()
+
+
+def _wrong(sections: Sequence[Section]) -> Iterator[str]:
+    """What figures that may be relied on say against the model or the device; wrong answers make a run invalid."""
+    found: dict[str, list[str]] = {}
+    for each in sections:
+        for claim in each.claims:
+            if claim.state == BAD and claim.name != "Answers":
+                found.setdefault(claim.name, []).append(each.label)
+    several = len(sections) > 1
+    told = [name.lower() + (f" ({', '.join(labels)})" if several else "") for name, labels in found.items()]
+    if told:
+        yield f"Not as it should be: {', '.join(told)}."
 
 
 def _losses(sections: Sequence[Section]) -> Iterator[str]:

@@ -95,7 +95,9 @@ def section(run: Run, label: str, found: Evidence = NONE) -> Section:
         mode=mode,
         golden=golden,
         headline=sentence(", ".join([*words, _speed(timed or counted)])),
-        claims=tuple(_claims(timed or counted, golden, judged, right, mode, room, lasting, since)),
+        claims=tuple(
+            _claims(timed or counted, golden, judged, right, mode, room, lasting, since, run.verdict == "valid")
+        ),
         latency=timed,
         stages=tuple(stages(run)),
         instructions=counted,
@@ -133,10 +135,10 @@ def _pace(figures: Sequence[Figure]) -> str:
     """The median and the slow end, with how they were obtained."""
     found = {figure.name: figure for figure in figures}
     if "p50" not in found:
-        return f"{_speed(figures)}."
+        return sentence(_speed(figures))
     p50, p99, rate = (found[name] for name in ("p50", "p99", "throughput")) if "throughput" in found else (None,) * 3
     if p50 is None or p99 is None or rate is None:
-        return f"{_speed(figures)}."
+        return sentence(_speed(figures))
     told = f"p50 {format_seconds(p50.value / 1e9)}, p99 {format_seconds(p99.value / 1e9)}"
     return f"{told}, {three_digits(rate.value)} inferences per second ({p50.how})."
 
@@ -150,6 +152,7 @@ def _claims(
     room: Sequence[Need],
     lasting: Sequence[Interval],
     since: Onset | None,
+    valid: bool,
 ) -> Iterator[Claim]:
     matched = GOOD if golden.startswith(MATCH) else OPEN if golden.endswith("checked") else BAD
     yield Claim("Answers", sentence(golden), matched)
@@ -172,7 +175,8 @@ def _claims(
     if room:
         words = "; ".join(need_words(need) for need in room)
         yield Claim("Fits", f"{words}.", GOOD if all(need.fits for need in room) else BAD)
-    yield Claim("Speed", _pace(speed), GOOD if speed and speed[0].how == "measured" else OPEN)
+    relied = valid and speed and speed[0].how == "measured"
+    yield Claim("Speed", _pace(speed), GOOD if relied else OPEN)
     if lasting:
         minutes = (lasting[-1].end_s - lasting[0].start_s) / 60
         if since is None:

@@ -23,7 +23,8 @@ def test_claims_answer_what_one_asks_first() -> None:
     told = claims(PI)
     assert list(told) == ["Answers", "Accuracy", "Fits", "Speed", "Sustained"]
     assert {name: state for name, (state, _) in told.items()} == {
-        **dict.fromkeys(("Answers", "Accuracy", "Fits", "Speed"), "good"),
+        **dict.fromkeys(("Answers", "Accuracy", "Fits"), "good"),
+        "Speed": "open",  # The run is degraded.
         "Sustained": "bad",
     }
     assert told["Speed"][1] == "p50 2.47 ms, p99 3.05 ms, 413 inferences per second (measured)."

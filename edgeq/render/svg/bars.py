@@ -48,14 +48,15 @@ def rows(items: Sequence[Item], title: str, unit: str, wide: bool = False, full:
     """Many bars from zero: label, bar with a whisker from least to greatest, text.
 
     The label stands before its bar where the picture is `wide`, else above it: no room of a telephone is left empty
-    beside short bars. `full` is what there is of each, drawn behind it where it is not 0.
+    beside short bars. `full` is what there is of each, drawn behind it where it is not 0; its text may stand above too.
     """
     longest = max((len(item.label) for item in items), default=0)
-    width, left, step = (WIDE, 22 + 6.6 * min(longest, MOST_LETTERS), 24) if wide else (WIDTH, 2.0, 38)
+    width, left, step = (WIDE, 22 + 7.6 * min(longest, MOST_LETTERS), 24) if wide else (WIDTH, 2.0, 38)
     # One slow inference of many would flatten all bars: a whisker that is longer than two of them ends in an arrow.
     longer = max((item.value for item in items), default=0.0)
     greatest = max([full, longer, *(min(item.high or 0.0, FARTHEST * longer) for item in items)]) or 1.0
-    beside = max(100.0, 8.4 * max((len(item.text) for item in items), default=0))
+    above = bool(full) and not wide
+    beside = 0 if above else max(100.0, 8.4 * max((len(item.text) for item in items), default=0))
     x = Axis(0, greatest, left, width - beside - 12)
     body = [line("axis", left, 4, left, 8 + step * len(items))] if wide else []
     for row, item in enumerate(items):
@@ -70,7 +71,8 @@ def rows(items: Sequence[Item], title: str, unit: str, wide: bool = False, full:
             beyond = item.high > greatest
             end = max(end, x.at(min(item.high, greatest)))
             body.append(_whisker(x.at(item.low), end, top + 8.5, 3, item.how, beyond))
-        body.append(text(end + 7, top + 12.5, item.text, "label strong"))
+        at, level, side = (width - 10.0, base, "end") if above else (end + 7, top + 12.5, "start")
+        body.append(text(at, level, item.text, "label strong", side))
     description = "; ".join(f"{item.label} {item.text} ({item.how})" for item in items)
     words = f"{description}; bars start at zero {unit}."
     return picture(width, 12 + step * len(items), title, words, body, "wide" if wide else "")

@@ -25,6 +25,8 @@ from edgeq.render.svg.draw import (
 
 FACTOR = 10.0
 """From so many times the least on an axis goes by factors: else all but the greatest would lie on one spot."""
+LETTER = 7.4
+"""How wide one is, in the size that a narrow screen is given."""
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom."""
 
@@ -59,7 +61,7 @@ def plane(spots: Sequence[Spot], title: str, x_unit: str, y_unit: str, lower: bo
     body = [x_axis(x, y.start, x_unit, TOP), y_ticks(y, ticks(y.low, y.high, 5), y_unit)]
     body.append(_front([spot for spot in spots if spot.front], x, y))
     better = f"{'lower' if lower else 'higher'} and further left is better"
-    taken = [_box("end", WIDTH - RIGHT, TOP - 8, 6.4 * len(better))]
+    taken = [_box("end", WIDTH - RIGHT, TOP - 8, LETTER * len(better))]
     taken += [(x.at(spot.x) - 5, y.at(spot.y) - 5, x.at(spot.x) + 5, y.at(spot.y) + 5) for spot in spots]
     for spot in sorted(spots, key=lambda each: (each.front, -each.y)):
         at, level = x.at(spot.x), y.at(spot.y)
@@ -90,7 +92,7 @@ def _front(spots: Sequence[Spot], x: Axis, y: Axis) -> str:
 def _label(spot: Spot, at: float, level: float, taken: list[Box]) -> str:
     """Above the dot, or where there is room: no label lies on another one or on a dot."""
     words = clipped(spot.label, 44)
-    wide = 6.4 * len(words)
+    wide = LETTER * len(words)
     places = [
         (anchor, at + side, level + shift)
         for shift in (-10.0, 18.0, 4.0, -22.0, 30.0, -34.0, 42.0)
