@@ -18,6 +18,7 @@ Source = tuple[str, Callable[[], dict[str, Any]]]
 
 _SHUNTS = ("ina", "ltc29", "ltc42", "pac19", "adm12")
 """How hwmon's names of chips with a shunt begin. A battery has a hwmon folder, too: it is read as a battery."""
+_NOT_CONNECTED = "NC"
 PMIC = ("vcgencmd", "pmic_read_adc")
 REST_S, REST_EVERY_S = 1.0, 0.1
 
@@ -111,14 +112,15 @@ def parse_hwmon(chip: str, files: dict[str, str]) -> list[Rail]:
 
     `in1_input` in mV and `curr1_input` in mA belong together, `power1_input` is in uW. The product is finer than the
     chip's own power register (20 or 25 current steps); its sign says only which way round the shunt is wired.
-    `in0` of an INA2xx and `in4` to `in7` of an INA3221 are the shunt's own voltage.
+    `in0` of an INA2xx and `in4` to `in7` of an INA3221 are the shunt's own voltage. A channel called `NC` is not
+    connected.
     """
     rails: list[Rail] = []
     for n in range(1, 9):
         ma, mv = _number(files.get(f"curr{n}_input")), _number(files.get(f"in{n}_input"))
         uw = _number(files.get(f"power{n}_input"))
         label = files.get(f"in{n}_label") or files.get(f"power{n}_label") or files.get(f"curr{n}_label")
-        if (ma is None or mv is None) and uw is None:
+        if label == _NOT_CONNECTED or ((ma is None or mv is None) and uw is None):
             continue
         rail: Rail = {"name": label or (chip if n == 1 else f"{chip}.{n}"), "from": "hwmon", "chip": chip}
         if mv is not None:
@@ -135,9 +137,10 @@ def parse_iio(files: dict[str, str]) -> list[Rail]:
     rails: list[Rail] = []
     for n in range(3):
         mv, ma, mw = (_number(files.get(f"in_{kind}{n}_input")) for kind in ("voltage", "current", "power"))
-        if mw is None and (mv is None or ma is None):
+        name = files.get(f"rail_name_{n}", f"ina3221x.{n}")
+        if name == _NOT_CONNECTED or (mw is None and (mv is None or ma is None)):
             continue
-        rail: Rail = {"name": files.get(f"rail_name_{n}", f"ina3221x.{n}"), "from": "hwmon", "chip": "ina3221"}
+        rail: Rail = {"name": name, "from": "hwmon", "chip": "ina3221"}
         known = {"mv": mv, "ma": ma, "mw": mw if mw is not None else round((mv or 0) * (ma or 0) / 1e3, 4)}
         rails.append({**rail, **{key: value for key, value in known.items() if value is not None}})
     return rails

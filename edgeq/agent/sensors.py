@@ -32,6 +32,7 @@ _CPUFREQ = "sys/devices/system/cpu/cpufreq/policy*"
 _OLD_CPUFREQ = "sys/devices/system/cpu/cpu[0-9]*/cpufreq"
 _FIRMWARE = "sys/devices/platform/soc*/soc*:firmware/get_throttled"
 _COUNTS = "sys/devices/system/cpu/cpu[0-9]*/thermal_throttle/*_throttle_count"
+_NEGOTIATED = "ucsi-source-psy"
 _COLDEST_C, _HOTTEST_C = -60.0, 160.0
 
 
@@ -245,15 +246,16 @@ def parse_bits(text: str) -> int | None:
 
 def supply_v(place: Place, own: list[dict[str, Any]]) -> tuple[str, float | None]:
     """What feeds the board, and its voltage: the Pi 5's input as its PMIC sees it (`own`: rails, `edgeq.agent.rails`),
-    or a power supply that Linux knows, a battery first, but none of a mouse (scope `Device`); ("", None) where nothing
-    tells it."""
+    or a power supply that Linux knows, a battery first, but none of a mouse (scope `Device`) and no USB-C, which says
+    what was negotiated; ("", None) where nothing tells it."""
     for rail in own:
         if rail["name"] == "EXT5V" and rail.get("mv"):
             return "EXT5V", round(rail["mv"] / 1000, 3)
     found = []
     for folder in place.paths("sys/class/power_supply/*"):
         value = place.number(f"{folder}/voltage_now", 1e-6)
-        if value and place.text(f"{folder}/online") != "0" and place.text(f"{folder}/scope") != "Device":
+        told = Path(folder).name.startswith(_NEGOTIATED)
+        if value and not told and place.text(f"{folder}/online") != "0" and place.text(f"{folder}/scope") != "Device":
             found.append((place.text(f"{folder}/type") != "Battery", Path(folder).name, value))
     if not found:
         return "", None

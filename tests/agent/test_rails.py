@@ -70,11 +70,25 @@ def test_a_channel_that_is_switched_off_is_left_out(tmp_path: Path) -> None:
 
 def test_jetpack_4_has_a_driver_of_its_own(tmp_path: Path) -> None:
     found = read("jetson-nano.tree", tmp_path)["rails"]
-    assert [(rail["name"], rail["mw"], rail["mv"]) for rail in found] == [
-        ("POM_5V_IN", 2191.0, 5072.0),
-        ("POM_5V_GPU", 121.0, 5064.0),
-        ("POM_5V_CPU", 567.0, 5064.0),
+    assert [(rail["name"], rail["mw"]) for rail in found] == [
+        ("POM_5V_IN", 4122.0),
+        ("POM_5V_GPU", 109.0),
+        ("POM_5V_CPU", 1167.0),
     ]
+
+
+def test_power_of_jetpack_4_is_current_times_voltage_where_it_is_not_told(tmp_path: Path) -> None:
+    folder = tmp_path / "sys/bus/i2c/drivers/ina3221x/6-0040/iio:device0"
+    folder.mkdir(parents=True)
+    for name, text in (("rail_name_0", "VIN"), ("in_voltage0_input", "5072"), ("in_current0_input", "432")):
+        (folder / name).write_text(text + "\n")
+    (rail,) = rails.read_from(rails.find(tmp_path))["rails"]
+    assert (rail["name"], rail["mv"], rail["ma"], rail["mw"]) == ("VIN", 5072.0, 432.0, pytest.approx(2191.104))
+
+
+def test_channels_that_are_not_connected_are_no_rails(tmp_path: Path) -> None:
+    found = read("jetson-agx-orin.tree", tmp_path)["rails"]
+    assert [rail["name"] for rail in found] == ["VDDQ_VDD2_1V8AO", "VDD_GPU_SOC", "VDD_CPU_CV", "VIN_SYS_5V0"]
 
 
 def test_an_ina219_on_its_battery(tmp_path: Path) -> None:
@@ -136,6 +150,8 @@ def test_batteries_that_feed_the_device(tmp_path: Path) -> None:
     assert laptop == {"name": "BAT0", "from": "battery", "status": "Discharging", "mv": 10459.0, "mw": 27758.0}
     (tablet,) = read("tablet-battery.tree", tmp_path / "b")["rails"]
     assert (tablet["name"], tablet["mw"]) == ("BATC", pytest.approx(3.942 * 1560))
+    (dell,) = read("dell-battery.tree", tmp_path / "c")["rails"]
+    assert (dell["name"], dell["mw"]) == ("BAT0", pytest.approx(12.6 * 756))
 
 
 def test_a_board_without_sensors_says_nothing(tmp_path: Path) -> None:
