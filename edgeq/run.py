@@ -86,12 +86,13 @@ class Run:
 
     `device`: address, name, board, target, arch, cpu, os, python, runtime, runtime_version, emulated (bool), emulator.
     `release`: name, digest, n, target, mode, model_bytes, macs, golden {vectors, tolerance, worst},
-    evaluation (or null; see docs/bundle.md), provenance and fit (`edgeq/kept.py`).
+    evaluation (or null; see docs/bundle.md), input_sha256 (of what the bench fed, as real values; null where the bundle
+    does not tell), provenance and fit (`edgeq/kept.py`).
     `environment`: readings before and after the bench, e.g. governor, cpu_hz, temperature_c, load_1m, throttled.
 
     `profile`, per op: `unit` (`ns` or `instructions`), `how`, `source`, `runs`, `runtime`, `kernels`, `threads`,
-    `clock_ns` (the resolution), `whole` (of one invoke, the median), `total` (of all ops), `between`, `notes`, `ops`,
-    in order: `index` (absent where an op is not mapped to the model's), `op`, `name`, `kernel` (or delegate), `count`,
+    `clock_ns` (the resolution), `graph` (the main graph's name), `whole` (of one invoke, the median), `total` (of all
+    ops), `between`, `notes`, `ops`, in order: `index` (absent where an op is not mapped to the model's), `op`, `name`, `kernel` (or delegate), `count`,
     `first`, `last`, `avg`, `mid` (the median: what to show), `min`, `max`, `std`, `share`, `macs`, `bytes`, `outputs`,
     `window` (size, stride, dilation, channels), `also`, `also_ops`; older runs lack `outputs`, `window`, `also_ops`.
     `energy`, where a meter watched: `tier` (T0 to T3), `meter`, `scope`, `accuracy` (the limits that were used, and

@@ -182,6 +182,12 @@ class ProfiledModel:
             for index in range(count)
         ]
 
+    def graph_name(self) -> str:
+        """What the file calls its main graph."""
+        name = ctypes.c_char_p()
+        self._call("LiteRtGetSubgraphName", self._main, ctypes.byref(name))
+        return _text(name.value or b"")
+
     def _of_main(self) -> tuple[Any, Any]:
         """The signature that calls the main graph, its number and itself; LiteRT gives one to a model without any."""
         for index in map(
@@ -340,7 +346,7 @@ def measure(path: Path, inputs: Sequence[bytes], threads: int, kernels: str, run
     first = model.profile()  # The profiler's own first time is slow.
     events = [[event.kind, event.node, event.tag] for event in first]
     facts = {"runtime": model.runtime, "threads": threads, "kernels": kernels, "clock_ns": CLOCK_NS}
-    yield {"detail": packed({**facts, "events": events, "graph": model.graph()})}
+    yield {"detail": packed({**facts, "events": events, "graph": model.graph(), "graph_name": model.graph_name()})}
     for _ in range(runs):
         found = model.profile()
         if [[event.kind, event.node, event.tag] for event in found] != events:

@@ -1,7 +1,8 @@
 """A profile and a run in the form of LiteRT's `benchmark_model`: protobuf messages as JSON, with their field names.
 
 `BenchmarkProfilingData` is `tflite/profiling/proto/profiling_info.proto`, which `ai_edge_litert.profiling_info_pb2`
-parses; `BenchmarkResult` is that of its `--result_file_path`.
+parses; `BenchmarkResult` is `tensorflow/lite/tools/benchmark/proto/benchmark_result.proto`, that of its
+`--result_file_path`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
 
 from edgeq.errors import UsageError
 from edgeq.run import Run, Series
@@ -64,6 +67,7 @@ def benchmark_result(run: Run) -> dict[str, Any]:
         "max_ms": found.max,
         "stddev_ms": found.std,
         "median_ms": found.p50,
+        "p5_ms": float(np.percentile(invoke.values, 5)),
         "p95_ms": found.p95,
         "init_ms": _first(run.one("init")),
         "first_inference_ms": _first(run.one("first_inference")),
@@ -87,7 +91,7 @@ def _memory(run: Run) -> dict[str, float]:
     """The tool's own words: what loading took, in KB, and the most ever, in MB."""
     load, peak = _first(run.one("rss_load")), _first(run.one("rss_peak"))
     return {
-        **({} if load is None else {"init_footprint_kb": load / 1024}),
+        **({} if load is None else {"init_footprint_kb": round(load / 1024)}),
         **({} if peak is None else {"peak_mem_mb": peak / MIB}),
     }
 

@@ -21,8 +21,9 @@ GRADIENT = (
 )
 
 
-def node_data(profile: Mapping[str, Any], graph: str = GRAPH) -> dict[str, Any]:
-    """What each op takes, in ms or instructions; `UsageError` where it is not known which op of the model is which."""
+def node_data(profile: Mapping[str, Any]) -> dict[str, Any]:
+    """By the name of the main graph, as the file has it, what each op takes, in ms or instructions; `UsageError` where
+    it is not known which op of the model is which."""
     placed = [op for op in profile["ops"] if "index" in op]
     if not placed:
         raise UsageError(
@@ -34,7 +35,7 @@ def node_data(profile: Mapping[str, Any], graph: str = GRAPH) -> dict[str, Any]:
     timed = profile["unit"] == "ns"
     values = {key: op["mid"] / 1e6 if timed else op["mid"] for key, op in zip(keys, placed, strict=True)}
     return {
-        graph: {
+        str(profile.get("graph") or GRAPH): {
             "name": f"{'time (ms)' if timed else 'instructions'}, {profile['how']}",
             "results": {key: {"value": value} for key, value in values.items()},
             "gradient": [dict(stop) for stop in GRADIENT],

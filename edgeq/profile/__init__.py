@@ -11,6 +11,7 @@ from typing import Any
 from edgeq.bundle import MODEL
 from edgeq.device.device import Device, Progress, Release, silent
 from edgeq.errors import DeviceError
+from edgeq.model.tflite import read_model
 from edgeq.profile import linux, mcu
 from edgeq.profile.table import Row, profiled
 from edgeq.protocol.status import Status
@@ -76,12 +77,19 @@ def _linux(
             raise
         raise DeviceError(error.message, WITHOUT, Status.UNSUPPORTED) from error
     told, release = linux.read(result["detail"], samples, how[0]), serving(device)
-    rows, notes = _of_records(told, _model(release, *bundles)) if told.records else linux.rows_of(told)
+    model = _model(release, *bundles) if told.records else None
+    rows, notes = _of_records(told, model) if told.records else linux.rows_of(told)
     source = "the device's clock, around each record of the plan"
     if not told.records:
         source = f"{told.facts['runtime']}'s profiler, in whole microseconds"
-    said = {"unit": "ns", "how": _how(facts), "source": source, **told.facts}
+    said = {"unit": "ns", "how": _how(facts), "source": source, **_named(model), **told.facts}
     return Profile(release, profiled(rows, told.whole, said, notes))
+
+
+def _named(model: bytes | None) -> dict[str, str]:
+    """What the file calls its main graph, if anything: other tools name it so."""
+    name = read_model(model).subgraphs[0].name if model else ""
+    return {"graph": name} if name else {}
 
 
 def _of_records(told: linux.Told, model: bytes | None) -> tuple[list[Row], list[str]]:
@@ -102,7 +110,8 @@ def _mcu(
     whole = device.bench(runs, 1, 0, progress=progress)
     unit = "instructions" if "invoke_instructions" in whole else "ns"
     source = "the device's instruction counter" if unit == "instructions" else "the device's clock"
-    said = {"unit": unit, "how": _how(facts), "source": f"{source}, around each record of the plan", "threads": 1}
+    source = f"{source}, around each record of the plan"
+    said = {"unit": unit, "how": _how(facts), "source": source, "threads": 1, **_named(model)}
     return Profile(release, profiled(rows, whole[f"invoke_{unit}"], said, notes))
 
 

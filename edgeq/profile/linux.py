@@ -47,6 +47,7 @@ def read(detail: bytes, samples: Sequence[int], runs: int) -> Told:
         graph = [] if records else [_checked(index, node) for index, node in enumerate(document["graph"])]
         facts: dict[str, Any] = {key: str(document[key]) for key in ("runtime", "kernels")}
         facts |= {key: int(document[key]) for key in ("threads", "clock_ns")}
+        facts |= {"graph": str(document["graph_name"])} if document.get("graph_name") else {}
     except (zlib.error, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _damaged(f"{error!r}") from error
     ops = len(records or events)

@@ -60,6 +60,7 @@ def test_runs_with_and_without_the_profiler_in_turn() -> None:
     first, *runs = measure(MODEL, tiny()[2][0][0], 1, "xnnpack", 3)
     detail = json.loads(zlib.decompress(first["detail"]))
     assert (detail["runtime"].split(".")[0], detail["clock_ns"]) == ("ai-edge-litert 2", 1000)
+    assert detail["graph_name"] == "main"
     assert [len(run["op_ns"]) for run in runs] == [len(detail["events"])] * 3
     assert all(run["invoke_ns"] > 0 for run in runs)
 

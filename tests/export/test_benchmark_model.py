@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,6 +41,46 @@ def test_instructions_are_no_microseconds() -> None:
         profiling_data({**PROFILE, "unit": "instructions"}, "kws")
 
 
+FLOAT, INT64, INT32, STRING = 2, 3, 5, 9
+"""Types in descriptors."""
+LATENCY = (
+    *("avg_ms", "min_ms", "max_ms", "stddev_ms", "median_ms", "p5_ms", "p95_ms", "init_ms"),
+    *("first_inference_ms", "average_warm_up_ms"),
+)
+RESULT = {
+    "LatencyMetrics": dict.fromkeys(LATENCY, FLOAT),
+    "MemoryMetrics": {"init_footprint_kb": INT64, "overall_footprint_kb": INT64, "peak_mem_mb": FLOAT},
+    "MiscMetrics": {
+        "model_size_mb": FLOAT,
+        "num_runs": INT32,
+        "num_warmup_runs": INT32,
+        "model_throughput_in_mb_per_sec": FLOAT,
+    },
+}
+"""tensorflow/lite/tools/benchmark/proto/benchmark_result.proto (2025), whose fields have these places, from 1."""
+
+
+def result_message() -> Any:
+    """The message `BenchmarkResult`, made of what its file says: no wheel has it."""
+    protobuf = pytest.importorskip("google.protobuf")
+    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+    assert protobuf
+    file = descriptor_pb2.FileDescriptorProto(name="benchmark_result.proto", package="t", syntax="proto2")
+    whole = {"latency_metrics": "LatencyMetrics", "memory_metrics": "MemoryMetrics", "misc_metrics": "MiscMetrics"}
+    for name, fields in RESULT.items():
+        message = file.message_type.add(name=name)
+        for number, (key, kind) in enumerate(fields.items(), 1):
+            message.field.add(name=key, number=number, type=kind, label=1)
+    message = file.message_type.add(name="BenchmarkResult")
+    message.field.add(name="name", number=1, type=STRING, label=1)
+    for number, (key, part) in enumerate(whole.items(), 2):
+        message.field.add(name=key, number=number, type=11, type_name=f".t.{part}", label=1)
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("t.BenchmarkResult"))()
+
+
 RUNS = sorted((Path(__file__).parents[1] / "cases" / "runs").rglob("*.json"))
 
 
@@ -56,4 +97,11 @@ def test_a_run_in_the_tools_words(path: Path) -> None:
     assert latency["min_ms"] <= latency["median_ms"] <= latency["p95_ms"] <= latency["max_ms"]
     assert latency["avg_ms"] == pytest.approx(sum(invoke.values) / len(invoke.values) / 1e6)
     assert result["misc_metrics"]["num_runs"] == len(invoke.values)
+    assert latency["min_ms"] <= latency["p5_ms"] <= latency["median_ms"]
     assert json.loads(json.dumps(result)) == result
+    from google.protobuf import json_format
+
+    parsed = json_format.Parse(json.dumps(result), result_message())
+    assert parsed.misc_metrics.num_runs == len(invoke.values)
+    load = run.one("rss_load")
+    assert parsed.memory_metrics.init_footprint_kb == (round(load.values[0] / 1024) if load else 0)

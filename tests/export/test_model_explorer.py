@@ -46,6 +46,11 @@ def test_names_that_occur_twice_give_way_to_places() -> None:
     assert list(data[GRAPH]["results"]) == ["0", "1"]
 
 
+def test_the_graph_has_the_name_that_the_file_gives_it() -> None:
+    """A file with several signatures calls its main graph as the first of them."""
+    assert list(node_data({**table(rows()), "graph": "encode"})) == ["encode"]
+
+
 def test_colours_run_from_the_least_to_the_most() -> None:
     gradient = node_data(table(rows(), "instructions"))[GRAPH]["gradient"]
     assert [stop["stop"] for stop in gradient] == [0, 0.5, 1]
