@@ -55,6 +55,9 @@ int eq_cbor_uint(const struct eq_item *item, uint32_t most, uint32_t *value);
 /* A byte string or a text (EQ_BYTES or EQ_TEXT) of definite length, where it lies. */
 int eq_cbor_string(const struct eq_item *item, enum eq_major major, const uint8_t **data, uint32_t *bytes);
 
+/* Whether this is that text. */
+int eq_cbor_is(const struct eq_item *item, const char *name);
+
 /* `eq_cbor_find` and one of the above. */
 int eq_cbor_find_uint(const struct eq_item *map, const char *key, uint32_t most, uint32_t *value);
 int eq_cbor_find_string(const struct eq_item *map, const char *key, enum eq_major major, const uint8_t **data,
@@ -85,9 +88,6 @@ void eq_put_key_bytes(struct eq_writer *out, const char *key, const void *data, 
 
 /* The digits of a number, at most 10, to `to`; how many. For texts that are put together. */
 uint32_t eq_put_decimal(char *to, uint32_t value);
-
-/* A byte string that the caller fills in; NULL where it does not fit. */
-uint8_t *eq_put_space(struct eq_writer *out, uint32_t bytes);
 
 static inline void eq_put_uint(struct eq_writer *out, uint64_t value)
 {

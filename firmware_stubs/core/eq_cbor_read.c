@@ -192,7 +192,7 @@ int eq_cbor_next(struct eq_items *items, struct eq_item *item)
     return skip(&items->next.at, items->next.end) == EQ_OK;
 }
 
-static int is_named(const struct eq_item *item, const char *name)
+int eq_cbor_is(const struct eq_item *item, const char *name)
 {
     const uint8_t *text;
     uint32_t bytes, i = 0;
@@ -214,7 +214,7 @@ int eq_cbor_find(const struct eq_item *map, const char *key, struct eq_item *val
         return EQ_INVALID;
     }
     while (eq_cbor_next(&items, &name) && eq_cbor_next(&items, &found)) {
-        if (is_named(&name, key)) {
+        if (eq_cbor_is(&name, key)) {
             if (status == EQ_OK) {
                 return EQ_INVALID;
             }

@@ -44,12 +44,6 @@ void eq_put_null(struct eq_writer *out)
     eq_put_head(out, EQ_SIMPLE, 22);
 }
 
-uint8_t *eq_put_space(struct eq_writer *out, uint32_t bytes)
-{
-    eq_put_head(out, EQ_BYTES, bytes);
-    return take(out, bytes);
-}
-
 void eq_put_string(struct eq_writer *out, enum eq_major major, const void *data, uint32_t bytes)
 {
     uint8_t *to;

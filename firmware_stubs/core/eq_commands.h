@@ -54,6 +54,9 @@ int eq_slot_of(struct eq_core *core, const struct eq_item *body, uint32_t *slot)
 /* Whether a slot holds a release, whatever became of it. */
 int eq_is_release(const struct eq_core *core, uint32_t slot);
 
+/* "len" and "data": of a whole of `all` bytes as many of the `bytes` at `data` as an answer holds. */
+void eq_put_piece(const struct eq_core *core, struct eq_writer *out, uint32_t all, const uint8_t *data, uint32_t bytes);
+
 /* A release's state as PROTOCOL.md says it; anything else is "bad". */
 const char *eq_state_name(unsigned state);
 

@@ -56,6 +56,7 @@ struct eq_inference {
     uint32_t run;   /* number that the host drew */
     uint32_t slot;  /* of the release */
     uint32_t input; /* bytes that are here */
+    uint32_t ops;   /* records that are carried out, of one that is looked at; UINT32_MAX of others */
     uint8_t raw;    /* the input goes through the front end */
     uint8_t done;   /* the outputs are those of this input */
 };

@@ -4,8 +4,6 @@
 #include "eq_commands.h"
 #include "eq_mlperf.h"
 
-#define ROOM_BYTES 64u /* of an answer, beside the piece of an output */
-
 void eq_unload(struct eq_core *core)
 {
     core->loaded = EQ_SLOTS;
@@ -44,57 +42,39 @@ int eq_load(struct eq_core *core, uint32_t slot)
     }
 }
 
-static uint32_t input_bytes(const struct eq_model *model)
-{
-    uint32_t total = 0, bytes;
-    for (unsigned i = 0; eq_input(model, i, &bytes) != NULL; i++) {
-        total += bytes;
-    }
-    return total;
-}
-
-static uint32_t output_bytes(const struct eq_model *model)
-{
-    uint32_t total = 0, bytes;
-    for (unsigned i = 0; eq_output(model, i, &bytes) != NULL; i++) {
-        total += bytes;
-    }
-    return total;
-}
-
-/* The part of `bytes` bytes from `off` on that falls into a tensor of `size` bytes which begins at `start`: where it
- * begins in the former and in the latter, and how long it is. */
-struct overlap {
-    uint32_t in_piece, in_tensor, bytes;
+/* Where a byte lies of all inputs or all outputs, which follow one another, and how many there are from it to the end of
+ * its tensor. */
+struct place {
+    const uint8_t *at;
+    uint32_t bytes; /* 0 behind the last one */
 };
 
-static struct overlap overlap(uint32_t off, uint32_t bytes, uint32_t start, uint32_t size)
+/* Returns how many bytes they are together. */
+static uint32_t find(const struct eq_model *model, int outputs, uint32_t off, struct place *place)
 {
-    uint32_t from = off > start ? off : start;
-    uint32_t to = off + bytes < start + size ? off + bytes : start + size;
-    return from < to ? (struct overlap){from - off, from - start, to - from} : (struct overlap){0, 0, 0};
+    uint32_t all = 0, size;
+    const uint8_t *tensor;
+    *place = (struct place){model->arena, 0};
+    for (unsigned i = 0; (tensor = outputs ? eq_output(model, i, &size) : eq_input(model, i, &size)) != NULL; i++) {
+        if (off - all < size) {
+            *place = (struct place){tensor + (off - all), all + size - off};
+        }
+        all += size;
+    }
+    return all;
 }
 
-/* `off + bytes` is at most `input_bytes`. */
+/* `off + bytes` is at most all of them. */
 static void write_input(const struct eq_model *model, uint32_t off, const uint8_t *data, uint32_t bytes)
 {
-    uint32_t start = 0, size;
-    uint8_t *tensor;
-    for (unsigned i = 0; (tensor = eq_input(model, i, &size)) != NULL; i++) {
-        struct overlap both = overlap(off, bytes, start, size);
-        memcpy(tensor + both.in_tensor, data + both.in_piece, both.bytes);
-        start += size;
-    }
-}
-
-static void read_output(const struct eq_model *model, uint32_t off, uint8_t *data, uint32_t bytes)
-{
-    uint32_t start = 0, size;
-    const uint8_t *tensor;
-    for (unsigned i = 0; (tensor = eq_output(model, i, &size)) != NULL; i++) {
-        struct overlap both = overlap(off, bytes, start, size);
-        memcpy(data + both.in_piece, tensor + both.in_tensor, both.bytes);
-        start += size;
+    while (bytes > 0) {
+        struct place place;
+        (void)find(model, 0, off, &place);
+        place.bytes = place.bytes < bytes ? place.bytes : bytes;
+        memcpy(model->arena + (place.at - model->arena), data, place.bytes); /* inputs lie there */
+        off += place.bytes;
+        data += place.bytes;
+        bytes -= place.bytes;
     }
 }
 
@@ -108,14 +88,17 @@ static int begins(const struct eq_core *core, const struct eq_item *body, uint32
            (has_run ? now->run != run : off == 0);
 }
 
+/* The input is here. Somebody who looks at what the records give asks for them one by one. */
 static void infer(struct eq_core *core)
 {
     eq_begin(&core->model);
-    while (eq_step(&core->model)) {
-        eq_idle(core);
-    }
     core->inference.done = 1;
-    eq_watch_good(core, core->inference.slot);
+    if (core->inference.ops > 0) {
+        while (eq_step(&core->model)) {
+            eq_idle(core);
+        }
+        eq_watch_good(core, core->inference.slot);
+    }
 }
 
 void eq_feed(struct eq_core *core, const uint8_t *data, uint32_t bytes, int last)
@@ -131,37 +114,25 @@ void eq_feed(struct eq_core *core, const uint8_t *data, uint32_t bytes, int last
     }
 }
 
-static int is_text(const uint8_t *text, uint32_t bytes, const char *name)
-{
-    uint32_t i = 0;
-    while (i < bytes && name[i] != 0 && (uint8_t)name[i] == text[i]) {
-        i++;
-    }
-    return i == bytes && name[i] == 0;
-}
-
 /* The map "raw" of a request: EQ_NOT_FOUND without it, EQ_INVALID where it is none. */
 static int read_raw(const struct eq_item *body, struct eq_raw *raw)
 {
-    struct eq_item map, shape, extent;
+    struct eq_item map, type, shape, extent;
     struct eq_items extents;
-    const uint8_t *type;
-    uint32_t bytes;
     int status = eq_cbor_find(body, "raw", &map);
     if (status != EQ_OK) {
         return status;
     }
     *raw = (struct eq_raw){0};
-    if (eq_cbor_find_string(&map, "type", EQ_TEXT, &type, &bytes) != EQ_OK ||
-        eq_cbor_find(&map, "shape", &shape) != EQ_OK || eq_cbor_major(&shape) != EQ_ARRAY ||
+    if (eq_cbor_find(&map, "type", &type) != EQ_OK || eq_cbor_find(&map, "shape", &shape) != EQ_OK || eq_cbor_major(&shape) != EQ_ARRAY ||
         eq_cbor_open(&shape, &extents) != EQ_OK ||
         eq_cbor_find_uint(&map, "rate", UINT32_MAX, &raw->rate_hz) != EQ_OK) {
         return EQ_INVALID;
     }
-    raw->dtype = is_text(type, bytes, "int16")     ? EQ_I16
-                 : is_text(type, bytes, "uint8")   ? EQ_U8
-                 : is_text(type, bytes, "float32") ? EQ_F32
-                                                   : 0u;
+    raw->dtype = eq_cbor_is(&type, "int16")     ? EQ_I16
+                 : eq_cbor_is(&type, "uint8")   ? EQ_U8
+                 : eq_cbor_is(&type, "float32") ? EQ_F32
+                                                : 0u;
     while (eq_cbor_next(&extents, &extent)) {
         uint32_t value;
         if (eq_cbor_uint(&extent, UINT32_MAX, &value) != EQ_OK) {
@@ -215,6 +186,7 @@ int eq_invoke_chunk(struct eq_core *core, const struct eq_item *body, struct eq_
 {
     struct eq_inference *now = &core->inference, next = {0};
     struct eq_raw raw;
+    struct place place;
     uint32_t off, total, bytes;
     const uint8_t *data;
     int status = eq_slot_of(core, body, &next.slot), is_raw;
@@ -228,13 +200,14 @@ int eq_invoke_chunk(struct eq_core *core, const struct eq_item *body, struct eq_
         return EQ_INVALID;
     }
     next.raw = is_raw == EQ_OK;
+    next.ops = eq_cbor_find_uint(body, "look", 1, &next.ops) == EQ_OK ? 0 : UINT32_MAX;
     if (begins(core, body, off, &next)) {
         status = start(core, body, next, &raw);
         if (status != EQ_OK) {
             return status;
         }
     }
-    if (total != (next.raw ? eq_frontend_bytes(&core->front) : input_bytes(&core->model))) {
+    if (total != (next.raw ? eq_frontend_bytes(&core->front) : find(&core->model, 0, 0, &place))) {
         return eq_refuse(core, EQ_INVALID, next.raw ? "the bytes are not as many as the shape says"
                                                     : "these are not whole samples, or more than one");
     }
@@ -244,27 +217,47 @@ int eq_invoke_chunk(struct eq_core *core, const struct eq_item *body, struct eq_
     eq_put_map(out, now->done ? 2 : 1);
     eq_put_key_uint(out, "off", now->input);
     if (now->done) {
-        eq_put_key_uint(out, "out", output_bytes(&core->model));
+        eq_put_key_uint(out, "out", find(&core->model, 1, 0, &place));
+    }
+    return EQ_OK;
+}
+
+/* Go on until `ops` records are carried out: somebody looks at what they leave in the arena. */
+static int go_on(struct eq_core *core, uint32_t ops)
+{
+    struct eq_inference *now = &core->inference;
+    if (!now->done || now->ops > ops) {
+        return EQ_INVALID;
+    }
+    for (; now->ops < ops; now->ops++) {
+        if (core->model.at == core->model.end) {
+            return EQ_INVALID;
+        }
+        (void)eq_step(&core->model);
+        eq_idle(core);
     }
     return EQ_OK;
 }
 
 int eq_output_piece(struct eq_core *core, const struct eq_item *body, struct eq_writer *out)
 {
-    uint32_t off, bytes, most = core->buf_size - ROOM_BYTES;
-    uint32_t total = core->inference.done ? output_bytes(&core->model) : 0;
-    uint8_t *to;
-    if (eq_cbor_find_uint(body, "off", UINT32_MAX, &off) != EQ_OK) {
+    const struct eq_model *model = &core->model;
+    uint32_t off, ops, all = 0;
+    struct place piece = {core->answer, 0};
+    int looks = eq_cbor_find_uint(body, "ops", UINT32_MAX, &ops);
+    if (eq_cbor_find_uint(body, "off", UINT32_MAX, &off) != EQ_OK || looks == EQ_INVALID ||
+        (looks == EQ_OK && go_on(core, ops) != EQ_OK)) {
         return EQ_INVALID;
     }
-    off = off < total ? off : total;
-    bytes = total - off < most ? total - off : most;
-    eq_put_map(out, 2);
-    eq_put_key_uint(out, "len", total);
-    eq_put_text(out, "data");
-    to = eq_put_space(out, bytes);
-    if (to != NULL && bytes > 0) {
-        read_output(&core->model, off, to, bytes);
+    if (looks == EQ_OK) {
+        all = model->head->arena_bytes;
+        off = off < all ? off : all;
+        piece = (struct place){model->arena + off, all - off};
+        (void)eq_cbor_find_uint(body, "most", all - off, &piece.bytes);
+    } else if (core->inference.done) {
+        all = find(model, 1, off, &piece);
     }
+    eq_put_map(out, 2);
+    eq_put_piece(core, out, all, piece.at, piece.bytes);
     return EQ_OK;
 }

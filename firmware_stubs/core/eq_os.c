@@ -48,7 +48,7 @@ int eq_describe(struct eq_core *core, const struct eq_item *body, struct eq_writ
     const struct eq_board *board = core->config->board;
     uint32_t erase_ms = core->config->flash->erase_ms;
     (void)body;
-    eq_put_map(out, 20u + (erase_ms != 0));
+    eq_put_map(out, 21u + (erase_ms != 0));
     eq_put_key_uint(out, "protocol", 1);
     eq_put_key_text(out, "kind", "mcu");
     eq_put_key_text(out, "agent", EQ_VERSION);
@@ -68,6 +68,7 @@ int eq_describe(struct eq_core *core, const struct eq_item *body, struct eq_writ
     eq_put_key_uint(out, "samples", 1);
     eq_put_key_bool(out, "signed", core->config->trust != NULL);
     eq_put_key_uint(out, "confirm", 1);
+    eq_put_key_uint(out, "ops", 1);
     if (erase_ms != 0) {
         eq_put_key_uint(out, "deaf_ms", ERASES * erase_ms);
     }

@@ -3,7 +3,7 @@
 
 #include "eq_commands.h"
 
-#define ROOM_BYTES 64u /* of an answer, beside the piece of a member */
+#define ROOM_BYTES 64u /* of an answer, beside a piece */
 
 int eq_is_release(const struct eq_core *core, uint32_t slot)
 {
@@ -123,15 +123,6 @@ int eq_releases(struct eq_core *core, const struct eq_item *body, struct eq_writ
     return EQ_OK;
 }
 
-static int is_text(const uint8_t *text, uint32_t bytes, const char *name)
-{
-    uint32_t i = 0;
-    while (i < bytes && name[i] != 0 && (uint8_t)name[i] == text[i]) {
-        i++;
-    }
-    return i == bytes && name[i] == 0;
-}
-
 /* Where a member lies; NULL where the release has none. */
 static const uint8_t *find_member(const struct eq_core *core, uint32_t slot, int manifest, uint32_t *bytes)
 {
@@ -150,27 +141,33 @@ static const uint8_t *find_member(const struct eq_core *core, uint32_t slot, int
     return at + EQ_ENVELOPE_BYTES + body->interface;
 }
 
+void eq_put_piece(const struct eq_core *core, struct eq_writer *out, uint32_t all, const uint8_t *data, uint32_t bytes)
+{
+    uint32_t most = core->buf_size - ROOM_BYTES;
+    eq_put_key_uint(out, "len", all);
+    eq_put_key_bytes(out, "data", data, bytes < most ? bytes : most);
+}
+
 int eq_member(struct eq_core *core, const struct eq_item *body, struct eq_writer *out)
 {
-    const uint8_t *name, *data;
-    uint32_t name_bytes, off, slot, bytes, most = core->buf_size - ROOM_BYTES;
+    struct eq_item name;
+    const uint8_t *data;
+    uint32_t off, slot, bytes;
     int manifest, status = eq_slot_of(core, body, &slot);
     if (status != EQ_OK) {
         return status;
     }
-    if (eq_cbor_find_string(body, "name", EQ_TEXT, &name, &name_bytes) != EQ_OK ||
-        eq_cbor_find_uint(body, "off", UINT32_MAX, &off) != EQ_OK) {
+    if (eq_cbor_find(body, "name", &name) != EQ_OK || eq_cbor_find_uint(body, "off", UINT32_MAX, &off) != EQ_OK) {
         return EQ_INVALID;
     }
-    manifest = is_text(name, name_bytes, "manifest.json");
-    data = manifest || is_text(name, name_bytes, "interface.json") ? find_member(core, slot, manifest, &bytes) : NULL;
+    manifest = eq_cbor_is(&name, "manifest.json");
+    data = manifest || eq_cbor_is(&name, "interface.json") ? find_member(core, slot, manifest, &bytes) : NULL;
     if (data == NULL) {
         return eq_refuse(core, EQ_NOT_FOUND, "the release has no such member");
     }
     off = off < bytes ? off : bytes;
     eq_put_map(out, 3);
     put_number(core, "n", slot, out);
-    eq_put_key_uint(out, "len", bytes);
-    eq_put_key_bytes(out, "data", data + off, bytes - off < most ? bytes - off : most);
+    eq_put_piece(core, out, bytes, data + off, bytes - off);
     return EQ_OK;
 }
