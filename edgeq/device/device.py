@@ -213,18 +213,42 @@ class Device:
             )
         return self._invoke(data, n, tensor=tensor)
 
+    def require_steps(self) -> None:
+        """`DeviceError` for a device that does not carry out an inference step by step."""
+        if not self.describe().get("ops"):
+            raise DeviceError(
+                f"{self.address} does not show what lies between a model's operators.",
+                "A microcontroller with firmware of this edgeq does; flash it ('edgeq firmware build').",
+                Status.UNSUPPORTED,
+            )
+
+    def begin_steps(self, sample: bytes | Raw, n: int | None = None) -> None:
+        """One sample in, and nothing done with it: `memory_after` carries the inference out."""
+        item = encode_raw(sample) if isinstance(sample, Raw) else {"data": sample}
+        self._send(item.pop("data"), n, raw=item or None, look=1)
+
+    def memory_after(self, ops: int, at: int, size_bytes: int) -> bytes:
+        """What lies in the arena when the first `ops` records of the inference that was begun are carried out; `ops`
+        never falls."""
+        data = b""
+        while len(data) < size_bytes:
+            most = size_bytes - len(data)
+            body = {"off": at + len(data), "ops": ops, "most": most}
+            piece = self.client.request(contract.OUTPUT, body, INVOKE_TIMEOUT_S)["data"]
+            if not piece or len(piece) > most:
+                raise ProtocolError(f"{self.address} sends a damaged piece of memory.", "Run the command again.")
+            data += piece
+        return data
+
+    def _send(self, data: bytes, n: int | None, **more: Any) -> dict[str, Any]:
+        run = secrets.randbelow(1 << 31)  # so that a chunk of one inference is never taken for one of another
+        body = {**_only(n=n, **more), "run": run}
+        return self.client.upload(data, 0, contract.INVOKE, body, lambda _: None, INVOKE_TIMEOUT_S)
+
     def _invoke(
         self, data: bytes, n: int | None, raw: dict[str, Any] | None = None, tensor: int | None = None
     ) -> bytes:
-        run = secrets.randbelow(1 << 31)  # so that a chunk of one inference is never taken for one of another
-        answer = self.client.upload(
-            data,
-            0,
-            contract.INVOKE,
-            {**_only(n=n, raw=raw, tensor=tensor), "run": run},
-            lambda _: None,
-            INVOKE_TIMEOUT_S,
-        )
+        answer = self._send(data, n, raw=raw, tensor=tensor)
         length, output = int(answer["out"]), b""
         while len(output) < length:
             piece = self.client.request(contract.OUTPUT, {"off": len(output)})["data"]

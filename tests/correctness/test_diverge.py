@@ -66,26 +66,34 @@ def test_other_weights_are_found_at_their_operator(device: Device, tmp_path: Pat
     release = serving(device)
     inputs = tiny()[2][0][0]
     assert failing_vector(device, release, own) is None
-    assert first_parting(device, release, own, inputs) is None
+    assert first_parting(device, release, own, [inputs]) is None
     other = make_bundle(tmp_path / "other", model=other_weights())
     told: list[str] = []
-    found = first_parting(device, release, other, inputs, told.append)
+    found = first_parting(device, release, other, [inputs], told.append)
     assert found is not None
     assert (found.index, found.operator, found.allowed) == (dense()[0], "FULLY_CONNECTED", 1)
     assert found.steps is not None and found.steps > 1 and 0 < found.differing <= found.elements
     assert found.looked == len(told) == dense()[0] + 1
     assert f"number {dense()[0]}, FULLY_CONNECTED" in found.sentence()
+    assert found.first is not None and found.there is not None and found.here is not None
+    assert 1 < abs(found.there - found.here) <= found.steps
+    assert f"; the first is value {found.first}, {found.there:g} there and {found.here:g} here." in found.sentence()
+
+
+def other_runtime(folder: Path, switch: Path) -> str:
+    """A runtime that takes other weights from when there is a file `switch`."""
+    weights, runtime = dense()[1], bad_runtime(folder, "pass")
+    (module,) = folder.glob("*/interpreter.py")
+    added = OTHERWISE.format(switch=str(switch), old=weights, new=weights[::-1])
+    module.write_text(module.read_text(encoding="utf-8") + added, encoding="utf-8")
+    return runtime
 
 
 def test_a_runtime_that_computes_otherwise_is_explained(device: Device, tmp_path: Path) -> None:
     """It passes when it is deployed; from then on it takes other weights."""
-    switch, weights = tmp_path / "switch", dense()[1]
-    runtime = bad_runtime(tmp_path / "packages", "pass")
-    (module,) = (tmp_path / "packages").glob("*/interpreter.py")
-    added = OTHERWISE.format(switch=str(switch), old=weights, new=weights[::-1])
-    module.write_text(module.read_text(encoding="utf-8") + added, encoding="utf-8")
+    switch = tmp_path / "switch"
     bundle = make_bundle(tmp_path / "bundle")
-    deploy(bundle, device, runtime=runtime)
+    deploy(bundle, device, runtime=other_runtime(tmp_path / "packages", switch))
     switch.touch()
 
     def fail(among: list[Path]) -> Any:
@@ -100,6 +108,15 @@ def test_a_runtime_that_computes_otherwise_is_explained(device: Device, tmp_path
     assert "cannot be told: The bundle of release" in fail([]).message
 
 
+def test_a_deploy_that_fails_is_explained(device: Device, tmp_path: Path) -> None:
+    bundle, switch = make_bundle(tmp_path / "bundle"), tmp_path / "switch"
+    switch.touch()
+    with pytest.raises(DeviceError) as failed, explained(device, deployed=bundle):
+        deploy(bundle, device, runtime=other_runtime(tmp_path / "packages", switch))
+    assert failed.value.facts["diverges"]["operator"] == "FULLY_CONNECTED"
+    assert failed.value.facts["step"] == "self-test"
+
+
 def test_other_errors_stay_as_they_are(device: Device) -> None:
     with pytest.raises(DeviceError, match="no release is active") as failed, explained(device):
         device.selftest()
@@ -111,7 +128,7 @@ def test_a_device_that_shows_nothing_says_so(device: Device, tmp_path: Path) -> 
     deploy(bundle, device)
     device.describe().pop("looks")
     with pytest.raises(DeviceError, match="does not show") as refused:
-        first_parting(device, serving(device), bundle, tiny()[2][0][0])
+        first_parting(device, serving(device), bundle, tiny()[2][0][:1])
     assert refused.value.status == Status.UNSUPPORTED
 
 

@@ -1,0 +1,222 @@
+"""The first operator on which a microcontroller and the host part: firmware of which a kernel is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bundles import tiny
+from commandline import edgeq
+from mcu import BOARD, FIRMWARE, SANITIZE, Process, make_mcu_bundle
+from once import once
+
+from edgeq import emulate
+from edgeq.bundle import Bundle, canonical_json, write_bundle
+from edgeq.correctness.diverge import explained, failing_vector, first_parting
+from edgeq.correctness.records import first_differing
+from edgeq.deploy import deploy
+from edgeq.device.device import Device
+from edgeq.device.open import open_device
+from edgeq.emulate.firmware import VARIABLE
+from edgeq.errors import DeviceError
+from edgeq.micro.compile import compile_model
+from edgeq.model.describe import describe
+from edgeq.model.tflite import read_model
+from edgeq.protocol import contract
+from edgeq.protocol.status import Status
+from edgeq.quantize.golden import from_seed, make_golden
+from edgeq.served import serving
+
+CASES = Path(__file__).parents[1] / "cases"
+KERNELS = CASES / "firmware" / "wrong_kernels.c"
+DEPTHWISE, SPOILT, WRONG_BY = 1, 17, 32
+
+
+def firmware(name: str, port: str, flags: str = "") -> Path:
+    def make(folder: Path) -> None:
+        command = ["make", "-s", f"-j{os.cpu_count()}", "-C", FIRMWARE, "-f", "firmware.mk", f"PORT={port}"]
+        subprocess.run([*command, f"BUILD={folder}", f"TABLE={KERNELS}", f"CFLAGS={flags}"], check=True, timeout=300)
+
+    return once(name, make) / "firmware.elf"
+
+
+@pytest.fixture
+def device(tmp_path: Path, firmware_process: Path) -> Iterator[Device]:
+    """A process under sanitizers."""
+    assert firmware_process.is_file()
+    running = Process(firmware("wrong-process", "host", SANITIZE), tmp_path / "flash.bin")
+    with open_device(running.address) as opened:
+        yield opened
+    running.kill()
+
+
+@pytest.fixture
+def board(firmware_board: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Device]:
+    """The emulated board."""
+    assert firmware_board.is_file()
+    monkeypatch.setenv(VARIABLE, str(firmware("wrong-board", "qemu_mps2_an386")))
+    with open_device(emulate.start(BOARD).address) as opened:
+        yield opened
+    emulate.stop(BOARD)
+
+
+def bundle_for(device: Device, folder: Path, name: str) -> Bundle:
+    facts = device.describe()
+    return make_mcu_bundle(folder / name, name=name, target=facts["target"], arch=facts["arch"])
+
+
+def lstm_for(device: Device, folder: Path, name: str) -> Bundle:
+    """A model that remembers."""
+    facts, model = device.describe(), (CASES / "models" / "lstm_int8.tflite").read_bytes()
+    interface = describe(read_model(model), ())
+    golden = make_golden(model, from_seed(interface, 4), "edgeq-micro")
+    text, vectors = canonical_json(interface.to_json()), list(zip(golden.inputs, golden.outputs, strict=True))
+    members = {
+        "model.tflite": model,
+        "interface.json": text,
+        "golden.cbor": golden.encode(),
+        "image.eqi": compile_model(model).image(text, vectors, target=facts["target"], name=name),
+    }
+    manifest = {
+        "name": name,
+        "target": facts["target"],
+        "arch": facts["arch"],
+        "mode": "static_wi8_ai8",
+        "model": {"macs": 0},
+        "runtime": {"name": "edgeq-micro", "version": "1", "threads": 1, "wheels": []},
+        "evaluation": None,
+        "device_files": ["image.eqi"],
+    }
+    return write_bundle(folder / name, members, manifest)
+
+
+def fails(device: Device, bundle: Bundle) -> Any:
+    with pytest.raises(DeviceError) as failed, explained(device, deployed=bundle):
+        deploy(bundle, device)
+    assert failed.value.status == Status.SELFTEST
+    return failed.value
+
+
+def finds_a_wrong_kernel(device: Device, folder: Path) -> None:
+    deploy(bundle_for(device, folder, "good"), device)
+    error = fails(device, bundle_for(device, folder, "wrong"))
+    assert "golden vector" in error.message and "The first operator that computes something else" in error.message
+    assert f"number {DEPTHWISE}, DEPTHWISE_CONV_2D ('sequential_1/depthwise_conv2d_1/Relu')" in error.message
+    assert f"1 of its 64 values differ, up to {WRONG_BY} steps; the first is value {SPOILT}, " in error.message
+    found = error.facts["diverges"]
+    json.dumps(found, allow_nan=False)
+    expected = {"index": DEPTHWISE, "operator": "DEPTHWISE_CONV_2D", "steps": WRONG_BY, "differing": 1, "elements": 64}
+    expected |= {"allowed": 0, "looked": 2, "first": SPOILT, "record": 1, "kernel": "depthwise_i8"}
+    assert {key: found[key] for key in expected} == expected
+    assert abs(found["there"] - found["here"]) == WRONG_BY
+    assert error.facts["step"] == "self-test"
+    assert serving(device).name == "good"
+
+
+def has_none_that_is_wrong(device: Device, folder: Path) -> None:
+    bundle = bundle_for(device, folder, "good")
+    deploy(bundle, device)
+    told: list[str] = []
+    assert failing_vector(device, serving(device), bundle) is None
+    assert first_parting(device, serving(device), bundle, tiny()[2][0], told.append) is None
+    kernels = ("conv_i8", "depthwise_i8", "mean_i8", "fc_i8", "softmax_i8")
+    assert told == [f"record {number} of 5: {kernel}" for number, kernel in enumerate(kernels, 1)]
+
+
+def test_a_wrong_kernel_is_found_at_a_deploy(device: Device, tmp_path: Path) -> None:
+    finds_a_wrong_kernel(device, tmp_path)
+
+
+def test_healthy_firmware_has_none(device: Device, tmp_path: Path) -> None:
+    has_none_that_is_wrong(device, tmp_path)
+
+
+@pytest.mark.slow
+def test_a_wrong_kernel_of_the_emulated_board_is_found(board: Device, tmp_path: Path) -> None:
+    has_none_that_is_wrong(board, tmp_path)
+    finds_a_wrong_kernel(board, tmp_path)
+
+
+def test_what_serves_and_goes_wrong_later_is_explained(device: Device, tmp_path: Path) -> None:
+    bundle = bundle_for(device, tmp_path, "tired")
+    deploy(bundle, device)
+    with pytest.raises(DeviceError) as failed, explained(device, among=[bundle.folder]):
+        for _ in range(10):
+            device.selftest()
+    assert failed.value.facts["diverges"]["operator"] == "DEPTHWISE_CONV_2D"
+
+
+def test_what_a_model_remembers_is_followed_from_its_first_state_on(device: Device, tmp_path: Path) -> None:
+    good = lstm_for(device, tmp_path, "good")
+    deploy(good, device)
+    samples = from_seed(good.interface(), 4)
+    device.invoke(samples[0][0])  # of which nothing may be left
+    assert first_differing(device, serving(device), good, samples) is None
+    error = fails(device, lstm_for(device, tmp_path, "wrong"))
+    found = error.facts["diverges"]
+    assert found["operator"] == "UNIDIRECTIONAL_SEQUENCE_LSTM"
+    assert (found["index"], found["record"], found["kernel"]) == (0, 0, "lstm_i8")
+
+
+def test_steps_go_on_and_never_back(device: Device, tmp_path: Path) -> None:
+    bundle = bundle_for(device, tmp_path, "good")
+    deploy(bundle, device)
+    sample = b"".join(tiny()[2][0][0])
+    device.begin_steps(sample)
+    assert device.memory_after(0, 0, len(sample)) == sample
+    assert device.memory_after(2, 304, 64) == device.memory_after(2, 304, 64)
+    output = device.memory_after(5, 4, 3)
+    asked = device.client.request(contract.OUTPUT, {"off": 0})
+    assert (asked["len"], asked["data"]) == (3, output)
+    assert output == device.invoke(sample)
+    arena = compile_model(tiny()[0]).arena.bytes
+    assert len(device.client.request(contract.OUTPUT, {"off": arena - 8, "ops": 0xFFFFFFFF})["data"]) == 8
+    device.begin_steps(sample)
+    device.memory_after(3, 0, 1)
+    for body in ({"ops": 2}, {"ops": 6}, {"ops": "3"}, {"ops": -1}):
+        with pytest.raises(DeviceError) as refused:
+            device.client.request(contract.OUTPUT, {"off": 0, **body})
+        assert refused.value.status == Status.INVALID
+    told = device.client.request(contract.OUTPUT, {"off": arena + 9, "ops": 5, "most": 4})
+    assert (told["len"], told["data"]) == (arena, b"")
+
+
+def test_nothing_is_shown_that_was_not_begun(device: Device, tmp_path: Path) -> None:
+    def refuses() -> None:
+        with pytest.raises(DeviceError) as refused:
+            device.memory_after(0, 0, 4)
+        assert refused.value.status == Status.INVALID
+
+    refuses()
+    deploy(bundle_for(device, tmp_path, "good"), device)
+    refuses()
+    device.begin_steps(b"".join(tiny()[2][0][0]))
+    device.profile()
+    refuses()
+
+
+def test_older_firmware_says_so(device: Device, tmp_path: Path) -> None:
+    bundle = bundle_for(device, tmp_path, "wrong")
+    device.describe().pop("ops")
+    error = fails(device, bundle)
+    assert "cannot be told: tcp:" in error.message and "does not show what lies between" in error.message
+    with pytest.raises(DeviceError) as refused:
+        first_parting(device, device.releases()[0], bundle, tiny()[2][0])
+    assert refused.value.status == Status.UNSUPPORTED
+
+
+def test_the_command_line_tells_it(
+    device: Device, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    bundle, address = bundle_for(device, tmp_path, "wrong"), device.address
+    device.client.link.close()
+    code, out, _ = edgeq("deploy", bundle.folder, "--to", address, "--json", capture=capsys, monkeypatch=monkeypatch)
+    told = json.loads(out)["error"]
+    assert (code, told["diverges"]["operator"]) == (DeviceError.exit_code, "DEPTHWISE_CONV_2D")
+    assert "The first operator that computes something else" in told["message"]
