@@ -92,9 +92,10 @@ class Run:
 
     `profile`, per op: `unit` (`ns` or `instructions`), `how`, `source`, `runs`, `runtime`, `kernels`, `threads`,
     `clock_ns` (the resolution), `graph` (the main graph's name), `whole` (of one invoke, the median), `total` (of all
-    ops), `between`, `notes`, `ops`, in order: `index` (absent where an op is not mapped to the model's), `op`, `name`, `kernel` (or delegate), `count`,
-    `first`, `last`, `avg`, `mid` (the median: what to show), `min`, `max`, `std`, `share`, `macs`, `bytes`, `outputs`,
-    `window` (size, stride, dilation, channels), `also`, `also_ops`; older runs lack `outputs`, `window`, `also_ops`.
+    ops), `between`, `notes`, `ops`, in order: `index` (absent where an op is not mapped to the model's), `op`, `name`,
+    `kernel` (or delegate), `count`, `first`, `last`, `avg`, `mid` (the median: what to show), `min`, `max`, `std`,
+    `share`, `macs`, `bytes`, `outputs`, `window` (size, stride, dilation, channels), `also`, `also_ops`; older runs
+    lack `outputs`, `window`, `also_ops`.
     `energy`, where a meter watched: `tier` (T0 to T3), `meter`, `scope`, `accuracy` (the limits that were used, and
     whose they are), `gate` (how), `gate_s`, `pulses`, `idle` (how), `idle_mw`, `supply_v`, `samples`, `lost_samples`,
     `inferences`, `energy_uj` (null where the gate failed, and `problem` says why), `uncertainty_uj` (k = 2), `budget`
