@@ -278,7 +278,8 @@ def _energy(run: Run, key: str) -> float | None:
 
 def _gate_off(run: Run) -> str:
     """the meter's gate does not hold the inferences that the device measured: pulses of the trigger pin are too few or
-    too many, the gate is half an inference too long or too short, or pulses are not as long as inferences"""
+    too many, the gate is half an inference too long or too short, or pulses are not as long as inferences; or the meter
+    stopped, lost the time or was at the end of its range"""
     problem = (run.energy or {}).get("problem")
     return str(problem) if problem and _energy(run, "energy_uj") is not None else ""
 

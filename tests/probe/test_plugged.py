@@ -28,6 +28,11 @@ def test_meters_that_are_plugged_in_have_addresses(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(serial.tools.list_ports, "comports", lambda: [Port(), type("Other", (), {"product": "x"})()])
     found = {state.scheme: state for state in probe_states()}
     assert found["ppk2"].addresses == ("ppk2:/dev/ttyACM7?supply_v=3.3",)
+    # As the library has it since: github.com/IRNAS/ppk2-api-python/issues/53.
+    from ppk2_api.ppk2_api import PPK2_API
+
+    monkeypatch.setattr(PPK2_API, "list_devices", staticmethod(lambda: [("/dev/ttyACM7", "D55B03750145")]))
+    assert {state.scheme: state for state in probe_states()}["ppk2"] == found["ppk2"]
 
 
 def test_a_missing_library_is_named_with_what_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -379,7 +379,8 @@ def _calibrated(kit: Any, port: str) -> None:
 def found() -> list[str]:
     """The ports at which kits are plugged in; none where the library is missing."""
     try:
-        return [str(port) for port in _library().list_devices()]
+        # Some versions of the library give serial numbers, too.
+        return [str(port[0] if isinstance(port, tuple) else port) for port in _library().list_devices()]
     except UsageError:
         return []
 
