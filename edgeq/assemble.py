@@ -110,6 +110,7 @@ def _manifest(made: Ingredients, target: TargetProfile, planned: Compiled | None
         "golden": {
             "vectors": len(made.golden.inputs),
             "raw": len(made.golden.raws),
+            "input_sha256": made.golden.input_sha256,
             "kernels": runtime.kernels,
             "tolerance": runtime.golden_tolerance,
             "runtime": host_runtime(runtime.kernels),

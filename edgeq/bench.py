@@ -172,4 +172,5 @@ def _release(manifest: dict[str, Any], golden: dict[str, Any], device: Device) -
         "macs": manifest["model"]["macs"],
         "golden": {key: golden[key] for key in ("vectors", "tolerance", "worst")},
         "evaluation": manifest["evaluation"],
+        "input_sha256": (manifest.get("golden") or {}).get("input_sha256"),
     }

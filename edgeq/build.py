@@ -35,7 +35,7 @@ from edgeq.passport.origin import Specs
 from edgeq.preprocess import Preprocess
 from edgeq.quantize.convert import Converted, convert, given_mode
 from edgeq.quantize.detect import Detected
-from edgeq.quantize.golden import Golden, from_samples, from_seed, make_golden
+from edgeq.quantize.golden import Golden, first_sha256, from_samples, from_seed, make_golden
 from edgeq.quantize.host import MICRO, host_runtime
 from edgeq.quantize.recipe import Recipe
 from edgeq.quantize.repair.apply import experiments
@@ -283,8 +283,9 @@ def _golden(
     progress("computing golden vectors")
     interface, samples = parts.interface, given.samples
     inputs = from_seed(interface) if samples is None else from_samples(interface, samples)
+    first = first_sha256(interface, samples)
     families = _families(targets)
     from_raw = {
         family: list(micro_raws(given, planned) if family == MICRO else raws(given, interface)) for family in families
     }
-    return {family: make_golden(parts.converted.model, inputs, family, from_raw[family]) for family in families}
+    return {family: make_golden(parts.converted.model, inputs, family, from_raw[family], first) for family in families}

@@ -1,12 +1,13 @@
-"""Waivers: somebody has looked at a finding and answers for it, `[[waivers]]` of `edgeq.toml`.
+"""Waivers: somebody has looked at what stands in the way and answers for it, `[[waivers]]` of a TOML file.
 
-A finding that is waived is still told, as waived, by whom and why. Errors end a build before any waiver is asked.
+Those of `edgeq.toml` are of findings, those of a policy of objections to a comparison (`edgeq/compare/objections/`).
+What is waived is still told, as waived, by whom and why. Errors end a build before any waiver is asked.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -20,9 +21,9 @@ _OF_MODELS = (
 )
 _OF_DATA = (
     *("answers", "channels", "class-balance", "class-missing", "clipping", "codes", "constant", "dead-channels"),
-    *("duplicates", "few-samples", "labels-disagree", "labels-order", "leakage", "near-duplicates", "near-leakage"),
-    *("noise", "noise-samples", "orientation", "outliers", "polarity", "range-of-one", "sample-size", "scale", "shape"),
-    *("shift", "silence", "still-tensor", "unreadable", "wasted-range"),
+    *("duplicates", "few-samples", "labels-disagree", "labels-order", "labels-range", "leakage", "near-duplicates"),
+    *("near-leakage", "noise", "noise-samples", "orientation", "outliers", "polarity", "range-of-one", "sample-size"),
+    *("scale", "shape", "shift", "silence", "still-tensor", "unreadable", "wasted-range"),
 )
 _OF_TRAINING = (
     *(
@@ -44,17 +45,11 @@ _EXAMPLE = 'Write code = "other-runtime", "tflm", by = "Ada", reason = "measured
 
 @dataclass(frozen=True)
 class Waiver:
-    """Findings with this `code` are waived `by` somebody, for a `reason`. `UsageError` for a code that none has."""
+    """What has this `code` is waived `by` somebody, for a `reason`."""
 
     code: str
     by: str
     reason: str
-
-    def __post_init__(self) -> None:
-        if self.code not in CODES:
-            near = difflib.get_close_matches(self.code, CODES, 1)
-            hint = f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(CODES)}."
-            raise UsageError(f"No finding has the code '{self.code}' that a waiver names.", hint)
 
     def to_json(self) -> dict[str, str]:
         """What `read_waivers` reads."""
@@ -69,11 +64,19 @@ class Waived:
     waiver: Waiver
 
 
-def read_waivers(tables: Any) -> tuple[Waiver, ...]:
-    """Read `[[waivers]]`; `UsageError` says what is missing, unknown, or no text."""
-    if not isinstance(tables, list):
-        raise UsageError("'waivers' must be a list of tables.", _EXAMPLE)
-    waivers = tuple(_waiver(table) for table in tables)
+def check_code(code: str, known: Sequence[str] = CODES, noun: str = "finding") -> None:
+    """`UsageError` for a code that no such thing has."""
+    if code not in known:
+        raise UsageError(f"No {noun} has the code '{code}' that a waiver names.", _near(code, known))
+
+
+def read_waivers(tables: Any, check: Callable[[str], None] = check_code, example: str = _EXAMPLE) -> tuple[Waiver, ...]:
+    """Read `[[waivers]]`, with a `check` of each code; `UsageError` says what is missing, unknown, or no text."""
+    if not isinstance(tables, list) or not all(isinstance(table, Mapping) for table in tables):
+        raise UsageError("'waivers' must be a list of tables.", example)
+    waivers = tuple(_waiver(table, example) for table in tables)
+    for waiver in waivers:
+        check(waiver.code)
     codes = [waiver.code for waiver in waivers]
     twice = next((code for code in codes if codes.count(code) > 1), None)
     if twice:
@@ -81,16 +84,19 @@ def read_waivers(tables: Any) -> tuple[Waiver, ...]:
     return waivers
 
 
-def _waiver(table: Any) -> Waiver:
-    if not isinstance(table, Mapping):
-        raise UsageError("'waivers' must be a list of tables.", _EXAMPLE)
+def _waiver(table: Mapping[str, Any], example: str) -> Waiver:
     for key in table:
         if key not in _KEYS:
-            raise UsageError(f"A waiver has no '{key}'.", f"Known: {', '.join(_KEYS)}.")
+            raise UsageError(f"A waiver has no '{key}'.", _near(str(key), _KEYS))
     for key in _KEYS:
         if not isinstance(table.get(key), str) or not table[key].strip():
-            raise UsageError(f"A waiver has no text '{key}'.", _EXAMPLE)
+            raise UsageError(f"A waiver has no text '{key}'.", example)
     return Waiver(*(table[key].strip() for key in _KEYS))
+
+
+def _near(word: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(word, known, 1)
+    return f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(known)}."
 
 
 def waive(findings: Sequence[Finding], waivers: Sequence[Waiver]) -> tuple[list[Finding], list[Waived]]:

@@ -55,7 +55,7 @@ def test_one_conversion_makes_a_bundle_for_each_target(tmp_path: Path) -> None:
         assert manifest["evaluation"] == item.evaluation and item.evaluation is not None
         assert item.evaluation["samples"] == 40
         assert manifest["calibration"]["samples"] == 40
-        assert manifest["golden"]["vectors"] == 8
+        assert manifest["golden"]["vectors"] == 8 and len(manifest["golden"]["input_sha256"]) == 64
         assert manifest["runtime"]["wheels"]
         assert manifest["model"]["macs"] == item.model.macs() > 0
         interface = bundle.interface()

@@ -1,6 +1,6 @@
 """The verb `compare`: two sides of runs, held against a policy. It sees only runs.
 
-What would mislead is refused with its reason (`objections.py`); what is left is tested on raw samples
+What would mislead is refused with its reason (`objections/`); what is left is tested on raw samples
 (`difference.py`) and judged by the policy (`policy.py`). The result is plain data that a renderer tells.
 """
 
@@ -13,10 +13,11 @@ from pathlib import Path
 
 from edgeq.compare.baseline import read_side, write_baseline
 from edgeq.compare.judge import Judged, judge
-from edgeq.compare.objections import Objection, Waiver, object_to, read_waiver
+from edgeq.compare.objections import Objection, object_to, read_waiver
 from edgeq.compare.policy import DEFAULT, Policy, default_policy, read_policy
 from edgeq.errors import UsageError
 from edgeq.run import Run
+from edgeq.waiver import Waiver
 
 __all__ = [
     "DEFAULT",

@@ -28,8 +28,8 @@ class Metric:
 
     @property
     def timing(self) -> bool:
-        """Whether it is a time."""
-        return self.unit == "ns"
+        """Whether it is a time, or what an emulator counts for one."""
+        return self.unit in ("ns", "instructions")
 
 
 _ROWS = (

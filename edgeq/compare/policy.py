@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.compare.metrics import METRICS, Metric
-from edgeq.compare.objections import Waiver, read_waiver
+from edgeq.compare.objections import check_waivable
 from edgeq.errors import UsageError
+from edgeq.waiver import Waiver, read_waivers
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -99,6 +100,7 @@ missing = "warn"
 
 _KEYS = ("confidence", "missing", "unsure", "metrics", "waivers")
 _METRIC_KEYS = ("direction", "unit", "max_regression", "margin", "missing", "unsure")
+_WAIVER = 'Write code = "degraded_run", by = "Ada", reason = "the fan is broken" below [[waivers]].'
 _AMOUNT = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([A-Za-z%]*)\s*")
 
 
@@ -227,20 +229,10 @@ def _confidence(where: str, value: Any) -> float:
 
 
 def _waivers(where: str, tables: Any) -> tuple[Waiver, ...]:
-    example = 'Write code = "degraded_run", by = "Ada", reason = "the fan is broken" below [[waivers]].'
-    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise UsageError(f"{where}: 'waivers' must be a list of tables.", example)
-    found = []
-    for table in tables:
-        _known(where, "waivers.", table, ("code", "by", "reason"))
-        texts = [table.get(key) for key in ("code", "by", "reason")]
-        if not all(isinstance(text, str) and text.strip() for text in texts):
-            raise UsageError(f"{where}: a waiver needs the texts code, by and reason.", example)
-        try:
-            found.append(read_waiver(*(str(text) for text in texts)))
-        except UsageError as error:
-            raise UsageError(f"{where}: {error.message}", error.hint) from error
-    return tuple(found)
+    try:
+        return read_waivers(tables, check_waivable, _WAIVER)
+    except UsageError as error:
+        raise UsageError(f"{where}: {error.message}", error.hint) from error
 
 
 def _one_of(where: str, key: str, value: Any, known: Sequence[str]) -> str:

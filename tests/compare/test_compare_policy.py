@@ -76,8 +76,8 @@ P50 = '[metrics.p50]\nmax_regression = "5%"\n'
         (f'missing = "warning"\n{P50}', "'missing' must be fail or warn or ignore", "Did you mean 'warn'?"),
         (f"confidence = 95\n{P50}", "from 0.5 to below 1; it says 95", "0.95"),
         (f"waivers = 3\n{P50}", "'waivers' must be a list of tables", "[[waivers]]"),
-        (f'{P50}[[waivers]]\ncode = "other_model"', "needs the texts code, by and reason", "[[waivers]]"),
-        (f'{P50}[[waivers]]\nkode = "other_model"', "unknown key 'waivers.kode'", "'waivers.code'"),
+        (f'{P50}[[waivers]]\ncode = "other_model"', "A waiver has no text 'by'", "[[waivers]]"),
+        (f'{P50}[[waivers]]\nkode = "other_model"', "A waiver has no 'kode'", "'code'"),
         (
             f'{P50}[[waivers]]\ncode = "other_modle"\nby = "A"\nreason = "b"',
             "policy.toml: No objection has the code 'other_modle'",

@@ -14,6 +14,7 @@ from edgeq.run import Issue, Run
 
 NAMES = tuple(METRICS)
 METERED = series("energy", [100.0], "uj", error_pct=1.0)
+LOOPS = {"ops": {"CONV_2D": 2, "WHILE": 1}}
 FLOAT, OTHER = {"float_sha256": "f" * 64}, {"float_sha256": "e" * 64}
 
 
@@ -54,7 +55,11 @@ RAISED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     ),
     "other_span": ({"plan": {"end_to_end": True}}, {}, "The base alone was timed from end to end."),
     "other_length": ({}, {"plan": {"sustained": True}}, "The new run alone was sustained"),
-    "other_input": ({"release": {"input_sha256": "a"}}, {"release": {"input_sha256": "b"}}, "The inputs differ: a and"),
+    "other_input": (
+        {"release": {"input_sha256": "a", "provenance": LOOPS}},
+        {"release": {"input_sha256": "b", "provenance": LOOPS}},
+        "on different inputs, and how long WHILE takes",
+    ),
     "other_data": (
         {},
         {"release": {"evaluation": {"value": 0.9, "data_sha256": "b", "samples": 360, "evaluated_on": "host"}}},
@@ -100,6 +105,11 @@ def test_each_code_is_raised_alone(code: str) -> None:
 def test_alike_raises_nothing(code: str) -> None:
     alike = {key: value for key, value in RAISED[code][0].items() if key not in ("created", "verdict", "issues")}
     assert found(changed(**alike), changed(**alike)) == {}
+
+
+def test_what_a_bench_feeds_matters_only_where_time_depends_on_values() -> None:
+    first, second = ({"release": {"input_sha256": name, "provenance": {"ops": {"CONV_2D": 2}}}} for name in "ab")
+    assert found(changed(**first), changed(**second)) == {}
 
 
 def test_what_is_not_known_is_no_difference() -> None:

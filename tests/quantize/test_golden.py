@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import flat
@@ -12,7 +13,7 @@ from edgeq.interface import Interface, Tensor
 from edgeq.model.describe import describe
 from edgeq.model.tflite import read_model
 from edgeq.protocol import cbor
-from edgeq.quantize.golden import from_samples, from_seed, make_golden
+from edgeq.quantize.golden import first_sha256, from_samples, from_seed, make_golden
 from edgeq.runtime import Model
 
 
@@ -36,6 +37,16 @@ def test_golden_vectors_are_what_the_kernels_give(kernels: str) -> None:
 def test_fewer_samples_give_fewer_golden_vectors() -> None:
     quantized = _quantized()
     assert len(from_samples(quantized.interface, tinymodel.samples(3))) == 3
+
+
+def test_the_first_input_is_told_apart_whatever_it_is_quantized_to() -> None:
+    interface, data = _quantized().interface, tinymodel.samples()
+    (tensor,) = interface.inputs
+    coarse = replace(interface, inputs=(replace(tensor, scale=2 * tensor.scale),))
+    assert from_samples(interface, data)[0] != from_samples(coarse, data)[0]
+    assert first_sha256(interface, data) == first_sha256(coarse, data) == first_sha256(interface, data[:1])
+    assert first_sha256(interface, data) != first_sha256(interface, data[1:])
+    assert first_sha256(interface, None) == first_sha256(coarse, None)
 
 
 def test_golden_vectors_of_two_inputs_follow_their_names() -> None:
