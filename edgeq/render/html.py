@@ -17,21 +17,14 @@ from edgeq.render.words import (
     environment_title,
     facts,
     figure_text,
+    glance,
+    on_front,
 )
 from edgeq.report import Figure, Report, Row, Section
 from edgeq.report.evidence import Advice
 from edgeq.report.section import BAD, GOOD, Claim
 
 CARDS = ("p50", "p99", "throughput", "instructions", "rss_peak", "ram", "energy", "accuracy", "drop", "model_bytes")
-GLANCE = (
-    ("Median", ("p50", "instructions")),
-    ("p99", ("p99",)),
-    ("Memory", ("rss_peak", "ram")),
-    ("Model", ("model_bytes",)),
-    ("Energy", ("energy",)),
-    ("Accuracy", ("accuracy",)),
-    ("Loss", ("drop",)),
-)
 MOST_OPEN = 3
 """Runs whose whole comparison is shown unfolded: a wider table is one that is scrolled."""
 MOST_BESIDE = 5
@@ -127,16 +120,11 @@ def _remarks(remarks: Sequence[str]) -> Iterator[str]:
 
 def _glance(report: Report) -> str:
     """One line for each run, with what one looks for first; what is true of a whole column stands at its head."""
-    columns = [
-        (title, cells, {tagged(cell) for cell in cells if cell})
-        for title, names in GLANCE
-        if any(cells := [_first(section, names) for section in report.sections])
-    ]
+    columns = [(title, cells, {tagged(cell) for cell in cells if cell}) for title, cells in glance(report)]
     head = ["Run", *(title for title, _, _ in columns), *(["On the front"] if report.front else [])]
     rows = []
     for place, section in enumerate(report.sections):
-        front = report.front.get(section.label)
-        last = [] if not report.front else ["-" if front is None else "yes" if front else "no"]
+        last = [on_front(report, section)] if report.front else []
         who = f'<a href="#run-{place + 1}">{escape(section.label)}</a> {_word(section.run.verdict)}'
         rows.append([who, *(_cell(cells[place], bare=len(tags) == 1) for _, cells, tags in columns), *last])
     marks = ["", *(next(iter(tags)) if len(tags) == 1 else "" for _, _, tags in columns)]
@@ -148,10 +136,6 @@ def _glance(report: Report) -> str:
         )
         note += "at least as good in accuracy, latency, size and energy.</p>"
     return tables.scrolling(caption, tables.table(caption, head, rows, "glance", marks=marks)) + note
-
-
-def _first(section: Section, names: Sequence[str]) -> Figure | None:
-    return next((figure for name in names if (figure := section.figure(name))), None)
 
 
 def _word(verdict: str) -> str:

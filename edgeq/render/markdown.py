@@ -22,7 +22,10 @@ from edgeq.render.words import (
 )
 from edgeq.report import Report, Section
 
-_SPECIAL = re.compile(r"[\\`*_{}\[\]<>|~&]|(?<!\w)@|#(?=\d)|:(?=//|[\w+-]+:)|^[#+-]|^\d+[.)]")
+_SPECIAL = re.compile(
+    r"[\\`*{}\[\]<>|~&]|(?<![^\W_])_|_(?![^\W_])|(?<!\w)@|#(?=\d)|:(?=//|[\w+-]+:)|^[#+-]|^\d+[.)](?=\s|$)"
+)
+"""What means something; an underscore inside a word and a number with a fraction mean themselves."""
 _CLAIMS = {"good": "✅", "bad": "❌", "open": "▫️"}
 _MARKS = {"valid": "✅", "degraded": "⚠️", "invalid": "❌"}
 

@@ -15,14 +15,17 @@ from edgeq.render.words import (
     environment_title,
     facts,
     figure_text,
+    glance,
     interval_text,
+    on_front,
     op_name,
     ops_words,
     pace_rows,
     spent,
     tag,
 )
-from edgeq.report import Report, Section
+from edgeq.report import Figure, Report, Section
+from edgeq.report.tradeoff import shortened
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 
 PLAIN_WIDTH = 100
 MOST_OPS = 12
+MOST_BESIDE = 3
+"""Runs whose whole comparison stands in one table."""
 CLAIM_MARKS = {"good": "+", "bad": "x", "open": "-"}
 STYLES = {"measured": "green", "emulated": "yellow", "estimated": "magenta"}
 VERDICT_STYLES = {"valid": "bold green", "degraded": "bold yellow", "invalid": "bold red"}
@@ -69,7 +74,7 @@ def _render(report: Report, width: int, colour: bool, summary: bool = False) -> 
     for sentence in report.headlines:
         _line(console, sentence)
     if report.comparison:
-        _comparison(console, report)
+        (_comparison if len(report.sections) <= MOST_BESIDE else _glance)(console, report)
     for section in () if summary and report.comparison else report.sections:
         _section(console, section, alone=not report.comparison)
     assert isinstance(console.file, io.StringIO)
@@ -105,16 +110,43 @@ def _row(table: Table, cells: Sequence[str], styles: Sequence[str] = ()) -> None
     table.add_row(*(Text(_clean(cell), styles[i] if i < len(styles) else "") for i, cell in enumerate(cells)))
 
 
+def _glance(console: Console, report: Report) -> None:
+    """A line for each run: more than a few do not stand beside each other."""
+    columns = [(title, cells) for title, cells in glance(report) if title != "Loss"]  # 80 columns have no room for it.
+    labels = shortened([section.label for section in report.sections])
+    told = [{tag(cell) for cell in cells if cell} for _, cells in columns]
+    alike = [f" {next(iter(tags))}" if len(tags) == 1 else "" for tags in told]
+    head = [f"{title}{words}" for (title, _), words in zip(columns, alike, strict=True)]
+    table = _table("Side by side", ["", *head, *(["Front"] if report.front else [])], 0)
+    for place, section in enumerate(report.sections):
+        cells = [cells[place] for _, cells in columns]
+        words = [
+            "-" if cell is None else _short(cell) if same else f"{_short(cell)} {tag(cell)}"
+            for cell, same in zip(cells, alike, strict=True)
+        ]
+        last = [on_front(report, section)] if report.front else []
+        _row(table, [labels[place], *words, *last], ["", *(STYLES[cell.how] if cell else "" for cell in cells)])
+    _told_beside(console, table, report)
+
+
+def _short(figure: Figure) -> str:
+    return figure_text(figure).replace(" instructions", " instr.")
+
+
+def _told_beside(console: Console, table: Table, report: Report) -> None:
+    console.print()
+    console.print(table)
+    for remark in report.remarks:
+        _line(console, f"! {remark}", "yellow")
+
+
 def _comparison(console: Console, report: Report) -> None:
     labels = [_clean(section.label) for section in report.sections]
     table = _table("Side by side", ["", *labels], 0)
     for row in report.comparison:
         cells = [f"{figure_text(cell)}  {tag(cell)}" if cell else "-" for cell in row.cells]
         _row(table, [row.label, *cells], ["", *(STYLES[cell.how] if cell else "" for cell in row.cells)])
-    console.print()
-    console.print(table)
-    for remark in report.remarks:
-        _line(console, f"! {remark}", "yellow")
+    _told_beside(console, table, report)
 
 
 def _section(console: Console, section: Section, alone: bool) -> None:

@@ -58,7 +58,7 @@ def fits(report: Report) -> Iterator[str]:
     items = []
     for (memory, _, _), several in sorted(found.items(), key=lambda each: each[0][0] != "RAM"):
         need = max((need for _, need in several), key=lambda need: need.needed_bytes)
-        who = several[0][0] if len(several) == 1 else f"{several[0][0].partition(',')[0]}, {len(several)} runs"
+        who = several[0][0] if len(several) == 1 else f"{several[0][0].partition(' as ')[0]}, {len(several)} runs"
         items.append(svg.Item(f"{memory}, {who}", need.share * 100, _fit_words(need, len(hows) > 1), need.how))
     title = "Does it fit"
     plot = "".join(svg.rows(items, title, "percent of what there is", wide, 100.0) for wide in (True, False))

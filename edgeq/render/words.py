@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from edgeq.report import Figure, Section, points
+from edgeq.report import Figure, Report, Section, points
 from edgeq.report.ops import Op, Ops
 from edgeq.run import Plan, Run
 from edgeq.units import format_bytes, format_percent, format_seconds, three_digits
@@ -95,6 +95,20 @@ def facts(section: Section) -> Iterator[tuple[str, str]]:
     yield from ((label, str(text)) for label, text in rows if text)
 
 
+def glance(report: Report) -> Iterator[tuple[str, list[Figure | None]]]:
+    """What one looks for first in several runs: a column each, with its title and the figure of every run."""
+    for title, names in GLANCE:
+        cells = [next((f for name in names if (f := section.figure(name))), None) for section in report.sections]
+        if any(cells):
+            yield title, cells
+
+
+def on_front(report: Report, section: Section) -> str:
+    """Whether a run is on the front of those that it was held against."""
+    front = report.front.get(section.label)
+    return "-" if front is None else "yes" if front else "no"
+
+
 def op_name(op: Op) -> str:
     """Its place, operator and name: `3 CONV_2D features`; of the names of fused layers the first one's end."""
     short = "/".join(op.name.partition(";")[0].split("/")[-2:])
@@ -140,6 +154,15 @@ ENDED = {
     "rel_error": "ended as the median was known well enough",
     "stopped": "stopped before its end",
 }
+GLANCE = (
+    ("Median", ("p50", "instructions")),
+    ("p99", ("p99",)),
+    ("Memory", ("rss_peak", "ram")),
+    ("Model", ("model_bytes",)),
+    ("Energy", ("energy",)),
+    ("Accuracy", ("accuracy",)),
+    ("Loss", ("drop",)),
+)
 ENVIRONMENT = {
     "governor": "CPU governor",
     "cpu_hz": "CPU clock",

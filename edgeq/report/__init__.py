@@ -173,7 +173,7 @@ def _labels(runs: Sequence[Run]) -> Iterator[str]:
     several = len({str(run.release.get("mode")) for run in runs}) > 1
     for run in runs:
         mode = str(run.release.get("mode"))
-        recipe = f", {SHORT_MODES.get(mode, mode)}" if several else ""
+        recipe = f" as {SHORT_MODES.get(mode, mode)}" if several else ""
         label = f"{run.release.get('name') or 'model'} on {_device(run)}{recipe}"
         seen[label] = seen.get(label, 0) + 1
         yield label if seen[label] == 1 else f"{label} ({seen[label]})"

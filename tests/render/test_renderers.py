@@ -172,6 +172,9 @@ def test_markdown_leaves_ordinary_words_alone() -> None:
     assert escape("a\nb") == "a b"
     assert escape("# x") != "# x"
     assert escape("ssh://x :smile: 1. a").count("&#58;") == 2
+    assert escape("other_load in CONV_2D: 1.50 GHz") == "other_load in CONV_2D: 1.50 GHz"
+    for word in ("_a_", "a _b c_", "1. a", "__a__"):
+        assert escape(word) != word
 
 
 def test_markdown_of_one_run_and_of_many(three: Report) -> None:
@@ -208,6 +211,20 @@ def test_text_is_as_wide_as_it_is_told(three: Report, monkeypatch: pytest.Monkey
     text = render_text(three)
     assert max(map(len, text.splitlines())) <= 60
     assert "\x1b" not in text
+
+
+def test_more_than_a_few_runs_are_a_line_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [PI, LOCAL, METERED, tmp_path / "float.json"]
+    run = read_run(LOCAL)
+    replace(run, release={**run.release, "mode": "float32", "model_bytes": 70_000}).write(paths[-1])
+    monkeypatch.setenv("COLUMNS", "80")
+    text = render_text(report(paths), summary=True)
+    assert max(map(len, text.splitlines())) <= 80
+    (line,) = (each.split() for each in text.splitlines() if "68.4 KiB" in each)
+    assert (line[0], line[-1]) == ("local", "no")
+    page = render(report(paths), ".html")
+    assert page.count("<figcaption>Does it fit") == 1
+    assert "synthetic-digits on local as float32" in page
 
 
 def test_colours_only_on_a_terminal_without_no_color(three: Report, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -197,6 +197,30 @@ def test_a_plane_joins_its_front_only() -> None:
     assert sorted(kinds) == ["behind", "front", "front"]
 
 
+def test_costs_that_differ_by_factors_are_as_far_apart_as_these() -> None:
+    spots = [svg.Spot(cost, 90 + place, str(cost), "measured", True) for place, cost in enumerate((2.0, 20.0, 200.0))]
+    text = svg.plane(spots, "t", "us", "%", False, "three")
+    x = sorted(float(item.get("cx", "")) for item in parse(text).iter("circle"))
+    assert math.isclose(x[1] - x[0], x[2] - x[1], abs_tol=0.2)
+    assert "us, logarithmic" in text
+    assert "logarithmic" not in svg.plane(spots[:1], "t", "us", "%", False, "one")
+
+
+@given(st.floats(1e-6, 1e6), st.floats(1.5, 1e9), st.integers(2, 9))
+def test_ticks_of_factors_are_few_and_inside(low: float, factor: float, most: int) -> None:
+    found = svg.LogAxis(low, low * factor, 0, 100).ticks(most)
+    assert len(found) <= most + 1
+    assert all(low <= tick <= low * factor for tick in found)
+
+
+def test_a_bar_of_what_there_is_lies_behind_and_a_far_whisker_ends_in_an_arrow() -> None:
+    full = parse(svg.rows([svg.Item("RAM", 25.0, "25 %", "measured")], "t", "percent", True, 100.0))
+    tank, bar = (float(box.get("width", "")) for box in full.iter("rect"))
+    assert math.isclose(bar, tank / 4, abs_tol=0.2)
+    near, far = (svg.rows([svg.Item("a", 10.0, "x", "measured", 9.0, high)], "t", "ns", True) for high in (12.0, 900.0))
+    assert ("l3 3l-3 3" in near, "l3 3l-3 3" in far) == (False, True)
+
+
 def test_labels_of_a_plane_do_not_lie_on_each_other() -> None:
     spots = [svg.Spot(10, 90 + index / 1000, f"run number {index}", "measured", False) for index in range(5)]
     root = parse(svg.plane([*spots, svg.Spot(20, 95, "far", "measured", True)], "t", "KiB", "%", False, "six"))

@@ -8,7 +8,7 @@ marks.
 from __future__ import annotations
 
 from edgeq.render.svg.bars import Tank, bars, dots, rows, tanks
-from edgeq.render.svg.draw import LEFT, MOST_POINTS, RIGHT, WIDE, WIDTH, Axis, Item, number, standalone, ticks
+from edgeq.render.svg.draw import LEFT, MOST_POINTS, RIGHT, WIDE, WIDTH, Axis, Item, LogAxis, number, standalone, ticks
 from edgeq.render.svg.plane import Spot, plane
 from edgeq.render.svg.spread import distribution
 from edgeq.render.svg.time import Lane, Step, Track, over_time, track
@@ -22,6 +22,7 @@ __all__ = [
     "Axis",
     "Item",
     "Lane",
+    "LogAxis",
     "Spot",
     "Step",
     "Tank",
