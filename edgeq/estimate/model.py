@@ -2,14 +2,15 @@
 
 The cost of an op is each + per_mac x multiply-accumulates + per_byte x bytes + per_output x values that it writes
 + per_gathered x values that its filter gathers + per_joined x values that it makes for another op in passing, none of
-them negative, one set for each kind of op; dilated ones and convolutions of 1x1 are kinds of their own. Between two
-sizes that were seen the line is trusted, beyond them nothing is.
+them negative, one set for each kind of op, times a factor for each of its variants (dilated, 1x1). Between two sizes
+that were seen the line is trusted, beyond them nothing is.
 """
 
 from __future__ import annotations
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -26,6 +27,8 @@ APART = 2
 """So many times larger than the least must the largest op be before a part that does not grow is told apart."""
 MANY = 5
 """Different sizes that it takes to tell multiply-accumulates from bytes, and both from the others."""
+TURNS = 4
+"""Of fitting the line and the factors of variants; the last is the line's."""
 CONFIDENCE = 0.90
 STUDENT = (6.314, 2.920, 2.353, 2.132, 2.015, 1.943, 1.895, 1.860, 1.833, 1.812, 1.796, 1.782, 1.771, 1.761, 1.753)
 """95 % quantiles of Student's t with 1, 2 ... degrees of freedom: 90 % lie between both tails."""
@@ -38,7 +41,7 @@ class Cost:
     multiply-accumulates and bytes, `seen` how many measurements there were, `spread` their distance from the line, as
     a fraction (one standard deviation); None where the line goes through all of them anyway."""
 
-    kind: str
+    op: str
     each: float
     per: tuple[float, ...]
     """For each part of a `Size`, in its order."""
@@ -46,12 +49,25 @@ class Cost:
     high: Size
     seen: int
     spread: float | None
+    factors: Mapping[str, float] | None = None
+    """By variant; that which was seen most has 1. None where some of the runs do not tell variants apart."""
 
     def of(self, item: Item) -> float:
-        return self.each + sum(cost * value for cost, value in zip(self.per, item.size, strict=True))
+        line = self.each + sum(cost * value for cost, value in zip(self.per, item.size, strict=True))
+        return line * (self.factors[item.variant or ""] if self.factors else 1.0)
 
     def missing(self, item: Item) -> str:
         """Why this says nothing of an op; empty where it does."""
+        return self.unlike(item) or self._beyond(item)
+
+    def unlike(self, item: Item) -> str:
+        """Whether it is of a variant that was never seen."""
+        if self.factors is None or (item.variant or "") in self.factors:
+            return ""
+        seen = " and ".join(sorted(variant or "plain" for variant in self.factors))
+        return f"only {seen} ones were seen"
+
+    def _beyond(self, item: Item) -> str:
         for name, what in (("macs", "multiply-accumulates"), ("bytes", "bytes")):
             low, value, high = (getattr(size, name) for size in (self.low, item.size, self.high))
             if not low <= value <= high:
@@ -63,18 +79,13 @@ class Cost:
 class Costs:
     """All that a set of measured models says. A whole inference is `factor` x what its ops cost + `extra` + `between` x
     the number of its ops. Where nobody looked at ops, `ops` is empty and `rate` tells whole models by their
-    multiply-accumulates alone. `coarse`: some of what was learned from does not tell ops of one kind apart."""
+    multiply-accumulates alone."""
 
     ops: Mapping[str, Cost]
     factor: float = 1.0
     extra: float = 0.0
     between: float = 0.0
     rate: Cost | None = None
-    coarse: bool = False
-
-    def of(self, item: Item) -> Cost | None:
-        """What tells of an op, if anything does."""
-        return self.ops.get(item.op if self.coarse else item.kind)
 
 
 @dataclass(frozen=True)
@@ -122,11 +133,10 @@ def learn(measured: Sequence[Measured]) -> Costs:
     kinds: dict[str, list[tuple[Spent, float]]] = {}
     for one in measured:
         for spent in one.ops:
-            kind = spent.op if coarse else spent.kind
-            kinds.setdefault(kind, []).append((spent, max(one.coarse, TRIFLE * one.whole)))
+            kinds.setdefault(spent.op, []).append((spent, max(one.coarse, TRIFLE * one.whole)))
     sums = [sum(spent.took for spent in one.ops) for one in measured]
     beyond = [one.whole - total for one, total in zip(measured, sums, strict=True)]
-    costs = Costs({kind: _cost(kind, found, coarse) for kind, found in kinds.items()}, coarse=coarse)
+    costs = Costs({op: _cost(op, found, coarse) for op, found in kinds.items()})
     if statistics.median(beyond) >= 0:
         extra, between = _beyond([len(one.items) for one in measured], beyond, sums)
         return replace(costs, extra=extra, between=between)
@@ -150,21 +160,42 @@ FINER = 2
 """From that part of a `Size` on older runs have none."""
 
 
-def _cost(kind: str, found: Sequence[tuple[Spent, float]], coarse: bool) -> Cost:
+def _cost(op: str, found: Sequence[tuple[Spent, float]], coarse: bool) -> Cost:
     rows = [_row(spent.sizes, coarse) for spent, _ in found]
     took, floor = [spent.took for spent, _ in found], [least for _, least in found]
+    variants = ["" if coarse else spent.variant or "" for spent, _ in found]
     columns = _columns(rows)
-    fitted = fit([[row[column] for column in columns] for row in rows], took, floor)
-    values = dict(zip(columns, map(float, fitted), strict=True))
-    costs = [values.get(column, 0.0) for column in range(len(rows[0]))]
+    costs, factors = _line(rows, columns, variants, took, floor)
     sizes = [size for spent, _ in found for size in spent.sizes]
-    spread = None
-    if len(set(rows)) > len(columns):
-        told = [sum(cost * value for cost, value in zip(costs, row, strict=True)) for row in rows]
+    spread, free = None, len(rows) - len(columns) - len(factors) + 1
+    if len(set(rows)) > len(columns) and free > 0:
+        told = [factors[variant] * _sum(costs, row) for row, variant in zip(rows, variants, strict=True)]
         errors = [math.log((a + c) / (b + c)) for a, b, c in zip(told, took, floor, strict=True)]
-        spread = math.expm1(math.sqrt(sum(error**2 for error in errors) / (len(errors) - len(columns))))
+        spread = math.expm1(math.sqrt(sum(error**2 for error in errors) / free))
     low, high = (Size(*(most(part) for part in zip(*sizes, strict=True))) for most in (min, max))
-    return Cost(kind, costs[EACH], tuple(costs[MACS:]), low, high, len(found), spread)
+    return Cost(op, costs[EACH], tuple(costs[MACS:]), low, high, len(found), spread, None if coarse else factors)
+
+
+def _line(
+    rows: Sequence[Row], columns: Sequence[int], variants: Sequence[str], took: Sequence[float], floor: Sequence[float]
+) -> tuple[list[float], dict[str, float]]:
+    """The cost of each part, and the factor of each variant, in turns: variants share one line, so that few of one do
+    not need one of their own."""
+    factors = dict.fromkeys(variants, 1.0)
+    ((most, _),) = Counter(variants).most_common(1)
+    for turn in range(TURNS if len(factors) > 1 else 1):
+        scaled = [[factors[kind] * row[column] for column in columns] for row, kind in zip(rows, variants, strict=True)]
+        fitted = dict(zip(columns, map(float, fit(scaled, took, floor)), strict=True))
+        costs = [fitted.get(column, 0.0) for column in range(len(rows[0]))]
+        for variant in factors if turn < TURNS - 1 else ():
+            mine = [place for place, other in enumerate(variants) if other == variant != most]
+            told = [(took[at] + floor[at]) / (factors[variant] * _sum(costs, rows[at]) + floor[at]) for at in mine]
+            factors[variant] *= statistics.median(told) if told else 1.0
+    return costs, factors
+
+
+def _sum(costs: Sequence[float], row: Row) -> float:
+    return sum(cost * value for cost, value in zip(costs, row, strict=True))
 
 
 def _row(sizes: Sequence[Size], coarse: bool) -> Row:
@@ -209,12 +240,10 @@ def _whole(costs: Costs, covered: float, count: int) -> float:
 
 
 def _told(costs: Costs, item: Item, beyond: bool) -> Told:
-    cost = costs.of(item)
+    cost = costs.ops.get(item.op)
     if cost is None:
-        others = [other for other in costs.ops if other.partition(" ")[0] == item.op]
-        only = f", only {' and '.join(sorted(others))}" if others else ""
-        return Told(item, None, why=f"this kind of op was never seen{only}")
-    why = "" if beyond else cost.missing(item)
+        return Told(item, None, why="this kind of op was never seen")
+    why = cost.unlike(item) if beyond else cost.missing(item)
     return Told(item, None, why=why) if why else Told(item, cost.of(item), cost.spread)
 
 

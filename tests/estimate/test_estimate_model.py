@@ -178,13 +178,25 @@ def test_convolutions_of_one_size_are_told_apart_by_their_filters() -> None:
     assert [one.cost for one in told.ops] == pytest.approx([by_parts(few), by_parts(many), by_parts(joined)], rel=0.03)
 
 
+def test_variants_share_a_line_and_have_a_factor() -> None:
+    """Three dilated ones in one network are enough: that they take twice as much goes for those of any size."""
+    dilated = [replace(item, variant="dilated") for item in WIDE[1][:3]]
+    ops = tuple(Spent(item.op, (item.size,), 2 * by_parts(item), item.variant) for item in dilated)
+    one = Measured("d", 1, sum(op.took for op in ops), ops)
+    cost = learn([*(told_by_parts(items) for items in WIDE), one]).ops["CONV_2D"]
+    assert cost.factors == {"": 1.0, "dilated": pytest.approx(2, rel=0.01)}
+    large = WIDE[0][8]
+    assert cost.of(replace(large, variant="dilated")) == pytest.approx(2 * by_parts(large), rel=0.03)
+
+
 def test_a_dilated_convolution_is_not_told_by_plain_ones_nor_a_pointwise() -> None:
     costs = learn([told_by_parts(items) for items in WIDE])
     plain = WIDE[1][4]
     for variant in ("dilated", "1x1"):
-        told = predict(costs, [replace(plain, variant=variant)])
-        assert (told.total, told.ops[0].why) == (None, "this kind of op was never seen, only CONV_2D")
-        assert f"CONV_2D {variant}" in told.why
+        for beyond in (True, False):
+            told = predict(costs, [replace(plain, variant=variant)], beyond)
+            assert (told.total, told.ops[0].why) == (None, "only plain ones were seen")
+            assert f"CONV_2D {variant}" in told.why
     assert (conv(8, 1, 8, 8).variant, conv(8, 3, 8, 8).variant) == ("1x1", "")
     wide = Window((1, 3), (1, 1), (1, 4), (8, 8))
     assert item_of("DEPTHWISE_CONV_2D", 9, 9, 9, wide).variant == "dilated"
