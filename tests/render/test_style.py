@@ -11,7 +11,9 @@ from edgeq.render.style import CSS
 LEAST = 4.5
 """WCAG 2.2, 1.4.3: for text of ordinary size."""
 TEXT = ("ink", "soft", "measured", "emulated", "estimated", "planned", "good", "warn", "bad")
-GROUNDS = ("bg", "raised", "good-bg", "warn-bg", "bad-bg")
+GROUNDS = ("bg", "raised", "good-bg", "warn-bg", "bad-bg", "shade", "alarm")
+LEAST_MARK = 3.0
+"""WCAG 2.2, 1.4.11: for what is drawn."""
 
 
 def colours(part: str) -> dict[str, str]:
@@ -26,6 +28,11 @@ def luminance(colour: str) -> float:
     return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
+def contrast(one: str, other: str) -> float:
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
 LIGHT, DARK = (colours(part) for part in (CSS.partition("@media")[0], CSS.partition("@media")[2].partition("}}")[0]))
 
 
@@ -34,5 +41,10 @@ def test_text_can_be_read_on_every_ground(scheme: str, names: dict[str, str]) ->
     assert set(LIGHT) == set(DARK)
     for text in TEXT:
         for ground in GROUNDS:
-            light, dark = sorted((luminance(names[text]), luminance(names[ground])), reverse=True)
-            assert (light + 0.05) / (dark + 0.05) >= LEAST, f"{scheme}: {text} on {ground}"
+            assert contrast(names[text], names[ground]) >= LEAST, f"{scheme}: {text} on {ground}"
+
+
+@pytest.mark.parametrize("names", [LIGHT, DARK])
+def test_marks_stand_out(names: dict[str, str]) -> None:
+    for fill in ("fill-measured", "fill-emulated", "fill-estimated", "fill-planned"):
+        assert contrast(names[fill], names["bg"]) >= LEAST_MARK
