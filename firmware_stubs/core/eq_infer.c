@@ -244,7 +244,7 @@ int eq_output_piece(struct eq_core *core, const struct eq_item *body, struct eq_
     const struct eq_model *model = &core->model;
     uint32_t off, ops, all = 0;
     struct place piece = {core->answer, 0};
-    int looks = eq_cbor_find_uint(body, "ops", UINT32_MAX, &ops);
+    int looks = eq_cbor_find_uint(body, "ops", EQ_MAX_OPS, &ops);
     if (eq_cbor_find_uint(body, "off", UINT32_MAX, &off) != EQ_OK || looks == EQ_INVALID ||
         (looks == EQ_OK && go_on(core, ops) != EQ_OK)) {
         return EQ_INVALID;

@@ -6,9 +6,11 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from bundles import tiny
 from commandline import edgeq
@@ -24,16 +26,21 @@ from edgeq.device.device import Device
 from edgeq.device.open import open_device
 from edgeq.emulate.firmware import VARIABLE
 from edgeq.errors import DeviceError
+from edgeq.interface import Interface
 from edgeq.micro.compile import compile_model
+from edgeq.micro.native import NativeModel
 from edgeq.model.describe import describe
 from edgeq.model.tflite import read_model
+from edgeq.preprocess import Preprocess, Raw, parse
 from edgeq.protocol import contract
 from edgeq.protocol.status import Status
-from edgeq.quantize.golden import from_seed, make_golden
+from edgeq.quantize.golden import Golden, from_seed, make_golden
 from edgeq.served import serving
 
 CASES = Path(__file__).parents[1] / "cases"
 KERNELS = CASES / "firmware" / "wrong_kernels.c"
+MICRO = "edgeq-micro"
+PICTURE = Raw(np.arange(11 * 9 * 3, dtype=np.uint8).reshape(11, 9, 3))
 DEPTHWISE, SPOILT, WRONG_BY = 1, 17, 32
 
 
@@ -72,27 +79,48 @@ def bundle_for(device: Device, folder: Path, name: str) -> Bundle:
 
 def lstm_for(device: Device, folder: Path, name: str) -> Bundle:
     """A model that remembers."""
-    facts, model = device.describe(), (CASES / "models" / "lstm_int8.tflite").read_bytes()
+    model = (CASES / "models" / "lstm_int8.tflite").read_bytes()
     interface = describe(read_model(model), ())
-    golden = make_golden(model, from_seed(interface, 4), "edgeq-micro")
-    text, vectors = canonical_json(interface.to_json()), list(zip(golden.inputs, golden.outputs, strict=True))
+    golden = make_golden(model, from_seed(interface, 4), MICRO)
+    return write(device, folder / name, model, interface, golden)
+
+
+def seeing(device: Device, folder: Path, name: str, add: float) -> Bundle:
+    """A model behind a front end, with a golden vector from an image."""
+    model, interface, _ = tiny()
+    steps = [{"do": "resize", "height": 8, "width": 8}, {"do": "colour", "order": "gray"}]
+    preprocess = parse({"input": "image", "steps": [*steps, {"do": "scale", "multiply": 0.01, "add": add}]})
+    with NativeModel(compile_model(model).image(preprocess=preprocess)) as native:
+        golden = Golden((), (), (PICTURE,), (tuple(native.invoke_raw(PICTURE)),))
+    interface = replace(interface, preprocess=preprocess.to_json())
+    return write(device, folder / name, model, interface, golden, preprocess)
+
+
+def write(
+    device: Device, folder: Path, model: bytes, interface: Interface, golden: Golden, front: Preprocess | None = None
+) -> Bundle:
+    facts, text = device.describe(), canonical_json(interface.to_json())
+    vectors, raws = (
+        list(zip(*pair, strict=True)) for pair in ((golden.inputs, golden.outputs), (golden.raws, golden.raw_outputs))
+    )
+    made = compile_model(model)
     members = {
         "model.tflite": model,
         "interface.json": text,
         "golden.cbor": golden.encode(),
-        "image.eqi": compile_model(model).image(text, vectors, target=facts["target"], name=name),
+        "image.eqi": made.image(text, vectors, raws, preprocess=front, target=facts["target"], name=folder.name),
     }
     manifest = {
-        "name": name,
+        "name": folder.name,
         "target": facts["target"],
         "arch": facts["arch"],
         "mode": "static_wi8_ai8",
         "model": {"macs": 0},
-        "runtime": {"name": "edgeq-micro", "version": "1", "threads": 1, "wheels": []},
+        "runtime": {"name": MICRO, "version": "1", "threads": 1, "wheels": []},
         "evaluation": None,
         "device_files": ["image.eqi"],
     }
-    return write_bundle(folder / name, members, manifest)
+    return write_bundle(folder, members, manifest)
 
 
 def fails(device: Device, bundle: Bundle) -> Any:
@@ -163,6 +191,31 @@ def test_what_a_model_remembers_is_followed_from_its_first_state_on(device: Devi
     assert (found["index"], found["record"], found["kernel"]) == (0, 0, "lstm_i8")
 
 
+def test_a_front_end_is_followed_too(device: Device, tmp_path: Path) -> None:
+    good, other = (seeing(device, tmp_path, name, add) for name, add in (("good", 0.0), ("other", 0.5)))
+    deploy(good, device)
+    told: list[str] = []
+    assert failing_vector(device, serving(device), good) is None
+    assert first_parting(device, serving(device), good, [PICTURE], told.append) is None
+    assert told[0] == "record 0 of 5: the front end" and len(told) == 6
+    failing = failing_vector(device, serving(device), other)
+    assert failing is not None and failing.index == 0
+    found = first_parting(device, serving(device), other, failing.samples)
+    assert found is not None
+    assert (found.index, found.operator, found.record, found.looked) == (None, "front end", None, 0)
+    assert found.differing == found.elements == 64
+    assert found.sentence().startswith("The front end computes something else than on this machine (")
+
+
+def test_what_later_operators_hide_is_found(device: Device, tmp_path: Path) -> None:
+    bundle = seeing(device, tmp_path, "wrong", 0.0)
+    deploy(bundle, device)
+    assert failing_vector(device, serving(device), bundle) is None
+    found = first_parting(device, serving(device), bundle, [PICTURE])
+    assert found is not None
+    assert (found.operator, found.differing, found.looked) == ("DEPTHWISE_CONV_2D", 1, 2)
+
+
 def test_steps_go_on_and_never_back(device: Device, tmp_path: Path) -> None:
     bundle = bundle_for(device, tmp_path, "good")
     deploy(bundle, device)
@@ -175,10 +228,9 @@ def test_steps_go_on_and_never_back(device: Device, tmp_path: Path) -> None:
     assert (asked["len"], asked["data"]) == (3, output)
     assert output == device.invoke(sample)
     arena = compile_model(tiny()[0]).arena.bytes
-    assert len(device.client.request(contract.OUTPUT, {"off": arena - 8, "ops": 0xFFFFFFFF})["data"]) == 8
     device.begin_steps(sample)
-    device.memory_after(3, 0, 1)
-    for body in ({"ops": 2}, {"ops": 6}, {"ops": "3"}, {"ops": -1}):
+    assert device.memory_after(3, arena - 8, 8)
+    for body in ({"ops": 2}, {"ops": 6}, {"ops": 0xFFFFFFFF}, {"ops": "3"}, {"ops": -1}):
         with pytest.raises(DeviceError) as refused:
             device.client.request(contract.OUTPUT, {"off": 0, **body})
         assert refused.value.status == Status.INVALID
@@ -188,12 +240,15 @@ def test_steps_go_on_and_never_back(device: Device, tmp_path: Path) -> None:
 
 def test_nothing_is_shown_that_was_not_begun(device: Device, tmp_path: Path) -> None:
     def refuses() -> None:
-        with pytest.raises(DeviceError) as refused:
-            device.memory_after(0, 0, 4)
-        assert refused.value.status == Status.INVALID
+        for ops in (0, 0xFFFF, 0xFFFFFFFF):
+            with pytest.raises(DeviceError) as refused:
+                device.memory_after(ops, 0, 4)
+            assert refused.value.status == Status.INVALID
 
     refuses()
     deploy(bundle_for(device, tmp_path, "good"), device)
+    refuses()
+    device.invoke(b"".join(tiny()[2][0][0]))
     refuses()
     device.begin_steps(b"".join(tiny()[2][0][0]))
     device.profile()

@@ -166,7 +166,12 @@ def _manifests(lab: Lab, hunt: Any) -> None:
 BYTES = st.binary(max_size=40) | TEXT.map(lambda text: text.encode("utf-8", "surrogateescape"))
 VALUES = st.none() | st.integers(-(2**63), 2**63) | TEXT.map(lambda t: t.encode("utf-8", "replace").decode()) | BYTES
 BODIES = st.dictionaries(
-    st.sampled_from(("sha", "off", "len", "data", "n", "name", "wheels", "system", "envelope", "who", "wait_s", "job")),
+    st.sampled_from(
+        (
+            *("sha", "off", "len", "data", "n", "name", "wheels", "system", "envelope", "who", "wait_s", "job"),
+            *("raw", "tensor", "look", "ops", "most"),
+        )
+    ),
     VALUES | st.lists(VALUES, max_size=3),
     max_size=6,
 ).map(lambda body: {**body, "wait_s": 0})

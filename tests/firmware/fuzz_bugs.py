@@ -80,6 +80,7 @@ BUGS = (
     Bug("piece-beyond-the-envelope", "core", "core/eq_blobs.c", " < EQ_ENVELOPE_BYTES - off ? bytes", " > 0 ? bytes"),
     Bug("more-signatures-than-fit", "signature", "core/eq_trust.c", " && area->count <= EQ_MOST_SIGNATURES", ""),
     Bug("more-keys-than-there-are", "signature", "core/eq_trust.c", " || trust->count > EQ_MOST_KEYS", ""),
+    Bug("arena-from-anywhere", "core", "core/eq_infer.c", "        off = off < all ? off : all;\n", ""),
     Bug("member-from-anywhere", "core", "core/eq_releases.c", "    off = off < bytes ? off : bytes;\n", ""),
 )
 

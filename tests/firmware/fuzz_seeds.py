@@ -195,6 +195,11 @@ def sessions() -> Iterator[bytes]:
     ]
     serve = [*job(2, contract.SELFTEST, {"n": 1}), *job(3, contract.ACTIVATE, {"n": 1})]
     infer = [*pieces(contract.INVOKE, zeros(image)[0][0], run=7), (contract.OUTPUT, {"run": 7, "off": 0})]
+    follow = [
+        *pieces(contract.INVOKE, zeros(image)[0][0], run=8, look=1),
+        *((contract.OUTPUT, {"off": at, "ops": ops, "most": FAR}) for at, ops in ((0, 0), (FAR, 1), (8, 5))),
+        (contract.OUTPUT, {"off": 0}),
+    ]
     measure = [*job(4, contract.BENCH, {"runs": 5, "warmup": 1}), *job(5, (WRITE, 64, 14), {})]
     ask: list[Request] = [
         (contract.DESCRIBE, {}), (contract.RELEASES, {}), (contract.SENSORS, {}), (contract.LINE, {"baud": 9600}),
@@ -233,6 +238,7 @@ def sessions() -> Iterator[bytes]:
         (ask,),
         (*deployed, infer, ask),
         (*deployed, measure),
+        (*deployed, infer, follow),
         (upload, infer, ask),
         (*deployed, again, ask),
         (*deployed, benchmark, infer),
