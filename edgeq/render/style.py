@@ -171,8 +171,9 @@ header{padding-top:0}*{-webkit-print-color-adjust:exact;print-color-adjust:exact
 figure,tr,.card,.issues li,.verdict,.claims div,.pair>div{break-inside:avoid}h2,h3,caption,figcaption{break-after:avoid}
 section.run{break-before:page;border-top:0;margin-top:0;padding-top:0}.part{margin-top:22px}.scroll{overflow:visible}
 section.run.alone{break-before:auto}.plots{grid-template-columns:repeat(2,minmax(0,1fr));gap:16px 24px}
-svg text{font-size:12.5px}.pair{grid-template-columns:1fr 1fr;gap:0 24px}table{font-size:8.5pt}
-th,td{padding:3px 8px 3px 0}.tag{font-size:7.5pt}.card{min-width:110px}.card .big{font-size:15pt}
+svg text{font-size:12.5px}.pair{grid-template-columns:1fr 1fr;gap:0 24px}table,.notes,.key{font-size:8.5pt}
+thead th,figcaption .aside{font-size:8pt}caption,figcaption{font-size:10.5pt}.issues,.meta{font-size:9.5pt}
+th,td{padding:3px 8px 3px 0}.tag{font-size:7pt;padding:0 4px}.card{min-width:110px}.card .big{font-size:15pt}
 .across svg.wide{display:block}.across svg:not(.wide){display:none}.across svg text{font-size:13px}
 a{color:inherit;text-decoration:none}.data{display:none}}
 """

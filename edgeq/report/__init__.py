@@ -136,7 +136,7 @@ def _doubts(sections: Sequence[Section]) -> Iterator[str]:
 def _wrong(sections: Sequence[Section]) -> Iterator[str]:
     """What figures that may be relied on say against the model or the device; wrong answers make a run invalid."""
     found: dict[str, list[str]] = {}
-    for each in sections:
+    for each in (each for each in sections if each.run.verdict == "valid"):
         for claim in each.claims:
             if claim.state == BAD and claim.name != "Answers":
                 found.setdefault(claim.name, []).append(each.label)
