@@ -49,7 +49,7 @@ $(BUILD)/$(notdir $(1:.c=.o)): $(1) | $(BUILD)
 endef
 $(foreach source,$(SOURCES),$(eval $(call object,$(source))))
 # It computes nothing that takes time.
-$(BUILD)/eq_mlperf.o $(BUILD)/eq_mlperf_text.o: COMPILE += -Os
+$(patsubst core/%.c,$(BUILD)/%.o,$(wildcard core/eq_mlperf*.c)): COMPILE += -Os
 
 $(BUILD):
 	mkdir -p $@

@@ -19,6 +19,8 @@ ROUNDS = 20
 SHORTEST_ROUND_S = 1.0
 PILOT_RUNS = 10
 FEWEST_RUNS = 30
+MOST_RUNS = 1_000_000
+"""That a device takes."""
 _OLD_AGENT = "'edgeq agent update DEVICE' brings one that knows it, or leave the option away."
 
 
@@ -88,9 +90,11 @@ def bench(
 ) -> dict[str, Any]:
     """Ask, wait, gather (`Device.bench`). Where `stopped` says so the device ends, and what there is comes back;
     `every_s` is how often the device reads its sensors meanwhile."""
-    begun = time.monotonic()
-    if device.describe().get("bench"):
+    begun, facts = time.monotonic(), device.describe()
+    if facts.get("bench"):
         answer = _whole(device, asked, progress, stopped, watch, every_s)
+    elif facts.get("stops"):
+        answer = _judged(device, asked, progress, stopped, watch)
     else:
         answer = _older(device, asked, progress, stopped)
     return {**answer, "host_s": time.monotonic() - begun}
@@ -112,33 +116,51 @@ def _whole(
     watch: Watch | None,
     every_s: float | None,
 ) -> dict[str, Any]:
-    """A device that knows every key, and tells when each sample began."""
+    """A device that knows every key."""
+    return _heard(device, _body(asked, every_s), progress, lambda _: stopped(), watch)
+
+
+def _heard(
+    device: Device,
+    body: dict[str, Any],
+    progress: Progress,
+    enough: Callable[[Seen], bool],
+    watch: Watch | None,
+) -> dict[str, Any]:
+    """One job, whose device ends when `enough` says so, and tells when each sample began; of one that counts
+    instructions there are no times."""
     seen, stopping = Seen(), False
 
     def more() -> dict[str, Any]:
         nonlocal stopping
-        if stopped() and not stopping:
+        if not stopping and enough(seen):
             stopping = True
             progress("stopping")
         return {"gaps": True, "trace": len(seen.trace), **({"stop": True} if stopping else {})}
 
     def take(state: dict[str, Any], before: float, after: float) -> None:
-        samples, gaps, trace = state["samples"], state.get("gaps"), state.get("trace")
-        if not isinstance(gaps, list) or len(gaps) != len(samples) or not isinstance(trace, list):
+        samples, gaps, trace = state["samples"], state.get("gaps"), state.get("trace", [])
+        if not isinstance(trace, list):
             raise _damaged(device)
-        seen.add(samples, gaps)
+        if isinstance(gaps, list) and len(gaps) == len(samples):
+            seen.add(samples, gaps)
+        else:
+            seen.samples += samples
         seen.trace += trace
         seen.tick(state.get("clock_ns"), before, after)
         if watch:
             watch(seen)
 
-    result = device.job(contract.BENCH, _body(asked, every_s), progress, take=take, more=more)
-    first = _first(device, result.pop("warmup", None), seen.samples)
+    result = device.job(contract.BENCH, body, progress, take=take, more=more)
+    first, counts = _first(device, result.pop("warmup", None), seen.samples), "init_instructions" in result
+    if not counts and len(seen.starts) != len(seen.samples):
+        raise _damaged(device)
+    unit = "instructions" if counts else "ns"
     return {
         **result,
-        "warmup_ns": seen.samples[:first],
-        "invoke_ns": seen.samples[first:],
-        "starts_ns": seen.starts[first:],
+        f"warmup_{unit}": seen.samples[:first],
+        f"invoke_{unit}": seen.samples[first:],
+        **({} if counts else {"starts_ns": seen.starts[first:]}),
         "trace": seen.trace,
         "clock": seen.clock,
     }
@@ -155,11 +177,73 @@ def _damaged(device: Device) -> ProtocolError:
     return ProtocolError(f"{device.address} sends a damaged bench.", "Bench again.")
 
 
-def _older(device: Device, asked: Plan, progress: Progress, stopped: Callable[[], bool]) -> dict[str, Any]:
-    """A microcontroller, or an agent of before: runs, warm-up and threads are all it knows."""
+class _Judge:
+    """When it is enough, for a device that counts runs alone: `why` says what ended it.
+
+    Time is the host's, from the first steady sample that was told on, for the device's clock may stand still."""
+
+    def __init__(self, asked: Plan, progress: Progress, stopped: Callable[[], bool]) -> None:
+        self.why = ""
+        self._asked, self._progress, self._stopped = asked, progress, stopped
+        self._begun: float | None = None
+        self._told, self._looked = -1, 0
+
+    def __call__(self, seen: Seen) -> bool:
+        steady = len(seen.samples) - self._asked.warmup
+        if self._begun is None and steady > 0:
+            self._begun = time.monotonic()
+        passed_s = 0.0 if self._begun is None else time.monotonic() - self._begun
+        if self._stopped():
+            self.why = "stopped"
+        elif self._asked.seconds is not None and passed_s >= self._asked.seconds:
+            self.why = "seconds"
+        elif self._is_known(seen.samples[self._asked.warmup :] if self._is_due(steady) else ()):
+            self.why = "rel_error"
+        elif int(passed_s) > self._told:
+            self._told = int(passed_s)
+            self._progress(f"{max(steady, 0)} runs, {passed_s:.0f} s")
+        return self.why != ""
+
+    def _is_due(self, steady: int) -> bool:
+        """Each time there is a tenth more of samples."""
+        due = self._asked.rel_error is not None and steady >= max(FEWEST_RUNS, 1.1 * self._looked)
+        self._looked = steady if due else self._looked
+        return due
+
+    def _is_known(self, samples: Sequence[int]) -> bool:
+        return bool(samples) and self._asked.rel_error is not None and _within(samples, self._asked.rel_error)
+
+
+def _judged(
+    device: Device, asked: Plan, progress: Progress, stopped: Callable[[], bool], watch: Watch | None
+) -> dict[str, Any]:
+    """A microcontroller that ends where it is told to. The host judges when it is enough, at every question."""
+    _refuse_unknown(device, asked)
+    timed = asked.seconds is not None or asked.rel_error is not None
+    if timed and "clock_ns" not in device.sensors():
+        raise _counts(device)
+    judge = _Judge(asked, progress if timed else lambda _: None, stopped)
+    runs = MOST_RUNS if asked.sustained else min(asked.runs, MOST_RUNS)
+    body = {"runs": runs, "warmup": asked.warmup, "threads": asked.threads}
+    answer = _heard(device, body, (lambda _: None) if timed else progress, judge, watch)
+    steady = answer.get("invoke_ns", answer.get("invoke_instructions"))
+    return {**answer, "ended_by": judge.why if steady is None or len(steady) < runs else "runs"}
+
+
+def _refuse_unknown(device: Device, asked: Plan) -> None:
     for what, given in (("delegates", asked.delegate), ("the way from end to end", asked.end_to_end)):
         if given:
             raise DeviceError(f"{device.address} knows nothing of {what}.", _OLD_AGENT, Status.UNSUPPORTED)
+
+
+def _counts(device: Device) -> UsageError:
+    hint = "Give --runs alone: every inference takes as many of them."
+    return UsageError(f"{device.address} counts instructions, so its bench cannot last for a time.", hint)
+
+
+def _older(device: Device, asked: Plan, progress: Progress, stopped: Callable[[], bool]) -> dict[str, Any]:
+    """Firmware or an agent of before: runs, warm-up and threads are all it knows."""
+    _refuse_unknown(device, asked)
     if asked.seconds is None and asked.rel_error is None:
         return _plain(device, asked.runs, asked.warmup, asked.threads, progress)
     return _rounds(device, asked, progress, stopped)
@@ -181,8 +265,7 @@ def _rounds(device: Device, asked: Plan, progress: Progress, stopped: Callable[[
     measured before: its idle time between rounds is unknown to it."""
     answer = _plain(device, min(PILOT_RUNS, asked.runs), asked.warmup, asked.threads, lambda _: None)
     if "invoke_ns" not in answer:
-        hint = "Give --runs alone: every inference takes as many of them."
-        raise UsageError(f"{device.address} counts instructions, so its bench cannot last for a time.", hint)
+        raise _counts(device)
     samples: list[int] = answer["invoke_ns"]
     trace: list[dict[str, Any]] = []
     ended, fresh = "", samples
@@ -212,10 +295,14 @@ def _enough(asked: Plan, samples: Sequence[int], spent_s: float) -> str:
         return "seconds"
     if len(samples) >= asked.runs and not asked.sustained:
         return "runs"
-    if asked.rel_error is not None and len(samples) >= FEWEST_RUNS:
-        (low, high), p50 = interval(samples), summarize(samples).p50
-        return "rel_error" if max(high - p50, p50 - low) <= asked.rel_error * p50 else ""
-    return ""
+    known = asked.rel_error is not None and len(samples) >= FEWEST_RUNS and _within(samples, asked.rel_error)
+    return "rel_error" if known else ""
+
+
+def _within(samples: Sequence[int], rel_error: float) -> bool:
+    """Whether a 95 % interval of p50 reaches no further from it than that."""
+    (low, high), p50 = interval(samples), summarize(samples).p50
+    return max(high - p50, p50 - low) <= rel_error * p50
 
 
 def _next(asked: Plan, samples: Sequence[int], spent_s: float) -> int:

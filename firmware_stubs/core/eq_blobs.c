@@ -116,7 +116,7 @@ int eq_take(struct eq_core *core, const struct eq_blob *blob, uint32_t off, cons
     return hold(core, blob, off, data, bytes, wanted);
 }
 
-static int digest_of(const struct eq_item *body, const char *key, const uint8_t **digest)
+int eq_digest_of(const struct eq_item *body, const char *key, const uint8_t **digest)
 {
     uint32_t bytes;
     int status = eq_cbor_find_string(body, key, EQ_BYTES, digest, &bytes);
@@ -138,7 +138,7 @@ int eq_blob_put(struct eq_core *core, const struct eq_item *body, struct eq_writ
     const uint8_t *digest, *data;
     uint32_t off, bytes, wanted = 0;
     int status;
-    if (digest_of(body, "sha", &digest) != EQ_OK ||
+    if (eq_digest_of(body, "sha", &digest) != EQ_OK ||
         eq_cbor_find_uint(body, "off", UINT32_MAX, &off) != EQ_OK ||
         eq_cbor_find_uint(body, "len", UINT32_MAX, &blob.bytes) != EQ_OK ||
         eq_cbor_find_string(body, "data", EQ_BYTES, &data, &bytes) != EQ_OK) {

@@ -81,7 +81,8 @@ void eq_put_text(struct eq_writer *out, const char *text);
 void eq_put_string(struct eq_writer *out, enum eq_major major, const void *data, uint32_t bytes);
 
 /* A key of a map, and its value. */
-void eq_put_key_uint(struct eq_writer *out, const char *key, uint64_t value);
+void eq_put_key_uint(struct eq_writer *out, const char *key, uint32_t value);
+void eq_put_key_long(struct eq_writer *out, const char *key, uint64_t value);
 void eq_put_key_bool(struct eq_writer *out, const char *key, int value);
 void eq_put_key_text(struct eq_writer *out, const char *key, const char *text);
 void eq_put_key_bytes(struct eq_writer *out, const char *key, const void *data, uint32_t bytes);

@@ -68,10 +68,15 @@ void eq_put_text(struct eq_writer *out, const char *text)
     eq_put_string(out, EQ_TEXT, text, bytes);
 }
 
-void eq_put_key_uint(struct eq_writer *out, const char *key, uint64_t value)
+void eq_put_key_long(struct eq_writer *out, const char *key, uint64_t value)
 {
     eq_put_text(out, key);
     eq_put_uint(out, value);
+}
+
+void eq_put_key_uint(struct eq_writer *out, const char *key, uint32_t value)
+{
+    eq_put_key_long(out, key, value);
 }
 
 void eq_put_key_bool(struct eq_writer *out, const char *key, int value)

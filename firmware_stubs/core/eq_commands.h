@@ -25,7 +25,7 @@ eq_command eq_job_poll;
 /* `status`, with the reason for people. */
 int eq_refuse(struct eq_core *core, int status, const char *why);
 
-/* Readings of this moment, as a map. */
+/* What the board's sensors say, as a map. */
 void eq_put_sensors(struct eq_core *core, struct eq_writer *out);
 
 /* Take a piece of an image or a manifest: `eq_slots_receive`, after an image's envelope was judged. */
@@ -72,6 +72,9 @@ void eq_feed(struct eq_core *core, const uint8_t *data, uint32_t bytes, int last
 
 /* EQ_OK, or EQ_BUSY while a job runs; one that waits for a host which asks for something else is given up. */
 int eq_free(struct eq_core *core);
+
+/* The digest that a request names: EQ_NOT_FOUND without the key, EQ_INVALID where it is none. */
+int eq_digest_of(const struct eq_item *body, const char *key, const uint8_t **digest);
 
 /* What arrived or was installed under this digest: a slot, or EQ_SLOTS. */
 uint32_t eq_slot_named(const struct eq_core *core, const uint8_t *digest);
@@ -140,11 +143,21 @@ static inline int eq_counts(const struct eq_core *core)
     return core->config->instructions_den != 0;
 }
 
+/* The counter; and ticks since the start, for which it is looked at more often than the counter wraps. */
+uint32_t eq_now(const struct eq_core *core);
+uint64_t eq_clock(struct eq_core *core);
+
+/* The quotient; a division that needs no library. */
+uint64_t eq_divide(uint64_t value, uint32_t by, uint32_t *rest);
+
 /* Ticks in nanoseconds or instructions. */
-uint64_t eq_spent(const struct eq_core *core, uint32_t ticks);
+uint64_t eq_spent(const struct eq_core *core, uint64_t ticks);
 
 /* A step of the inference that a job is at, or all the steps: 1 while there is more to do, else 0. */
 int eq_timed_step(struct eq_core *core, int whole);
+
+/* From `on` to off nothing but the caller runs, where the port can do that. */
+void eq_hush(const struct eq_core *core, int on);
 
 /* A step of measuring, and what came of it. */
 int eq_measure(struct eq_core *core);
@@ -153,17 +166,10 @@ void eq_put_bench(struct eq_core *core, struct eq_writer *out);
 /* A number that the host gets, in ticks or of an op. */
 void eq_add_sample(struct eq_core *core, uint32_t value);
 
-static inline uint32_t eq_now(const struct eq_core *core)
-{
-    return core->config->ticks(core->config->context);
-}
+/* The pin of a power meter. */
+void eq_trigger(const struct eq_core *core, int high);
 
-/* The work goes on: the watchdog is fed. */
-static inline void eq_idle(const struct eq_core *core)
-{
-    if (core->config->watchdog != NULL) {
-        core->config->watchdog(core->config->context, EQ_WATCHDOG_FEED);
-    }
-}
+/* The work goes on: the watchdog is fed, and the clock counted. */
+void eq_idle(struct eq_core *core);
 
 #endif

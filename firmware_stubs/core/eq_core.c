@@ -96,22 +96,6 @@ int eq_refuse(struct eq_core *core, int status, const char *why)
     return status;
 }
 
-uint64_t eq_spent(const struct eq_core *core, uint32_t ticks)
-{
-    const struct eq_config *config = core->config;
-    uint64_t product = (uint64_t)ticks * (eq_counts(core) ? config->instructions_num : 1000000000u);
-    uint64_t rest = 0, quotient = 0;
-    uint32_t den = eq_counts(core) ? config->instructions_den : config->ticks_hz;
-    for (unsigned bit = 64; bit-- > 0;) { /* a division that needs no library */
-        rest = rest << 1 | (product >> bit & 1);
-        if (rest >= den) {
-            rest -= den;
-            quotient |= (uint64_t)1 << bit;
-        }
-    }
-    return rest < den - rest ? quotient : quotient + 1;
-}
-
 /* SMP's own codes, for groups 0 and 1. */
 static unsigned smp_code(int status)
 {
@@ -143,7 +127,7 @@ static void put_refusal(struct eq_writer *out, unsigned group, int status, const
     eq_put_text(out, "err");
     eq_put_map(out, 2);
     eq_put_key_uint(out, "group", EDGEQ);
-    eq_put_key_uint(out, "rc", (uint64_t)-status);
+    eq_put_key_uint(out, "rc", (uint32_t)-status);
     eq_put_key_text(out, "rsn", why);
 }
 
@@ -295,7 +279,6 @@ int eq_core_poll(struct eq_core *core)
         core->heard += eq_now(core) - before;
     }
     eq_watch_poll(core);
-    eq_dut_count(core);
     eq_idle(core);
     return count > 0 || steps;
 }

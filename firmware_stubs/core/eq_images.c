@@ -53,9 +53,9 @@ int eq_image_state(struct eq_core *core, const struct eq_item *body, struct eq_w
 int eq_image_adopt(struct eq_core *core, const struct eq_item *body, struct eq_writer *out)
 {
     const uint8_t *digest;
-    uint32_t bytes, slot;
+    uint32_t slot;
     int status;
-    if (eq_cbor_find_string(body, "hash", EQ_BYTES, &digest, &bytes) != EQ_OK || bytes != EQ_SHA256_BYTES) {
+    if (eq_digest_of(body, "hash", &digest) != EQ_OK) {
         return EQ_INVALID;
     }
     slot = eq_slot_named(core, digest);
@@ -69,13 +69,13 @@ int eq_image_adopt(struct eq_core *core, const struct eq_item *body, struct eq_w
 /* What is uploaded: as the first chunk says, later ones name nothing but their offset. */
 static int blob_of(const struct eq_core *core, const struct eq_item *body, uint32_t off, struct eq_blob *blob)
 {
-    uint32_t bytes, slot = eq_slots_in_state(&core->slots, EQ_SLOT_INCOMING);
+    uint32_t slot = eq_slots_in_state(&core->slots, EQ_SLOT_INCOMING);
     const uint8_t *digest;
     if (off != 0) {
         *blob = core->held.bytes != 0 ? core->held : slot < EQ_SLOTS ? core->slots.now.slot[slot].image : core->held;
         return blob->bytes != 0 ? EQ_OK : EQ_NOT_FOUND;
     }
-    if (eq_cbor_find_string(body, "sha", EQ_BYTES, &digest, &bytes) != EQ_OK || bytes != EQ_SHA256_BYTES ||
+    if (eq_digest_of(body, "sha", &digest) != EQ_OK ||
         eq_cbor_find_uint(body, "len", UINT32_MAX, &blob->bytes) != EQ_OK) {
         return EQ_INVALID;
     }

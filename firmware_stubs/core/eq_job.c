@@ -128,34 +128,6 @@ static int open_model(struct eq_core *core)
     return status;
 }
 
-static void hush(const struct eq_core *core, int on)
-{
-    if (core->config->hush != NULL) {
-        core->config->hush(core->config->context, on);
-    }
-}
-
-int eq_timed_step(struct eq_core *core, int whole)
-{
-    struct eq_job *job = &core->job;
-    uint32_t before;
-    int more;
-    if (!job->begun) {
-        eq_begin(&core->model);
-        job->begun = 1;
-        job->spent = 0;
-    }
-    hush(core, 1);
-    before = eq_now(core);
-    do {
-        more = eq_step(&core->model);
-    } while (more && whole);
-    job->spent += eq_now(core) - before;
-    hush(core, 0);
-    job->begun = (uint8_t)more;
-    return more;
-}
-
 /* Golden vectors from raw input come after those from the model's own. */
 static int load_golden(struct eq_core *core, uint32_t index)
 {

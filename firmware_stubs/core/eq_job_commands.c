@@ -3,7 +3,8 @@
 
 #include "eq_commands.h"
 
-#define SAMPLE_BYTES 9u /* of an answer, at most */
+#define SAMPLE_BYTES 18u /* of an answer, at most, with the gap before it */
+#define CBOR_TRUE 0xf5u
 #define ROOM_BYTES 160u /* of an answer, beside the samples */
 
 static int start(struct eq_core *core, enum eq_job_kind kind, uint32_t slot, struct eq_writer *out)
@@ -20,8 +21,8 @@ static int start(struct eq_core *core, enum eq_job_kind kind, uint32_t slot, str
 int eq_job_stage(struct eq_core *core, const struct eq_item *body, struct eq_writer *out)
 {
     const uint8_t *digest;
-    uint32_t bytes, slot;
-    if (eq_cbor_find_string(body, "sha", EQ_BYTES, &digest, &bytes) != EQ_OK || bytes != EQ_SHA256_BYTES) {
+    uint32_t slot;
+    if (eq_digest_of(body, "sha", &digest) != EQ_OK) {
         return EQ_INVALID;
     }
     slot = eq_slot_named(core, digest);
@@ -64,6 +65,7 @@ int eq_job_bench(struct eq_core *core, const struct eq_item *body, struct eq_wri
     }
     status = status == EQ_OK ? start(core, EQ_JOB_BENCH, slot, out) : status;
     if (status == EQ_OK) {
+        core->job.since = core->job.told = eq_clock(core);
         core->job.warmup = warmup;
         core->job.runs = warmup + runs;
     }
@@ -120,15 +122,17 @@ static void put_note(const struct eq_job *job, struct eq_writer *out)
     eq_put_string(out, EQ_TEXT, note, bytes);
 }
 
-static void put_samples(const struct eq_core *core, uint32_t from, struct eq_writer *out)
+/* Of samples from one on those that fit, or likewise what is told beside them. */
+static void put_samples(const struct eq_core *core, const char *key, const uint32_t *values, uint32_t from,
+                        struct eq_writer *out)
 {
     const struct eq_job *job = &core->job;
     uint32_t most = (core->buf_size - ROOM_BYTES) / SAMPLE_BYTES, count = job->samples - from;
     count = count < most ? count : most;
-    eq_put_text(out, "samples");
+    eq_put_text(out, key);
     eq_put_array(out, count);
     for (uint32_t i = from; i < from + count; i++) {
-        uint32_t value = core->space.samples[i % EQ_SAMPLES];
+        uint32_t value = values[i % EQ_SAMPLES];
         int is_kind = job->kind == EQ_JOB_PROFILE && i % 2 == 0;
         eq_put_uint(out, is_kind ? value : eq_spent(core, value));
     }
@@ -183,7 +187,9 @@ int eq_job_poll(struct eq_core *core, const struct eq_item *body, struct eq_writ
 {
     static const char *const names[] = {"", "running", "done", "failed"};
     struct eq_job *job = &core->job;
-    uint32_t number, from, ended;
+    uint32_t number, from;
+    int ended, timed = !eq_counts(core), gaps = timed && job->kind == EQ_JOB_BENCH;
+    struct eq_item stop;
     if (eq_cbor_find_uint(body, "job", UINT32_MAX, &number) != EQ_OK ||
         eq_cbor_find_uint(body, "from", UINT32_MAX, &from) != EQ_OK) {
         return EQ_INVALID;
@@ -195,11 +201,18 @@ int eq_job_poll(struct eq_core *core, const struct eq_item *body, struct eq_writ
         return eq_refuse(core, EQ_INVALID, "these samples are gone");
     }
     job->seen = from;
+    job->stop |= eq_cbor_find(body, "stop", &stop) == EQ_OK && *stop.at == CBOR_TRUE;
     ended = job->state != EQ_JOB_RUNNING && from == job->samples;
-    eq_put_map(out, !ended ? 3 : job->state == EQ_JOB_DONE ? 4 : 5);
+    eq_put_map(out, (!ended ? 3u : job->state == EQ_JOB_DONE ? 4u : 5u) + (unsigned)(timed + gaps));
     eq_put_key_text(out, "state", names[ended ? job->state : EQ_JOB_RUNNING]);
     put_note(job, out);
-    put_samples(core, from, out);
+    put_samples(core, "samples", core->space.samples, from, out);
+    if (gaps) {
+        put_samples(core, "gaps", core->space.samples + EQ_SAMPLES, from, out);
+    }
+    if (timed) {
+        eq_put_key_long(out, "clock_ns", eq_spent(core, eq_clock(core)));
+    }
     if (ended && job->state == EQ_JOB_DONE) {
         eq_put_text(out, "result");
         put_result(core, out);

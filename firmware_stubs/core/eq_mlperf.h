@@ -13,9 +13,6 @@ void eq_dut_byte(struct eq_core *core, uint8_t byte);
 /* The line has been silent for longer than any pause inside a frame: what comes now is no rest of one. */
 void eq_dut_quiet(struct eq_core *core);
 
-/* Called more often than the counter of ticks wraps. */
-void eq_dut_count(struct eq_core *core);
-
 /* The model is closed, and what was loaded for it is gone. */
 void eq_dut_forget(struct eq_core *core);
 
@@ -28,11 +25,6 @@ static inline void eq_dut_byte(struct eq_core *core, uint8_t byte)
 }
 
 static inline void eq_dut_quiet(struct eq_core *core)
-{
-    (void)core;
-}
-
-static inline void eq_dut_count(struct eq_core *core)
 {
     (void)core;
 }

@@ -42,27 +42,12 @@ void eq_text_foreign(struct eq_text *out, const uint8_t *text, uint32_t bytes)
     }
 }
 
-uint64_t eq_text_divide(uint64_t value, uint32_t by, uint32_t *rest)
-{
-    uint64_t left = 0;
-    for (unsigned bit = 0; bit < 64; bit++) {
-        left = left << 1 | value >> 63;
-        value <<= 1;
-        if (left >= by) {
-            left -= by;
-            value |= 1;
-        }
-    }
-    *rest = (uint32_t)left;
-    return value;
-}
-
 void eq_text_number(struct eq_text *out, uint64_t number)
 {
     char digits[NUMBER_BYTES];
     uint32_t count = 0, digit;
     do {
-        number = eq_text_divide(number, 10, &digit);
+        number = eq_divide(number, 10, &digit);
         digits[count++] = (char)('0' + digit);
     } while (number > 0);
     while (count > 0) {

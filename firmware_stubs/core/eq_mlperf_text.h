@@ -27,8 +27,6 @@ void eq_text_put(struct eq_text *out, const char *text);
 /* Characters that are not ours: none of them ends the brackets that they stand in. */
 void eq_text_foreign(struct eq_text *out, const uint8_t *text, uint32_t bytes);
 
-/* The quotient; a division that needs no library. */
-uint64_t eq_text_divide(uint64_t value, uint32_t by, uint32_t *rest);
 void eq_text_number(struct eq_text *out, uint64_t number);
 
 /* A name, a number, and the end of the line. */

@@ -48,7 +48,7 @@ int eq_describe(struct eq_core *core, const struct eq_item *body, struct eq_writ
     const struct eq_board *board = core->config->board;
     uint32_t erase_ms = core->config->flash->erase_ms;
     (void)body;
-    eq_put_map(out, 21u + (erase_ms != 0));
+    eq_put_map(out, 22u + (erase_ms != 0));
     eq_put_key_uint(out, "protocol", 1);
     eq_put_key_text(out, "kind", "mcu");
     eq_put_key_text(out, "agent", EQ_VERSION);
@@ -69,6 +69,7 @@ int eq_describe(struct eq_core *core, const struct eq_item *body, struct eq_writ
     eq_put_key_bool(out, "signed", core->config->trust != NULL);
     eq_put_key_uint(out, "confirm", 1);
     eq_put_key_uint(out, "ops", 1);
+    eq_put_key_uint(out, "stops", 1);
     if (erase_ms != 0) {
         eq_put_key_uint(out, "deaf_ms", ERASES * erase_ms);
     }
@@ -79,19 +80,28 @@ int eq_describe(struct eq_core *core, const struct eq_item *body, struct eq_writ
     return EQ_OK;
 }
 
-void eq_put_sensors(struct eq_core *core, struct eq_writer *out)
+/* The clock only where what is told is of this moment, and where it counts time. */
+static void put_readings(struct eq_core *core, struct eq_writer *out, unsigned clock)
 {
     uint32_t hz = core->config->board->cpu_hz;
-    eq_put_map(out, hz != 0);
+    eq_put_map(out, (hz != 0) + clock);
     if (hz != 0) {
         eq_put_key_uint(out, "cpu_hz", hz);
     }
+    if (clock) {
+        eq_put_key_long(out, "clock_ns", eq_spent(core, eq_clock(core)));
+    }
+}
+
+void eq_put_sensors(struct eq_core *core, struct eq_writer *out)
+{
+    put_readings(core, out, 0);
 }
 
 int eq_sensors(struct eq_core *core, const struct eq_item *body, struct eq_writer *out)
 {
     (void)body;
-    eq_put_sensors(core, out);
+    put_readings(core, out, !eq_counts(core));
     return EQ_OK;
 }
 

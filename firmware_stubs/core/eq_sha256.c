@@ -75,12 +75,13 @@ void eq_sha256_add(struct eq_sha256 *sha, const void *data, size_t bytes)
 
 void eq_sha256_end(struct eq_sha256 *sha, uint8_t digest[EQ_SHA256_BYTES])
 {
-    static const uint8_t padding[64] = {0x80};
     uint64_t bits = sha->bytes * 8;
-    uint8_t length[8];
+    uint8_t length[8], padding = 0x80;
     eq_put_be32(length, (uint32_t)(bits >> 32));
     eq_put_be32(length + 4, (uint32_t)bits);
-    eq_sha256_add(sha, padding, 64 - ((sha->bytes + 8) & 63u));
+    for (; padding == 0x80 || (sha->bytes & 63u) != 64 - sizeof length; padding = 0) {
+        eq_sha256_add(sha, &padding, 1);
+    }
     eq_sha256_add(sha, length, sizeof length);
     for (unsigned i = 0; i < 8; i++) {
         eq_put_be32(digest + 4 * i, sha->state[i]);

@@ -89,10 +89,11 @@ void eq_sha512_add(struct eq_sha512 *sha, const void *data, size_t bytes)
 
 void eq_sha512_end(struct eq_sha512 *sha, uint8_t digest[EQ_SHA512_BYTES])
 {
-    static const uint8_t padding[128] = {0x80};
-    uint8_t length[16] = {0};
+    uint8_t length[16] = {0}, padding = 0x80;
     eq_put_be32(length + 12, sha->bytes * 8);
-    eq_sha512_add(sha, padding, 128 - ((sha->bytes + 16) & 127u));
+    for (; padding == 0x80 || (sha->bytes & 127u) != 128 - sizeof length; padding = 0) {
+        eq_sha512_add(sha, &padding, 1);
+    }
     eq_sha512_add(sha, length, sizeof length);
     for (unsigned i = 0; i < 8; i++) {
         eq_put_be32(digest + 8 * i, (uint32_t)(sha->state[i] >> 32));

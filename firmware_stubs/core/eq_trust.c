@@ -21,14 +21,23 @@ static uint32_t find(const struct eq_trust *trust, const uint8_t *id)
     return i;
 }
 
+static int is_zero(const void *data, size_t bytes)
+{
+    const uint8_t *at = data;
+    while (bytes > 0 && *at == 0) {
+        at++;
+        bytes--;
+    }
+    return bytes == 0;
+}
+
 /* Only the one form that says it: whatever is not used is zero. */
 static int is_well_formed(const struct eq_signatures *area)
 {
-    static const struct eq_signatures none;
     uint32_t unused = area->count < EQ_MOST_SIGNATURES ? EQ_MOST_SIGNATURES - area->count : 0;
     return area->magic == EQ_SIGNATURES_MAGIC && area->count >= 1 && area->count <= EQ_MOST_SIGNATURES &&
-           memcmp(area->reserved, none.reserved, sizeof none.reserved) == 0 &&
-           memcmp(area->by + EQ_MOST_SIGNATURES - unused, none.by, unused * sizeof none.by[0]) == 0;
+           is_zero(area->reserved, sizeof area->reserved) &&
+           is_zero(area->by + EQ_MOST_SIGNATURES - unused, unused * sizeof area->by[0]);
 }
 
 int eq_trust_check(const struct eq_trust *trust, const struct eq_envelope *envelope)

@@ -63,19 +63,6 @@ const char *eq_why_text(unsigned why)
     return why < sizeof texts / sizeof *texts ? texts[why] : "a newer firmware found it bad";
 }
 
-/* A counter of ticks wraps within a minute or so; seconds do not. */
-static void count_time(struct eq_core *core)
-{
-    struct eq_watch *watch = &core->watch;
-    uint32_t now = eq_now(core), hz = core->config->ticks_hz;
-    watch->rest += now - watch->last;
-    watch->last = now;
-    while (watch->rest >= hz) {
-        watch->rest -= hz;
-        watch->seconds++;
-    }
-}
-
 void eq_watch_resume(struct eq_core *core)
 {
     uint32_t trial = trial_of(core);
@@ -109,7 +96,7 @@ static int confirm(struct eq_core *core, uint32_t slot)
 
 int eq_watch_begin(struct eq_core *core, uint32_t slot)
 {
-    core->watch = (struct eq_watch){.last = eq_now(core), .on = 1};
+    core->watch = (struct eq_watch){.since = eq_clock(core), .on = 1};
     return is_content(core, slot, 0) ? confirm(core, slot) : EQ_OK;
 }
 
@@ -122,11 +109,11 @@ void eq_watch_good(struct eq_core *core, uint32_t slot)
 
 void eq_watch_poll(struct eq_core *core)
 {
-    uint32_t trial, before = core->watch.seconds;
+    uint32_t trial, rest, before = core->watch.seconds;
     if (!core->watch.on) {
         return;
     }
-    count_time(core);
+    core->watch.seconds = (uint32_t)eq_divide(eq_clock(core) - core->watch.since, core->config->ticks_hz, &rest);
     trial = trial_of(core);
     if (trial == EQ_SLOTS) {
         core->watch.on = 0;

@@ -201,6 +201,12 @@ def sessions() -> Iterator[bytes]:
         (contract.OUTPUT, {"off": 0}),
     ]
     measure = [*job(4, contract.BENCH, {"runs": 5, "warmup": 1}), *job(5, (WRITE, 64, 14), {})]
+    halt: list[Request] = [
+        (contract.BENCH, {"runs": 900, "warmup": 3}),
+        (contract.JOB, {"job": 4, "from": 0}),
+        *((contract.JOB, {"job": 4, "from": 9 + turn, "stop": True}) for turn in range(3)),
+        (contract.SENSORS, {}),
+    ]
     ask: list[Request] = [
         (contract.DESCRIBE, {}), (contract.RELEASES, {}), (contract.SENSORS, {}), (contract.LINE, {"baud": 9600}),
         (contract.MEMBER, {"name": "manifest.json", "off": FAR}), (contract.OUTPUT, {"off": FAR}),
@@ -239,6 +245,7 @@ def sessions() -> Iterator[bytes]:
         (*deployed, infer, ask),
         (*deployed, measure),
         (*deployed, infer, follow),
+        (*deployed, halt),
         (upload, infer, ask),
         (*deployed, again, ask),
         (*deployed, benchmark, infer),

@@ -71,8 +71,9 @@ struct eq_config {
 
     const struct eq_trust *trust; /* whose signatures an image must have; NULL takes every one. main.c fills it in */
 
-    /* A pin that a power meter watches, high from the start on: its falling edges are where measuring begins and ends
-     * (docs/mlperf.md). NULL where there is none. */
+    /* A pin that a power meter watches, low from the start on. It is high during each inference of a bench, and low between
+     * them (docs/power.md). A command of MLPerf Tiny makes it high; its falling edges are then where measuring begins
+     * and ends (docs/mlperf.md). It is called again for the level that it has, too. NULL where there is none. */
     void (*trigger)(void *context, int high);
 };
 

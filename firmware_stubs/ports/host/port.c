@@ -164,10 +164,14 @@ static int trigger_file = -1;
 
 static void trigger(void *context, int high)
 {
+    static int level;
     struct timespec now;
     (void)context;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    (void)dprintf(trigger_file, "%d %lld\n", high, (long long)now.tv_sec * 1000000000 + now.tv_nsec);
+    if (high != level) {
+        (void)dprintf(trigger_file, "%d %lld\n", high, (long long)now.tv_sec * 1000000000 + now.tv_nsec);
+    }
+    level = high;
 }
 
 static int open_trigger(const char *path)

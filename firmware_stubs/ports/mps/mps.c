@@ -137,7 +137,7 @@ const struct eq_config *eq_port_start(int argc, char **argv)
     (void)argc;
     (void)argv;
     PRESCALE = 0;
-    LED0 = 1;
+    LED0 = 0;
     UART->bauddiv = 16;
     mps_receive();
     eq_enable_interrupt(mps.uart_interrupt);

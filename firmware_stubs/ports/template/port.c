@@ -137,7 +137,9 @@ const struct eq_config *eq_port_start(int argc, char **argv)
         .buf_count = 1 + RING_BYTES / FRAME_BYTES,
         .stack_low = eq_stack_low,
         .stack_high = eq_stack_top,
-        /* BOARD: .trigger, a pin that is high from here on, where a power meter is to know what is measured */
+        /* BOARD: .trigger = trigger, where a power meter is to know what is measured. A function of a pin that is an output
+         * and low from here on: `static void trigger(void *context, int high)` sets it, in a few cycles. The bench makes
+         * it high during each inference; wire it to the meter, and say `pin=N` in its address (docs/power.md). */
     };
     return &config;
 }
