@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from edgeq.estimate.model import leave_one_out
+from edgeq.estimate.model import interval, leave_one_out
 from edgeq.estimate.published import published
 from edgeq.estimate.table import Table
 from edgeq.estimate.work import items_of
+from edgeq.target import load_target
 from edgeq.target.profile import MODES
 
 TABLES = {table.name: table for table in published()}
@@ -23,6 +24,13 @@ def test_every_table_names_its_source_and_what_ran(table: Table) -> None:
     assert key.mode in MODES and key.unit == "ns"
     assert table.models == len(table.measured) >= 2
     assert all(0.01 < one.whole / one.macs < 1000 for one in table.measured), "nanoseconds per multiply-accumulate"
+
+
+@pytest.mark.parametrize("name", ["nucleo-l4r5zi", "nucleo-h743zi", "nucleo-u575zi", "nrf52840-dk", "rpi4", "esp32"])
+def test_a_common_board_has_a_table_of_its_core_that_gives_an_interval(name: str) -> None:
+    core = load_target(name).cpu.core
+    found = [table for table in TABLES.values() if table.key.cpu == core]
+    assert any(interval(1.0, leave_one_out(table.measured)) for table in found)
 
 
 def test_names_are_unique() -> None:
