@@ -7,18 +7,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
+from edgeq.device.enough import Judge, next_round, why_enough
 from edgeq.errors import DeviceError, ProtocolError, UsageError
 from edgeq.protocol import contract
 from edgeq.protocol.status import Status
 from edgeq.run import Plan
-from edgeq.stats import interval, summarize
 
 MOST_PAIRS = 100
 """Readings of both clocks that are kept."""
-ROUNDS = 20
-SHORTEST_ROUND_S = 1.0
 PILOT_RUNS = 10
-FEWEST_RUNS = 30
 MOST_RUNS = 1_000_000
 """That a device takes."""
 _OLD_AGENT = "'edgeq agent update DEVICE' brings one that knows it, or leave the option away."
@@ -124,7 +121,7 @@ def _heard(
     device: Device,
     body: dict[str, Any],
     progress: Progress,
-    enough: Callable[[Seen], bool],
+    enough: Callable[[Sequence[int]], bool],
     watch: Watch | None,
 ) -> dict[str, Any]:
     """One job, whose device ends when `enough` says so, and tells when each sample began; of one that counts
@@ -133,7 +130,7 @@ def _heard(
 
     def more() -> dict[str, Any]:
         nonlocal stopping
-        if not stopping and enough(seen):
+        if not stopping and enough(seen.samples):
             stopping = True
             progress("stopping")
         return {"gaps": True, "trace": len(seen.trace), **({"stop": True} if stopping else {})}
@@ -177,43 +174,6 @@ def _damaged(device: Device) -> ProtocolError:
     return ProtocolError(f"{device.address} sends a damaged bench.", "Bench again.")
 
 
-class _Judge:
-    """When it is enough, for a device that counts runs alone: `why` says what ended it.
-
-    Time is the host's, from the first steady sample that was told on, for the device's clock may stand still."""
-
-    def __init__(self, asked: Plan, progress: Progress, stopped: Callable[[], bool]) -> None:
-        self.why = ""
-        self._asked, self._progress, self._stopped = asked, progress, stopped
-        self._begun: float | None = None
-        self._told, self._looked = -1, 0
-
-    def __call__(self, seen: Seen) -> bool:
-        steady = len(seen.samples) - self._asked.warmup
-        if self._begun is None and steady > 0:
-            self._begun = time.monotonic()
-        passed_s = 0.0 if self._begun is None else time.monotonic() - self._begun
-        if self._stopped():
-            self.why = "stopped"
-        elif self._asked.seconds is not None and passed_s >= self._asked.seconds:
-            self.why = "seconds"
-        elif self._is_known(seen.samples[self._asked.warmup :] if self._is_due(steady) else ()):
-            self.why = "rel_error"
-        elif int(passed_s) > self._told:
-            self._told = int(passed_s)
-            self._progress(f"{max(steady, 0)} runs, {passed_s:.0f} s")
-        return self.why != ""
-
-    def _is_due(self, steady: int) -> bool:
-        """Each time there is a tenth more of samples."""
-        due = self._asked.rel_error is not None and steady >= max(FEWEST_RUNS, 1.1 * self._looked)
-        self._looked = steady if due else self._looked
-        return due
-
-    def _is_known(self, samples: Sequence[int]) -> bool:
-        return bool(samples) and self._asked.rel_error is not None and _within(samples, self._asked.rel_error)
-
-
 def _judged(
     device: Device, asked: Plan, progress: Progress, stopped: Callable[[], bool], watch: Watch | None
 ) -> dict[str, Any]:
@@ -222,12 +182,12 @@ def _judged(
     timed = asked.seconds is not None or asked.rel_error is not None
     if timed and "clock_ns" not in device.sensors():
         raise _counts(device)
-    judge = _Judge(asked, progress if timed else lambda _: None, stopped)
+    judge = Judge(asked, progress if timed else lambda _: None, stopped)
     runs = MOST_RUNS if asked.sustained else min(asked.runs, MOST_RUNS)
     body = {"runs": runs, "warmup": asked.warmup, "threads": asked.threads}
     answer = _heard(device, body, (lambda _: None) if timed else progress, judge, watch)
-    steady = answer.get("invoke_ns", answer.get("invoke_instructions"))
-    return {**answer, "ended_by": judge.why if steady is None or len(steady) < runs else "runs"}
+    steady = answer["invoke_ns"] if "invoke_ns" in answer else answer["invoke_instructions"]
+    return {**answer, "ended_by": judge.why if len(steady) < runs else "runs"}
 
 
 def _refuse_unknown(device: Device, asked: Plan) -> None:
@@ -278,9 +238,9 @@ def _rounds(device: Device, asked: Plan, progress: Progress, stopped: Callable[[
         elif sum(fresh) <= 0:
             ended = "runs"  # Its clock stands still, so no time will ever be over.
         else:
-            ended = _enough(asked, samples, spent_s)
+            ended = why_enough(asked, samples, spent_s)
         if not ended:
-            more = _plain(device, _next(asked, samples, spent_s), 0, asked.threads, lambda _: None)
+            more = _plain(device, next_round(asked, samples, spent_s), 0, asked.threads, lambda _: None)
             fresh = more["invoke_ns"]
             samples = [*samples, *fresh]
             answer["after"] = more["after"]
@@ -288,27 +248,3 @@ def _rounds(device: Device, asked: Plan, progress: Progress, stopped: Callable[[
     for sample in samples[:-1]:
         starts.append(starts[-1] + sample)
     return {**answer, "invoke_ns": samples, "starts_ns": starts, "trace": trace, "ended_by": ended}
-
-
-def _enough(asked: Plan, samples: Sequence[int], spent_s: float) -> str:
-    if asked.seconds is not None and spent_s >= asked.seconds:
-        return "seconds"
-    if len(samples) >= asked.runs and not asked.sustained:
-        return "runs"
-    known = asked.rel_error is not None and len(samples) >= FEWEST_RUNS and _within(samples, asked.rel_error)
-    return "rel_error" if known else ""
-
-
-def _within(samples: Sequence[int], rel_error: float) -> bool:
-    """Whether a 95 % interval of p50 reaches no further from it than that."""
-    (low, high), p50 = interval(samples), summarize(samples).p50
-    return max(high - p50, p50 - low) <= rel_error * p50
-
-
-def _next(asked: Plan, samples: Sequence[int], spent_s: float) -> int:
-    """How many inferences the next round has: a twentieth of the time, not more than is left."""
-    each_s = max(summarize(samples).p50 / 1e9, 1e-7)
-    left_s = SHORTEST_ROUND_S if asked.seconds is None else asked.seconds - spent_s
-    round_s = min(max(SHORTEST_ROUND_S, (asked.seconds or 0.0) / ROUNDS), max(left_s, each_s))
-    most = asked.runs if asked.sustained else asked.runs - len(samples)
-    return max(1, min(most, round(round_s / each_s)))
