@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-WIDTH, HEIGHT = 1200, 1560
+WIDTH, HEIGHT = 1200, 1485
 COLOURS = 256
 MOST_BYTES = 200_000
 
