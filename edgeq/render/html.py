@@ -218,7 +218,9 @@ def _slices(section: Section) -> str:
     if not section.slices:
         return ""
     shown = section.slices[:MOST_SLICES]
-    caption = "Where most was lost" if len(section.slices) > MOST_SLICES else "By slice"
+    lost = any(figure.name == "drop" and figure.value > 0 for each in shown for figure in each.figures)
+    more = len(section.slices) > MOST_SLICES
+    caption = "Where most was lost" if lost and more else f"By slice{f', {len(shown)} of {len(section.slices)}' * more}"
     rows = (
         [
             f"{escape(each.by)} {escape(each.name)}",
