@@ -273,8 +273,8 @@ class Device:
         these, since the bench began), memory in bytes, `trace` (readings meanwhile), `clock`, `ended_by`, `host_s`, and
         readings `before` and `after`. `threads` 0 means what the bundle says; `more` as `edgeq.run.Plan` has it.
 
-        A microcontroller has `arena_bytes`, `static_bytes`, `stack_bytes` for memory, and no times of samples; one
-        whose counter counts instructions has `..._instructions` for `..._ns`.
+        A microcontroller has `arena_bytes`, `static_bytes`, `stack_bytes` for memory; one whose counter counts
+        instructions has `..._instructions` for `..._ns`, and no times.
         """
         return benching.bench(self, Plan(runs, warmup, threads, **more), progress, stopped, watch, every_s)
 

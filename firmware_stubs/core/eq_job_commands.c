@@ -65,6 +65,7 @@ int eq_job_bench(struct eq_core *core, const struct eq_item *body, struct eq_wri
     }
     status = status == EQ_OK ? start(core, EQ_JOB_BENCH, slot, out) : status;
     if (status == EQ_OK) {
+        eq_trigger(core, 0);
         core->job.since = core->job.told = eq_clock(core);
         core->job.warmup = warmup;
         core->job.runs = warmup + runs;

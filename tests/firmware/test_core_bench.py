@@ -50,6 +50,14 @@ def test_the_pin_is_high_during_each_inference(pinned: Pinned) -> None:
     assert all(sample <= high for sample, high in zip(told, long, strict=True))
 
 
+def test_a_pin_that_the_benchmark_raised_is_low_before_a_bench(pinned: Pinned) -> None:
+    pinned.board.now += 10**9
+    assert b"m-ready" in pinned.board.feed(b"name%")
+    pinned.board.now += 10**9
+    pinned.device.bench(3, 0, 0)
+    assert [high for high, _ in pinned.edges] == [1, 0] + [1, 0] * 4
+
+
 def test_the_pin_is_low_while_anything_else_is_done(pinned: Pinned) -> None:
     _, _, (inputs, _) = tiny()
     pinned.device.selftest()
