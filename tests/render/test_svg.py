@@ -235,6 +235,14 @@ def test_labels_of_a_plane_do_not_lie_on_each_other() -> None:
         assert one[1] < other[0] or other[1] < one[0] or abs(one[2] - other[2]) > 9
 
 
+def test_in_a_crowd_the_front_alone_is_named() -> None:
+    crowd = [svg.Spot(10 + index / 50, 90, f"one of many {index}", "measured", False) for index in range(60)]
+    text = svg.plane([*crowd, svg.Spot(10, 90.1, "the best", "measured", True)], "t", "KiB", "%", False, "many")
+    named = [item.text for item in parse(text).iter("text") if "one of many" in str(item.text)]
+    assert ">the best</text>" in text
+    assert 0 < len(named) < 20
+
+
 def test_rows_fit_in_both_widths() -> None:
     items = [svg.Item(f"{index} CONV_2D", 1e6 / (index + 1), "x", "measured", 0.9e6, 1.2e6) for index in range(15)]
     for wide, width in ((False, svg.WIDTH), (True, svg.WIDE)):

@@ -90,7 +90,8 @@ def _front(spots: Sequence[Spot], x: Axis, y: Axis) -> str:
 
 
 def _label(spot: Spot, at: float, level: float, taken: list[Box]) -> str:
-    """Above the dot, or where there is room: no label lies on another one or on a dot."""
+    """Above the dot, or where there is room: no label lies on another one or on a dot. In a crowd only the front is
+    named; a pointer, and the table beside, tell the others."""
     words = clipped(spot.label, 44)
     wide = LETTER * len(words)
     places = [
@@ -100,7 +101,10 @@ def _label(spot: Spot, at: float, level: float, taken: list[Box]) -> str:
     ]
     boxes = [(_box(anchor, left, base, wide), anchor, left, base) for anchor, left, base in places]
     inside = [each for each in boxes if each[0][0] >= LEFT and each[0][2] <= WIDTH] or boxes
-    free = next((each for each in inside if not any(_meet(each[0], other) for other in taken)), inside[0])
+    free = next((each for each in inside if not any(_meet(each[0], other) for other in taken)), None)
+    if free is None and not (spot.front or spot.chosen):
+        return ""
+    free = free or inside[0]
     box, anchor, left, base = free
     taken.append(box)
     return text(left, base, words, "label strong" if spot.front else "label", anchor)
