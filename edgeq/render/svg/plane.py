@@ -67,8 +67,9 @@ def plane(spots: Sequence[Spot], title: str, x_unit: str, y_unit: str, lower: bo
         at, level = x.at(spot.x), y.at(spot.y)
         state = "chosen" if spot.chosen else "front" if spot.front else "behind"
         body.append(dot(at, level, 6 if spot.chosen else 4.5, f"{spot.how} {state}", spot.told or spot.label))
+    for spot in sorted(spots, key=lambda each: (not (each.front or each.chosen), -each.y)):
         if spot.label:
-            body.append(_label(spot, at, level, taken))
+            body.append(_label(spot, x.at(spot.x), y.at(spot.y), taken))
     body.append(text(WIDTH - RIGHT, TOP - 8, better, "label", "end"))
     return picture(WIDTH, height, title, f"{words}; {better}.", body)
 
@@ -96,7 +97,7 @@ def _label(spot: Spot, at: float, level: float, taken: list[Box]) -> str:
     wide = LETTER * len(words)
     places = [
         (anchor, at + side, level + shift)
-        for shift in (-10.0, 18.0, 4.0, -22.0, 30.0, -34.0, 42.0)
+        for shift in (-10.0, 18.0, 4.0, -22.0, 30.0)
         for anchor, side in (("start", 2.0), ("end", -2.0))
     ]
     boxes = [(_box(anchor, left, base, wide), anchor, left, base) for anchor, left, base in places]
