@@ -97,7 +97,7 @@ def _label(spot: Spot, at: float, level: float, taken: list[Box]) -> str:
     wide = LETTER * len(words)
     places = [
         (anchor, at + side, level + shift)
-        for shift in (-10.0, 18.0, 4.0, -22.0, 30.0)
+        for shift in (-10.0, 18.0, 4.0, -22.0, 30.0, -34.0)
         for anchor, side in (("start", 2.0), ("end", -2.0))
     ]
     boxes = [(_box(anchor, left, base, wide), anchor, left, base) for anchor, left, base in places]
