@@ -101,7 +101,8 @@ class Run:
     `inferences`, `energy_uj` (null where the gate failed, and `problem` says why), `uncertainty_uj` (k = 2), `budget`
     (each part's standard uncertainty in uJ).
     `correctness`, where a labelled set went through the device: `data`, `samples`, `metric`, `value`, `low`, `high`,
-    `reference` (the host's value), `agreement`, `identical` (fraction of outputs equal to the host's bit by bit).
+    `reference` (the host's value), `agreement`, `identical` (fraction of outputs equal to the host's bit by bit),
+    `preprocessed` (`device`, `host` or null), `resumed`; all of them in docs/accuracy.md.
     """
 
     created: str

@@ -13,6 +13,7 @@ from edgeq.errors import UsageError
 from edgeq.units import format_percent, three_digits
 
 if TYPE_CHECKING:
+    from edgeq.correctness.unfinished import Partials
     from edgeq.device.device import Device
     from edgeq.project import DeviceEntry, Project
     from edgeq.run import Run
@@ -42,12 +43,12 @@ class Labelled:
     def explained(self, device: Device, project: Project, entry: DeviceEntry) -> AbstractContextManager[None]:
         """Where golden vectors fail meanwhile, the error says at which operator."""
         from edgeq.cli.profiling import bundles_of
-        from edgeq.correctness.diverge import explained
+        from edgeq.explained import explained
 
         return explained(device, self.bundle, bundles_of(project, entry), console.progress)
 
-    def measure(self, device: Device, project: Project, entry: DeviceEntry) -> Document | None:
-        """The document `Run.correctness`; None where nobody asked."""
+    def measure(self, device: Device, project: Project, entry: DeviceEntry, beside: Partials) -> Document | None:
+        """The document `Run.correctness`; None where nobody asked. What the device said stays with `beside`."""
         if not self.data:
             return None
         from edgeq.cli.profiling import bundles_of
@@ -61,6 +62,7 @@ class Labelled:
             asked=project.evaluation,
             limit=self.limit,
             folder=project.root,
+            beside=beside,
             progress=console.progress,
         )
 
@@ -86,7 +88,10 @@ def accuracy_lines(found: Document) -> list[str]:
         f"{found['title']} on the device {_told(found['value'], unit)} "
         f"({found['confidence']:.0%} interval {interval}), "
         f"on this machine {_told(found['reference'], unit)}, {found['samples']}{of} samples of {found['data']}"
+        f"{_preprocessed(found)}"
     ]
+    if found.get("steps_here"):
+        lines.append(f"  behind the steps as this machine computes them {_told(found['steps_here']['value'], unit)}")
     same = f"  outputs equal bit by bit: {format_percent(found['identical'])} of the samples"
     if found["parted"] is not None:
         same += f"; another class: {found['parted']}"
@@ -98,6 +103,13 @@ def accuracy_lines(found: Document) -> list[str]:
     # Those that are apart and those that are decided otherwise may be the same samples, or not.
     least = "at least " if found["beyond"] and found["parted"] else ""
     return [*lines, f"  and {least}{more} more, the first of them in the run"] if more > 0 else lines
+
+
+def _preprocessed(found: Document) -> str:
+    """Where raw inputs were preprocessed; empty where there was nothing to do."""
+    return {"device": ", preprocessed there", "host": ", preprocessed on this machine"}.get(
+        str(found.get("preprocessed")), ""
+    )
 
 
 def _sample(row: Document) -> str:

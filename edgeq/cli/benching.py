@@ -93,14 +93,16 @@ def _bench(
     from edgeq.bench import bench as bench_device
     from edgeq.cli.profiling import bundles_of
     from edgeq.cli.telling_bench import tell_run, tell_sweep
+    from edgeq.correctness.unfinished import Partials
     from edgeq.results import publish
 
-    entry = project.resolve(device)
-    made = []
+    entry, made = project.resolve(device), []
+    beside = Partials(output.parent if output else project.runs)
     with ExitStack() as stack:
         opened = stack.enter_context(open_address(entry.address))
         stack.enter_context(labelled.explained(opened, project, entry))
-        document = labelled.measure(opened, project, entry)  # ^C ends it as ever: half of it is no accuracy.
+        # ^C ends it as ever: half of it is no accuracy. What there is stays for the same command, until a run has it.
+        document = labelled.measure(opened, project, entry, beside)
         stopped = stack.enter_context(until_interrupted())
         for threads, delegate in sweep:
             if len(sweep) > 1:
@@ -122,6 +124,7 @@ def _bench(
             else:
                 publish(run, path)
             made.append((run, path))
+            beside.remove()
             if stopped():
                 break
     console.result(*tell_accuracy(document, *(tell_run(*made[0]) if len(sweep) == 1 else tell_sweep(made))))

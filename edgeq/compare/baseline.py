@@ -104,7 +104,7 @@ def _reduced(run: Run) -> dict[str, Any]:
 
 def _correctness(found: Mapping[str, Any]) -> Sequence[str]:
     """What is kept of it; where the labelled set lay only if nothing else tells it."""
-    return ("data_sha256" if found.get("data_sha256") else "data", "samples", "metric", "value")
+    return ("data_sha256" if found.get("data_sha256") else "data", "samples", "metric", "value", "preprocessed")
 
 
 def _only(table: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:

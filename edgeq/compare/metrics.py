@@ -108,7 +108,7 @@ def accuracy(run: Run) -> Mapping[str, Any] | None:
             "data": on_device.get("data_sha256") or on_device.get("data"),
             "samples": on_device.get("samples"),
             "title": on_device.get("metric") or "accuracy",
-            "at": "device",
+            "at": "device, raw inputs" if on_device.get("preprocessed") == "device" else "device",
         }
     if not isinstance(built, Mapping):
         return None

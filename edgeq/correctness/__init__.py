@@ -18,8 +18,11 @@ from numpy.typing import NDArray
 from edgeq.asked import Asked
 from edgeq.bundle import MODEL, Bundle
 from edgeq.correctness.agree import Agreement, compare, differing
-from edgeq.correctness.stream import Rows, stream
-from edgeq.dataset import open_dataset
+from edgeq.correctness.raw import Raws, integer_inputs, raws_of
+from edgeq.correctness.stream import Rows
+from edgeq.correctness.through import Way, remembers, through
+from edgeq.correctness.unfinished import Partials
+from edgeq.dataset import Dataset, open_dataset
 from edgeq.dataset.spool import room
 from edgeq.device.device import Device, Progress, Release, silent
 from edgeq.errors import ArtifactError, UsageError
@@ -35,7 +38,7 @@ from edgeq.interface import Interface
 from edgeq.preprocess import Preprocess, PreprocessError, parse
 from edgeq.probe.validity import judge
 from edgeq.quantize.host import MICRO, host_runtime, invoke_all, stand_in
-from edgeq.quantize.prepare import labelled
+from edgeq.quantize.prepare import labelled, raw_input
 from edgeq.quantize.samples import Samples, each, plain
 from edgeq.run import Run
 from edgeq.served import find_bundle, serving
@@ -54,38 +57,53 @@ def correctness(
     asked: Asked | None = None,
     limit: int = 0,
     folder: Path | None = None,
+    beside: Partials | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Stream `data` through what serves on `device`, and compare with its bundle's model on this machine.
 
     The bundle is `bundle`, or the one of `among` that serves. `limit` takes so many samples, of every class its share;
     0 takes all. A metric or data of the user's is imported from `folder`. The golden vectors come first: they are told
-    by the device's own error. Errors are those of data, link and device; `UsageError` where the bundle is not here.
+    by the device's own error. Raw inputs go through the device's own preprocessing, where it has one. What the device
+    said stays with `beside`, for who asks again. Errors are those of data, link and device; `UsageError` where the
+    bundle is not here.
     """
     asked = asked or Asked()
     release = serving(device)
     found = bundle_of(release, bundle, among)
     variant = Variant(found.path(MODEL).read_bytes(), found.interface())
     device.selftest(release.n, lambda note: progress(f"golden vectors: {note}"))
-    given = _labelled(variant, data, asked, folder, progress)
+    steps = _steps(variant.interface)
+    opened = _opened(variant.interface, data, asked, folder, progress)
+    given = labelled(opened, steps, progress, asked.columns)
     chosen = fitting(variant, given, asked.metric, folder)
     places = stratified(len(given), given.labels, limit)
     part = given.choose(places)
-    kernels = kernels_of(found)
-    streamed = stream(device, release, variant.interface, part.samples, lambda note: progress(f"accuracy: {note}"))
+    raws = raws_of(opened, steps, variant.interface, device)
+    ways: list[Way] = [*([raws.choose(places)] if raws else ()), part.samples]
+    kept = None if beside is None or remembers(found) else partial(beside.file, [given.sha256, places])
+    streamed, way = through(device, release, variant.interface, ways, kept, progress)
     progress(f"accuracy: the same {len(part)} samples on this machine")
-    host = _on_host(variant, part.samples, kernels)
+    kernels, taken = kernels_of(found), way if isinstance(way, Raws) else None
+    host = _on_host(variant, part.samples, taken, kernels)
     own, here = (said(variant, rows, part.samples) for rows in (streamed.rows, host))
     # The host is to the device what the float model is to the quantized one: the same figures, other names.
     document = evaluation.compare(here, own, variant, part, chosen, asked).document or {}
     seen = evaluation.prepare(here, own, variant, part, chosen, asked.group)
+    steps_here = None
+    if taken and kernels == MICRO:
+        floats = said(variant, _on_host(variant, part.samples, None, kernels), part.samples)
+        steps_here = _steps_here(evaluation.compare(floats, own, variant, part, chosen, asked).document or {})
     return {
         "data": str(data),
         "data_sha256": given.sha256,
         "of": len(given),
+        "preprocessed": "device" if taken else "host" if _is_raw(opened, steps) else None,
         **_figures(document, seen),
+        "steps_here": steps_here,
         **_beside(found, kernels, variant, part, streamed.rows, host, places),
         "reopened": streamed.reopened,
+        "resumed": streamed.resumed,
     }
 
 
@@ -135,13 +153,16 @@ def stratified(count: int, labels: NDArray[np.int64] | None, limit: int, seed: i
     return places
 
 
-def _labelled(variant: Variant, spec: str | Path, asked: Asked, folder: Path | None, progress: Progress) -> Labelled:
-    interface = variant.interface
-    opened = partial(
-        open_dataset, inputs=[plain(tensor.name) for tensor in interface.inputs], folder=folder, progress=progress
+def _opened(interface: Interface, spec: str | Path, asked: Asked, folder: Path | None, progress: Progress) -> Dataset:
+    inputs = [plain(tensor.name) for tensor in interface.inputs]
+    return open_dataset(
+        spec, inputs=inputs, folder=folder, progress=progress, classes=interface.labels, columns=asked.columns
     )
-    data = opened(spec, classes=interface.labels, columns=asked.columns)
-    return labelled(data, _steps(interface), progress, asked.columns)
+
+
+def _is_raw(data: Dataset, steps: Preprocess | None) -> bool:
+    """Whether the samples are what `steps` begin with."""
+    return any(raw_input(raw, steps) is not None for raw in data.read(0))
 
 
 def _steps(interface: Interface) -> Preprocess | None:
@@ -151,10 +172,14 @@ def _steps(interface: Interface) -> Preprocess | None:
         raise ArtifactError(f"The bundle's preprocessing is damaged: {error.message}", error.hint) from error
 
 
-def _on_host(variant: Variant, samples: Samples, kernels: str) -> Rows:
+def _on_host(variant: Variant, samples: Samples, raws: Raws | None, kernels: str) -> Rows:
+    """The raw outputs of the same samples here. Behind edgeq-micro's own front end the model gets what that makes of
+    them, in integers; elsewhere the device computes the steps as this machine does."""
     size = sum(tensor.size_bytes for tensor in variant.interface.outputs)
     rows = room((len(samples), size), np.uint8, "what the model says of the data")
-    for place, outputs in enumerate(invoke_all(variant.model, kernels, inputs_of(variant.interface, samples))):
+    integers = raws is not None and kernels == MICRO
+    inputs = integer_inputs(raws, variant.model) if raws and integers else inputs_of(variant.interface, samples)
+    for place, outputs in enumerate(invoke_all(variant.model, kernels, inputs)):
         rows[place] = np.frombuffer(b"".join(outputs), np.uint8)
     return rows
 
@@ -189,6 +214,12 @@ def _figures(document: Mapping[str, Any], seen: Predictions) -> dict[str, Any]:
         "agreement": document["agreement"],
         "slices": [_slice(row) for row in document["slices"]],
     }
+
+
+def _steps_here(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The model behind the steps as this machine computes them, and what the device's integers lose against that."""
+    names = {"float_value": "value", "drop": "loss", "drop_low": "loss_low", "drop_high": "loss_high"}
+    return {name: document[key] for key, name in names.items()}
 
 
 def _slice(row: Mapping[str, Any]) -> dict[str, Any]:

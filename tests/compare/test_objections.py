@@ -129,6 +129,15 @@ def test_a_target_counts_only_where_no_board_is_known() -> None:
     assert list(found(changed(**first, **bare), changed(**second, **bare))) == ["other_device"]
 
 
+def test_accuracy_from_raw_inputs_is_another_than_from_the_model_s_own() -> None:
+    told = {"data_sha256": "d", "samples": 9, "metric": "accuracy", "value": 0.9}
+    raw, own, older = (
+        changed(correctness={**told, **more}) for more in ({"preprocessed": "device"}, {"preprocessed": "host"}, {})
+    )
+    assert list(found(raw, own)) == list(found(raw, older)) == ["other_data"]
+    assert found(own, older) == {}
+
+
 def test_a_supply_without_energy_is_nobody_s_business() -> None:
     first, second = (changed(series=[series("supply", [volts], "v")]) for volts in (5.1, 4.6))
     assert found(first, second) == {}

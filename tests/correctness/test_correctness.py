@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from edgeq.agent.connection import Connection
 from edgeq.agent.service import Service
 from edgeq.bundle import Bundle, canonical_json, write_bundle
 from edgeq.correctness import correctness, stratified
+from edgeq.correctness.through import remembers
+from edgeq.correctness.unfinished import Partials
 from edgeq.deploy import deploy
 from edgeq.device.device import Device
 from edgeq.device.open import open_device
@@ -23,9 +26,11 @@ from edgeq.evaluate.predict import Variant, predict
 from edgeq.link.memory import MemoryLink
 from edgeq.micro.compile import compile_model
 from edgeq.model.objects import pack_tflite, unpack_tflite
+from edgeq.preprocess import Preprocess, Raw, parse
 from edgeq.quantize.golden import make_golden
 
 COUNT = 60
+STEPS = parse({"input": "image", "steps": [{"do": "scale", "multiply": 0.02, "add": -2.5}]})
 
 
 @pytest.fixture
@@ -72,6 +77,80 @@ def test_the_figures_of_device_and_host_stand_beside_each_other(device: Device, 
     assert output["histogram"]["0"] == output["elements"] == 3 * COUNT
     assert {row["slice"] for row in found["slices"]} <= {"left", "right", "none"}
     assert "reference" in found["slices"][0] and "float_value" not in found["slices"][0]
+
+
+def write_raw(path: Path) -> Path:
+    """Raw images of which half are labelled as the model decides behind the steps, and half are not."""
+    model, interface, _ = tiny()
+    shape = interface.inputs[0].shape
+    pixels = np.random.default_rng(5).integers(0, 256, (COUNT, *shape[1:]), np.uint8)
+    made = np.stack([STEPS.apply(Raw(each)).reshape(shape[1:]) for each in pixels])
+    decided = predict(Variant(model, interface), made).argmax(axis=1)
+    decided[::2] = (decided[::2] + 1) % 3
+    np.savez(path, x=pixels, y=decided)
+    return path
+
+
+def test_raw_inputs_go_through_the_device_s_own_preprocessing(device: Device, tmp_path: Path) -> None:
+    interface = replace(tiny()[1], preprocess=STEPS.to_json())
+    bundle = make_bundle(tmp_path / "bundle", interface=interface)
+    deploy(bundle, device)
+    raw = correctness(device, write_raw(tmp_path / "raw.npz"), bundle=bundle.folder)
+    assert (raw["preprocessed"], raw["value"], raw["reference"], raw["identical"]) == ("device", 0.5, 0.5, 1)
+    own = correctness(device, write_data(tmp_path / "eval.npz"), bundle=bundle.folder)
+    assert (own["preprocessed"], own["value"]) == (None, 1)
+
+
+def test_a_front_end_in_integers_is_the_same_here(process: Process, tmp_path: Path) -> None:
+    """And where the image has none, this machine does the steps: to the device goes the model's own input."""
+    data = write_raw(tmp_path / "raw.npz")
+    with open_device(process.address) as device:
+        arch = device.describe()["arch"]
+        bundle = mcu_bundle(tmp_path / "bundle", arch, steps=STEPS)
+        deploy(bundle, device)
+        own = correctness(device, data, bundle=bundle.folder, limit=20)
+        without = mcu_bundle(tmp_path / "without", arch, steps=STEPS, front=False)
+        deploy(without, device)
+        host = correctness(device, data, bundle=without.folder, limit=20)
+    assert (own["preprocessed"], own["identical"], own["beyond"], own["allowed_steps"]) == ("device", 1, 0, 0)
+    assert (host["preprocessed"], host["identical"], host["steps_here"]) == ("host", 1, None)
+    assert (
+        own["steps_here"]["value"] == pytest.approx(0.5, abs=0.2)
+        and own["steps_here"]["loss_low"] <= own["steps_here"]["loss"]
+    )
+    assert own["value"] == own["reference"] == pytest.approx(0.5, abs=0.2)
+
+
+def test_a_command_that_ended_early_goes_on_where_it_was(service: Service, device: Device, tmp_path: Path) -> None:
+    bundle = make_bundle(tmp_path / "bundle")
+    deploy(bundle, device)
+    data, beside = write_data(tmp_path / "eval.npz", wrong=6), Partials(tmp_path / "runs")
+    with (
+        Device(Breaking(service, [1500])(), "memory:") as breaking,
+        pytest.raises(LinkError, match=r"after \d+ of 60") as gone,
+    ):
+        correctness(breaking, data, bundle=bundle.folder, beside=beside)
+    assert "goes on from there" in gone.value.hint
+    told = list[str]()
+    found = correctness(device, data, bundle=bundle.folder, beside=beside, progress=told.append)
+    assert 0 < found["resumed"] < COUNT and f"accuracy: {found['resumed']} of 60 samples are there already" in told
+    assert (found["value"], found["identical"]) == (pytest.approx(0.9), 1)
+    again = correctness(device, data, bundle=bundle.folder, beside=beside)
+    assert again["resumed"] == COUNT and {**again, "resumed": 0} == {**found, "resumed": 0}
+    assert correctness(device, data, bundle=bundle.folder, limit=30, beside=beside)["resumed"] == 0
+    other = make_bundle(tmp_path / "other", name="other")
+    deploy(other, device)
+    assert correctness(device, data, bundle=other.folder, beside=beside)["resumed"] == 0
+    beside.remove()
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_a_model_that_remembers_begins_anew(tmp_path: Path) -> None:
+    plain = make_bundle(tmp_path / "plain")
+    members = {name: plain.path(name).read_bytes() for name in plain.files}
+    model = {**plain.manifest["model"], "ops": {"VAR_HANDLE": 1, "CONV_2D": 2}}
+    assert remembers(write_bundle(tmp_path / "state", members, {**plain.manifest, "model": model}))
+    assert not remembers(plain)
 
 
 def test_a_part_has_of_every_class_its_share() -> None:
@@ -158,10 +237,21 @@ def other_weights(model: bytes) -> bytes:
     return pack_tflite(changed)
 
 
-def mcu_bundle(folder: Path, arch: str, in_image: Callable[[bytes], bytes] = lambda model: model) -> Bundle:
-    """What the image holds may be another model than `model.tflite`; it passes its own self-test."""
+def mcu_bundle(
+    folder: Path,
+    arch: str,
+    in_image: Callable[[bytes], bytes] = lambda model: model,
+    steps: Preprocess | None = None,
+    front: bool = True,
+) -> Bundle:
+    """What the image holds may be another model than `model.tflite`; it passes its own self-test. Without `front` it
+    has no front end for the steps."""
     model, interface, (inputs, _) = tiny()
+    interface = replace(interface, preprocess=steps.to_json() if steps else None)
     ships = in_image(model)
+    compiled = compile_model(ships)
+    if steps and front:
+        compiled = compiled.preprocessed(steps)
     golden = make_golden(ships, inputs, FAMILY)
     vectors = list(zip(golden.inputs, golden.outputs, strict=True))
     text = canonical_json(interface.to_json())
@@ -169,7 +259,7 @@ def mcu_bundle(folder: Path, arch: str, in_image: Callable[[bytes], bytes] = lam
         "model.tflite": model,
         "interface.json": text,
         "golden.cbor": golden.encode(),
-        "image.eqi": compile_model(ships).image(text, vectors, target="host", name="tiny"),
+        "image.eqi": compiled.image(text, vectors, target="host", name="tiny"),
     }
     manifest = {
         "name": "tiny",
