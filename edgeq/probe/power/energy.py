@@ -167,7 +167,7 @@ def _check_gate(gate: Gate, first: float, last: float) -> None:
         if not (previous <= start < end <= last):
             raise UsageError(
                 f"The gate {start:g} .. {end:g} s is not inside the recording, {first:g} .. {last:g} s, in order.",
-                "Give t_start and t_end in seconds on the meter's clock; a live meter has to record all of the bench.",
+                "Record all of it; a recording's t_start and t_end are seconds on the meter's clock.",
             )
         previous = end
 

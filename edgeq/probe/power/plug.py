@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from typing import Any
+from urllib.error import HTTPError
 
 import numpy as np
 
@@ -163,6 +164,8 @@ class Plug:
                 try:
                     parse(_get(place), self.number)
                 except LinkError as error:
+                    if isinstance(error.__cause__, OSError) and not isinstance(error.__cause__, HTTPError):
+                        raise  # Nobody is there to be asked in another way.
                     tried.append(error.message)
                 except NO_POWER:
                     tried.append(f"{place} tells no power.")

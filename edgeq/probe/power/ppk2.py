@@ -11,10 +11,11 @@ one by one, as the library does it, would take half a core while the device meas
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,8 +46,8 @@ ALPHA, ALPHA_4, FILTERED = 0.18, 0.06, 3
 TOP_RANGE, TOP_CODE = 4, 0x3FFF
 AT_ONCE = 1 << 18
 """So many samples are converted together: a minute has six million, and each step of the formula is an array."""
-LATE_S, AWAY_S = 1.0, 0.010
-"""Whether the kit's clock stood still is seen in its last second or quarter; so much is a busy machine, no loss."""
+AWAY_S = 0.05
+"""The kit's clock is held against the host's over the last quarter; so much is a busy machine, and no loss."""
 Words = NDArray[np.uint32]
 
 KIT = Meter(
@@ -158,11 +159,22 @@ class Ppk2:
         if kit is None:
             return
         # Of a kit that was unplugged nothing of this works; pyserial lets errors of termios through.
-        for step in (kit.stop_measuring, *([lambda: kit.toggle_DUT_power("OFF")] if self.off else []), kit.ser.flush):
-            with suppress(Exception):
-                step()
-        with suppress(Exception):
-            kit.ser.close()
+        off = [lambda: kit.toggle_DUT_power("OFF")] if self.off else []
+        with _quiet():
+            for step in (kit.stop_measuring, *off, kit.ser.flush, kit.ser.close):
+                with suppress(Exception):
+                    step()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The library tells the root logger that it cannot write, which nobody asked."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def captured(
@@ -324,7 +336,7 @@ def _short(chunks: Sequence[tuple[float, bytes]], index: NDArray[np.int64]) -> s
         return ""
     came = np.array([when for when, _ in chunks])
     late = came - _ends(chunks, index)
-    last = came >= came[-1] - min(LATE_S, (came[-1] - came[0]) / 4)
+    last = came >= came[-1] - (came[-1] - came[0]) / 4
     first = int(np.argmin(late))
     missing = float(late[last].min() - late[first]) - CLOCK_OFF * float(came[-1] - came[first])
     if missing <= AWAY_S:

@@ -70,6 +70,8 @@ def read_recording(path: Path, *, gate: str = "gate", supply_v: float | None = N
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             return _parse(path, _lines(file), gate, supply_v)
+    except FileNotFoundError as error:
+        raise UsageError(f"There is no recording {path}.", "Correct the path behind 'replay:'.") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"{path}: cannot be read as a meter's recording: {error}.", _VOCABULARY) from error
 

@@ -186,6 +186,9 @@ def test_an_interrupt_while_it_rests_leaves_no_thread(monkeypatch: pytest.Monkey
 def test_what_is_no_plug_is_told() -> None:
     with pytest.raises(LinkError, match="nonnumeric port"):
         open_probe("plug:localhost:http", PI).start()
+    with pytest.raises(LinkError, match=r"^http://127.0.0.1:1/rpc/Switch.GetStatus\?id=0: .*refused") as refused:
+        open_probe("plug:127.0.0.1:1", PI).start()
+    assert "Is the plug on" in refused.value.hint
     with serving({"/": dict}) as host, pytest.raises(LinkError, match=r"Nothing at .* answers as a plug") as caught:
         open_probe(f"plug:{host}", PI).start()
     assert "404" in caught.value.message
