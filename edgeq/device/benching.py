@@ -16,6 +16,8 @@ from edgeq.run import Plan
 MOST_PAIRS = 100
 """Readings of both clocks that are kept."""
 PILOT_RUNS = 10
+RING = 64
+"""Samples after which a microcontroller waits for its host."""
 MOST_RUNS = 1_000_000
 """That a device takes."""
 _OLD_AGENT = "'edgeq agent update DEVICE' brings one that knows it, or leave the option away."
@@ -41,6 +43,7 @@ class Device(Protocol):
         *,
         take: Callable[[dict[str, Any], float, float], None],
         more: Callable[[], dict[str, Any]] = ...,
+        ring: int = ...,
     ) -> dict[str, Any]: ...
 
 
@@ -123,6 +126,7 @@ def _heard(
     progress: Progress,
     enough: Callable[[Sequence[int]], bool],
     watch: Watch | None,
+    ring: int = 0,
 ) -> dict[str, Any]:
     """One job, whose device ends when `enough` says so, and tells when each sample began; of one that counts
     instructions there are no times."""
@@ -148,7 +152,7 @@ def _heard(
         if watch:
             watch(seen)
 
-    result = device.job(contract.BENCH, body, progress, take=take, more=more)
+    result = device.job(contract.BENCH, body, progress, take=take, more=more, ring=ring)
     first, counts = _first(device, result.pop("warmup", None), seen.samples), "init_instructions" in result
     if not counts and len(seen.starts) != len(seen.samples):
         raise _damaged(device)
@@ -185,7 +189,7 @@ def _judged(
     judge = Judge(asked, progress if timed else lambda _: None, stopped)
     runs = MOST_RUNS if asked.sustained else min(asked.runs, MOST_RUNS)
     body = {"runs": runs, "warmup": asked.warmup, "threads": asked.threads}
-    answer = _heard(device, body, (lambda _: None) if timed else progress, judge, watch)
+    answer = _heard(device, body, (lambda _: None) if timed else progress, judge, watch, RING)
     steady = answer["invoke_ns"] if "invoke_ns" in answer else answer["invoke_instructions"]
     return {**answer, "ended_by": judge.why if len(steady) < runs else "runs"}
 

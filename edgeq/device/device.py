@@ -20,6 +20,7 @@ from edgeq.protocol.status import Status
 from edgeq.releases import Installed, Progress, Release, Watched, read_installed, silent
 from edgeq.run import Plan
 
+FIRST_PAUSE_S = 0.01
 JOB_SILENCE_S = 180.0
 """A job whose note and samples do not change for this long is given up."""
 MAX_MEMBER_BYTES = 1 << 20
@@ -319,11 +320,13 @@ class Device:
         *,
         take: Callable[[dict[str, Any], float, float], None],
         more: Callable[[], dict[str, Any]] = dict,
+        ring: int = 0,
     ) -> dict[str, Any]:
         """Start a job and wait for its result. `take` gets every state that was told, with the host's clock before and
-        after the question; `more` gives keys to ask with."""
+        after the question; `more` gives keys to ask with. A device that waits for the host where `ring` samples were
+        not fetched is asked again soon when there were many."""
         job, said = self.client.request(command, body)["job"], ""
-        for state, before, after in self._polls(job, more):
+        for state, before, after in self._polls(job, more, ring):
             take(state, before, after)
             if state["state"] == "done":
                 result: dict[str, Any] = state["result"]
@@ -335,8 +338,10 @@ class Device:
                 progress(said)
         raise AssertionError("polling ends only with a result")
 
-    def _polls(self, job: int, more: Callable[[], dict[str, Any]]) -> Iterator[tuple[dict[str, Any], float, float]]:
-        seen, last_note, changed, pause = 0, "", time.monotonic(), 0.01
+    def _polls(
+        self, job: int, more: Callable[[], dict[str, Any]], ring: int
+    ) -> Iterator[tuple[dict[str, Any], float, float]]:
+        seen, last_note, changed, pause = 0, "", time.monotonic(), FIRST_PAUSE_S
         while True:
             before = time.monotonic()
             state = self.client.request(contract.JOB, {"job": job, "from": seen, **more()})
@@ -349,7 +354,9 @@ class Device:
                     f"{self.address} has made no progress for {JOB_SILENCE_S:g} s ({last_note or 'starting'}).",
                     "Run the command again; 'edgeq releases' shows what serves now.",
                 )
-            if not state["samples"]:
+            if 0 < ring < 2 * len(state["samples"]):
+                pause = FIRST_PAUSE_S
+            elif not state["samples"]:
                 time.sleep(pause)
                 # Polling costs the device time, so it becomes rarer as a job takes longer.
                 pause = min(pause * 1.5, 0.5)

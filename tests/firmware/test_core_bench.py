@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import time
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from bundles import tiny
 from ownboard import HUSH, Board
 from test_core_board import serve
 
-from edgeq.device.device import Device
+from edgeq.device.device import FIRST_PAUSE_S, Device
 from edgeq.protocol import contract
 
 WRAP = 1 << 32
@@ -114,6 +115,14 @@ def test_it_may_end_in_its_warm_up(pinned: Pinned) -> None:
     answer = pinned.device.bench(10, 100_000, 0, stopped=lambda: True)
     assert answer["invoke_ns"] == answer["starts_ns"] == []
     assert RING - 2 <= len(answer["warmup_ns"]) <= 2 * RING
+
+
+def test_a_board_that_waits_is_asked_again_soon(pinned: Pinned, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    pinned.device.bench(2000, 0, 0)
+    assert len(pauses) > 20
+    assert set(pauses[:20]) == {FIRST_PAUSE_S}
 
 
 @pytest.mark.parametrize("key", [{"stop": False}, {"stop": 1}, {"stop": None}, {}])
