@@ -174,8 +174,8 @@ def _section(section: Section, number: int, alone: bool) -> Iterator[str]:
     yield from _part("How fast", [_plots([*plots.spread(section), *_latency_tables(section), *plots.course(section)])])
     yield from _part(_where(section), [_plots([*plots.ops(section)])])
     yield from _part("Does it fit", [_plots([*plots.fit(section), *plots.memory(section)])])
-    yield from _part("How right", [_plots([*plots.accuracy(section)]), *_accuracy_tables(section)])
-    yield from _part("Power and energy", [_plots([*plots.power(section)]), *_power_tables(section)])
+    yield from _part("How right", [_plots([*plots.accuracy(section), *_accuracy_tables(section)])])
+    yield from _part("Power and energy", [_plots([*plots.power(section), *_power_tables(section)])])
     yield from _part("What was tried", [_plots([*tradeoffs.trials(section)])])
     yield from _part("Conditions and origin", _conditions(section))
     yield "</section>"
@@ -211,7 +211,7 @@ def _accuracy_tables(section: Section) -> Iterator[str]:
     found = section.accuracy
     told = tables.figures(f"{found.accuracy.at.capitalize()}, {found.samples} samples", found.figures) if found else ""
     device = tables.figures("On the device", section.on_device, (each.source for each in section.on_device))
-    yield _pair(told, _slices(section), device)
+    yield from filter(None, (told, _slices(section), device))
 
 
 def _slices(section: Section) -> str:
@@ -237,7 +237,7 @@ def _slices(section: Section) -> str:
 def _power_tables(section: Section) -> Iterator[str]:
     told = tables.figures("Power and energy", section.power, (figure.source for figure in section.power))
     meter = f"<div>{tables.pairs('How it was metered', section.meter)}</div>" if section.meter else ""
-    yield _pair(told, meter)
+    yield from filter(None, (told, meter))
 
 
 def _conditions(section: Section) -> Iterator[str]:

@@ -81,7 +81,7 @@ overflow-wrap:anywhere}
 .notes li{margin:0 0 4px}
 code{font:13px/1.5 ui-monospace,"SF Mono",Menlo,Consolas,"Liberation Mono",monospace;color:var(--soft)}
 .plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,400px),1fr));gap:28px 40px;margin-top:16px}
-.plots>div>table caption{padding-top:0}
+.plots>div caption{padding-top:0}
 .across{grid-column:1/-1}
 figure{margin:0;min-width:0}
 figcaption{display:flex;flex-wrap:wrap;gap:4px 8px;align-items:baseline;font-size:15px;
@@ -156,7 +156,7 @@ td.n strong{font-weight:600;white-space:nowrap}
 .origin td{font:13px/1.5 ui-monospace,"SF Mono",Menlo,Consolas,"Liberation Mono",monospace}
 .remarks{margin:16px 0 0;
 padding:10px 14px 10px 32px;background:var(--warn-bg);border-left:3px solid var(--warn);font-size:15px}
-.pair>*{min-width:0}
+.pair>*,.plots>*{min-width:0}
 .pair{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,400px),1fr));gap:0 40px;align-items:start}
 footer{margin-top:56px;padding-top:16px;border-top:1px solid var(--rule);color:var(--soft);font-size:13px}
 @media screen and (max-width:880px){h3+.pair>:nth-child(2) caption{padding-top:24px}}
@@ -164,11 +164,13 @@ footer{margin-top:56px;padding-top:16px;border-top:1px solid var(--rule);color:v
 .across svg.wide{display:none}.across svg:not(.wide){display:block}}
 @media (max-width:560px){.page{padding:0 16px 40px}header{padding-top:24px}h1{font-size:26px}
 .verdict{padding:14px 16px}.verdict .lead{font-size:17px}.claims div{grid-template-columns:1fr}th,td{padding-right:10px}
-svg text{font-size:13.5px}.pair td.n,.pair th.n{white-space:normal}.pair table{font-size:13px}
-.pair .tag{margin-left:0;font-size:11px;padding:0 5px}.pair th,.pair td{padding-right:8px}}
+svg text{font-size:13.5px}:is(.pair,.plots>div) :is(td,th).n{white-space:normal}
+:is(.pair,.plots>div) table{font-size:13px}:is(.pair,.plots>div) .tag{margin-left:0;font-size:11px;padding:0 5px}
+:is(.pair,.plots>div) :is(th,td){padding-right:8px}}
 @media print{@page{margin:14mm}body{font-size:10pt}.page{max-width:none;padding:0}nav,.skip,.back,summary{display:none}
 header{padding-top:0}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}
-figure,tr,.card,.issues li,.verdict,.claims div,.pair>div{break-inside:avoid}h2,h3,caption,figcaption{break-after:avoid}
+figure,tr,.card,.issues li,.verdict,.claims div,.pair>div,.plots>div{break-inside:avoid}
+h2,h3,caption,figcaption{break-after:avoid}
 section.run{break-before:page;border-top:0;margin-top:0;padding-top:0}.part{margin-top:22px}.scroll{overflow:visible}
 section.run.alone{break-before:auto}.plots{grid-template-columns:repeat(2,minmax(0,1fr));gap:16px 24px}
 svg text{font-size:12.5px}.pair{grid-template-columns:1fr 1fr;gap:0 24px}table,.notes,.key{font-size:8.5pt}
