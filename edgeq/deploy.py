@@ -10,6 +10,7 @@ from typing import Any
 from edgeq.bundle import Bundle
 from edgeq.confirm import ConfirmPolicy
 from edgeq.device.device import Device, Progress, silent
+from edgeq.explained import explained
 from edgeq.plan import Cargo, Fit, Piece, interface_changes, load, preflight
 from edgeq.steps import Steps, Tell, unheard
 from edgeq.transaction import Deployed, Transaction, require_space, user_name
@@ -67,6 +68,10 @@ class _Parcel:
         wheels = [wheel.sha256 for wheel in self._fit.wheels] if runtime else ()
         system = self._fit.system if runtime else None
         return self._device.stage(self.digest, wheels, progress, system, self._fit.envelope)
+
+    def selftest(self, n: int, progress: Progress) -> dict[str, Any]:
+        with explained(self._device, progress=progress, deployed=self._bundle):
+            return self._device.selftest(n, progress)
 
 
 def push(cargo: Cargo, device: Device, steps: Steps) -> None:

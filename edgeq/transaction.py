@@ -74,6 +74,9 @@ class Parcel(Protocol):
     def stage(self, progress: Progress, runtime: bool = True) -> int:
         """Have the device lay them out; the answer is the number of the release."""
 
+    def selftest(self, n: int, progress: Progress) -> dict[str, Any]:
+        """The device's own of release `n`, which is this one; where it fails, the error may tell more of why."""
+
 
 class Transaction:
     """One parcel on its way to one device; `before` is what served when it began."""
@@ -109,7 +112,7 @@ class Transaction:
             same = serving is not None and serving.digest == parcel.digest
             if installed.trial is not None and not same:
                 raise _on_trial(device, serving)
-        tested = self._is_sound() if serving and same and not parcel.pinned else None
+        tested = self._is_sound(serving) if serving and same and not parcel.pinned else None
         if serving and tested is not None:
             if parcel.signed:
                 self._sign(serving)
@@ -125,7 +128,7 @@ class Transaction:
             n = parcel.stage(steps.note)
             self.signed = parcel.signed
         with steps.step(names.SELFTEST):
-            golden = device.selftest(n, steps.note)
+            golden = parcel.selftest(n, steps.note)
         if serving and same and n == serving.n:
             return self._already(serving, policy, watched, golden)
         state, found = self._activate(n, policy, watched)
@@ -154,11 +157,11 @@ class Transaction:
                 Status.BUSY,
             )
 
-    def _is_sound(self) -> dict[str, Any] | None:
+    def _is_sound(self, serving: Release) -> dict[str, Any] | None:
         """The self-test of what serves; None where that is no longer what was installed, and is deployed anew."""
         with self.steps.step(names.SELFTEST):
             try:
-                return self.device.selftest(progress=lambda note: self.steps.note(f"already there: {note}"))
+                return self.parcel.selftest(serving.n, lambda note: self.steps.note(f"already there: {note}"))
             except DeviceError as error:
                 if error.status != Status.DIGEST:
                     raise
@@ -267,7 +270,7 @@ class Transaction:
     def _explain(self, error: EdgeqError) -> None:
         """Add to an error at which step it ended, and what serves now."""
         step, because = self.steps.current, error.message
-        error.facts = {"step": step}
+        error.facts = {**error.facts, "step": step}
         tell_serving(error, self.device, self.before, f"the deploy ended at its {step} step; ")
         told = {"message": error.message, "hint": error.hint, "exit_code": error.exit_code}
         self.steps.failed(because, error={**told, **error.facts})

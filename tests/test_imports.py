@@ -69,6 +69,7 @@ LAYERS = (
         ),
         *(
             "edgeq.deploy",
+            "edgeq.explained",
             "edgeq.plan",
             "edgeq.pack",
             "edgeq.rollback",

@@ -132,6 +132,9 @@ class _Parcel:
         wheels, system = (self._wheels, self._system) if runtime else ((), None)
         return self._device.stage(self.digest, wheels, progress, system, self._eqb.envelope)
 
+    def selftest(self, n: int, progress: Progress) -> dict[str, Any]:
+        return self._device.selftest(n, progress)
+
     def _missing(self, runtime: bool = True) -> dict[str, int]:
         """The blobs that the store lacks, with the offset from which it wants each."""
         found = self._device.missing([sha for sha in self._blobs if runtime or sha not in self._wheels])

@@ -71,10 +71,9 @@ def deploy(
 
 def _deploy(content: Bundle, entry: DeviceEntry, how: How) -> None:
     from edgeq.cli.telling_deploy import tell_deployed
-    from edgeq.correctness.diverge import explained
     from edgeq.deploy import deploy as deploy_bundle
 
-    with open_address(entry.address) as device, explained(device, deployed=content, progress=console.progress):
+    with open_address(entry.address) as device:
         done = deploy_bundle(
             content, device, console.progress, runtime=entry.runtime, events=heard(entry.name), **asdict(how)
         )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +16,13 @@ from edgeq.correctness import allowed_steps, bundle_of, kernels_of
 from edgeq.correctness.agree import FLOAT_STEP, compare
 from edgeq.correctness.records import Sample, first_differing, start_anew
 from edgeq.device.device import Device, Progress, Release, silent
-from edgeq.errors import DeviceError, EdgeqError, LinkError
+from edgeq.errors import EdgeqError, LinkError
 from edgeq.interface import DTYPES, Interface, Tensor
 from edgeq.model.info import ModelInfo, TensorInfo
 from edgeq.model.tflite import read_model
 from edgeq.preprocess import Raw
 from edgeq.preprocess.wire import decode_raw
 from edgeq.protocol import cbor
-from edgeq.protocol.status import Status
 from edgeq.quantize.host import invoke_all
 from edgeq.quantize.sensitivity import short
 from edgeq.served import is_of, serving
@@ -206,32 +204,11 @@ def failing_vector(device: Device, release: Release, bundle: Bundle) -> Failing 
     return None
 
 
-@contextmanager
-def explained(
-    device: Device,
-    bundle: Path | None = None,
-    among: Sequence[Path] = (),
-    progress: Progress = silent,
-    *,
-    deployed: Bundle | None = None,
-) -> Iterator[None]:
-    """Where golden vectors fail in the block, the error also says which operator it is, as far as that can be told: of
-    what serves, whose bundle is `bundle` or one of `among`, or of `deployed`, which came to the device in the block."""
-    try:
-        yield
-    except DeviceError as error:
-        if error.status != Status.SELFTEST:
-            raise
-        found, words = _explanation(device, bundle, among, deployed, progress)
-        told = DeviceError(f"{error.message} {words}".rstrip(), error.hint, error.status)
-        told.facts = {**error.facts, **({"diverges": asdict(found)} if found else {})}
-        raise told from error
-
-
-def _explanation(
+def explanation(
     device: Device, folder: Path | None, among: Sequence[Path], deployed: Bundle | None, progress: Progress
 ) -> tuple[Parting | None, str]:
-    """Looking must not hide what was found before."""
+    """Why golden vectors fail, and the same for people: of what serves, whose bundle is in `folder` or `among`, or of
+    `deployed`, which came to the device. Empty where it cannot be told: looking must not hide what was found before."""
     try:
         release = _arrived(device, deployed) if deployed else serving(device)
         if release is None:

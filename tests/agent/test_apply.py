@@ -149,7 +149,8 @@ def test_a_failure_is_told_as_to_a_host(root: Path, tmp_path: Path, spoil: dict[
     told.pop("hint")
 
     def plain(text: str) -> str:
-        """Without who says it, and without figures that were measured."""
+        """Without who says it, figures that were measured, and what only a host finds out about golden vectors."""
+        text = re.sub(r" Operator by operator, [^.]*: the golden vectors are of another runtime\.", "", text)
         return re.sub(r"[\d.]+ (bytes|MiB|s)\b", "N", text.replace("local:", "this device").replace("This", "this"))
 
     assert {**told, "message": plain(told["message"])} == {**hosted, "message": plain(hosted["message"])}

@@ -14,10 +14,11 @@ from bundles import make_bundle, tiny
 from edgeq.agent.connection import Connection
 from edgeq.agent.service import Service
 from edgeq.correctness import serving
-from edgeq.correctness.diverge import explained, failing_vector, first_parting
+from edgeq.correctness.diverge import failing_vector, first_parting
 from edgeq.deploy import deploy
 from edgeq.device.device import Device
 from edgeq.errors import DeviceError
+from edgeq.explained import explained
 from edgeq.link.memory import MemoryLink
 from edgeq.model.objects import pack_tflite, unpack_tflite
 from edgeq.model.tflite import read_model
@@ -111,7 +112,7 @@ def test_a_runtime_that_computes_otherwise_is_explained(device: Device, tmp_path
 def test_a_deploy_that_fails_is_explained(device: Device, tmp_path: Path) -> None:
     bundle, switch = make_bundle(tmp_path / "bundle"), tmp_path / "switch"
     switch.touch()
-    with pytest.raises(DeviceError) as failed, explained(device, deployed=bundle):
+    with pytest.raises(DeviceError) as failed:
         deploy(bundle, device, runtime=other_runtime(tmp_path / "packages", switch))
     assert failed.value.facts["diverges"]["operator"] == "FULLY_CONNECTED"
     assert failed.value.facts["step"] == "self-test"

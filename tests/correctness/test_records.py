@@ -19,13 +19,14 @@ from once import once
 
 from edgeq import emulate
 from edgeq.bundle import Bundle, canonical_json, write_bundle
-from edgeq.correctness.diverge import explained, failing_vector, first_parting
+from edgeq.correctness.diverge import failing_vector, first_parting
 from edgeq.correctness.records import first_differing
 from edgeq.deploy import deploy
 from edgeq.device.device import Device
 from edgeq.device.open import open_device
 from edgeq.emulate.firmware import VARIABLE
 from edgeq.errors import DeviceError
+from edgeq.explained import explained
 from edgeq.interface import Interface
 from edgeq.micro.compile import compile_model
 from edgeq.micro.native import NativeModel
@@ -124,14 +125,14 @@ def write(
 
 
 def fails(device: Device, bundle: Bundle) -> Any:
-    with pytest.raises(DeviceError) as failed, explained(device, deployed=bundle):
+    with pytest.raises(DeviceError) as failed:
         deploy(bundle, device)
     assert failed.value.status == Status.SELFTEST
     return failed.value
 
 
 def finds_a_wrong_kernel(device: Device, folder: Path) -> None:
-    deploy(bundle_for(device, folder, "good"), device)
+    good = deploy(bundle_for(device, folder, "good"), device)
     error = fails(device, bundle_for(device, folder, "wrong"))
     assert "golden vector" in error.message and "The first operator that computes something else" in error.message
     assert f"number {DEPTHWISE}, DEPTHWISE_CONV_2D ('sequential_1/depthwise_conv2d_1/Relu')" in error.message
@@ -143,6 +144,9 @@ def finds_a_wrong_kernel(device: Device, folder: Path) -> None:
     assert {key: found[key] for key in expected} == expected
     assert abs(found["there"] - found["here"]) == WRONG_BY
     assert error.facts["step"] == "self-test"
+    assert error.message.endswith(
+        "The deploy ended at its self-test step; release 1 (good, " + good.digest[:12] + ") still serves."
+    )
     assert serving(device).name == "good"
 
 
