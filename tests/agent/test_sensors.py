@@ -51,7 +51,7 @@ def test_a_board_s_readings(path: Path, tmp_path: Path) -> None:
     assert {key: value for key, value in found.items() if key not in FOR_PEOPLE} == case["expect"]
 
 
-def test_each_case_names_its_source_and_what_is_not_from_there() -> None:
+def test_each_case_names_its_source() -> None:
     cases = [*CASES, *sorted((ROOT.parent / "rails").iterdir())]
     assert len(cases) >= 25
     for path in cases:
