@@ -407,3 +407,20 @@ def test_lost_samples_make_energy_less_sure() -> None:
     assert "lost" not in whole["budget"]
     # Inside of the gate power is 400 mW for 10 of 12 ms, so it varies by 112 mW; for 1 ms nobody saw it.
     assert holed["budget"]["lost"] == pytest.approx(112 * 0.001 / RUNS * 1e3, rel=0.05)
+
+
+def test_the_stated_uncertainty_holds_what_meters_do() -> None:
+    """Meters as their limits have them (gain within 1 %, offset within 2 mW, clock within 50 ppm, tie within what is
+    known of it, a drifting idle power): of 100 such, at most 5 are off by more than they say."""
+    random = np.random.default_rng(7)
+    meter, align, missed = replace(METER, offset_mw=2.0), float(np.hypot(0.001, 0.002 / np.sqrt(3))), 0
+    for _ in range(100):
+        plain, answer = clocked(late_s=float(random.normal(0, align)))
+        drift = random.uniform(-5, 5) * (plain.t_s - plain.t_s.mean())
+        power = (plain.power_mw + drift) * (1 + random.uniform(-0.01, 0.01)) + random.uniform(-2, 2)
+        noisy = power + random.normal(0, 20, plain.t_s.size)
+        seen = replace(plain, power_mw=noisy, t_s=plain.t_s * (1 + random.uniform(-50e-6, 50e-6)))
+        energy = energy_of(Recorded(seen, meter=meter), told(), **answer)
+        missed += abs(energy["energy_uj"] - EXACT_UJ) > energy["uncertainty_uj"]
+        assert energy["uncertainty_uj"] < 0.2 * EXACT_UJ
+    assert missed <= 5
