@@ -19,6 +19,7 @@ from edgeq.finding import Finding, ordered
 from edgeq.model.describe import read_labels
 from edgeq.model.front_end import TFLITE, front_end
 from edgeq.model.names import input_names
+from edgeq.model.norms import Norm
 from edgeq.model.tflite import read_model
 from edgeq.preprocess import Preprocess
 from edgeq.quantize.convert import convert, given_mode
@@ -82,14 +83,14 @@ def check_data(
             return DataReport(str(data), len(facts), len(opened), (other,))
         evaluation, others = scan(other, preprocess, other.choose(EVALUATED).tolist(), progress)
         evidence = replace(evidence, evaluation=evaluation)
-    float_model, note = _float_model(model, progress) if model and len(facts) else (b"", "")
+    float_model, norm, note = _float_model(model, progress) if model and len(facts) else (b"", None, "")
     wrong: list[Finding] = []
     if float_model:
         shape = _shape(float_model, given)
         if shape:
             wrong.append(shape)
         else:
-            evidence = replace(evidence, model=_watch(float_model, given, others, facts, progress))
+            evidence = replace(evidence, model=_watch(float_model, norm, given, others, facts, progress))
     count = len(named) or (evidence.model.classes if evidence.model else 0) or len(opened.classes)
     evidence = replace(evidence, class_count=count)
     return _report(evidence, wrong, opened, note, waivers)
@@ -107,15 +108,17 @@ def _open(
         return Finding("unreadable", "error", error.message, error.hint)
 
 
-def _float_model(model: Path, progress: Progress) -> tuple[bytes, str]:
-    """The float `.tflite`, or nothing and why."""
+def _float_model(model: Path, progress: Progress) -> tuple[bytes, Norm | None, str]:
+    """The float `.tflite` and the first batch norm where it is known, or nothing and why."""
     if given_mode(model):
-        return b"", f"'{model.name}' is quantized already: without the float model only the samples were looked at."
+        why = "without the float model only the samples were looked at"
+        return b"", None, f"'{model.name}' is quantized already: {why}."
     if front_end(model) == TFLITE:
         data = model.read_bytes()
         check_float(data)
-        return data, ""
-    return convert(model, None, recipe=Recipe("float32"), progress=progress).float_model, ""
+        return data, None, ""
+    made = convert(model, None, recipe=Recipe("float32"), progress=progress)
+    return made.float_model, made.norm, ""
 
 
 def _shape(model: bytes, samples: Samples) -> Finding | None:
@@ -127,7 +130,14 @@ def _shape(model: bytes, samples: Samples) -> Finding | None:
     return None
 
 
-def _watch(model: bytes, samples: Samples, others: Samples | None, facts: SetFacts, progress: Progress) -> ModelFacts:
+def _watch(
+    model: bytes,
+    norm: Norm | None,
+    samples: Samples,
+    others: Samples | None,
+    facts: SetFacts,
+    progress: Progress,
+) -> ModelFacts:
     """The float model on both sets, in a process of its own."""
     count, more = len(samples), len(others) if others else 0
 
@@ -139,7 +149,7 @@ def _watch(model: bytes, samples: Samples, others: Samples | None, facts: SetFac
 
     labels = None if facts.labels is None else np.asarray(facts.labels).tolist()
     both = Samples(samples.names, count + more, read, title)
-    options = {"calibration": count, "labels": labels}
+    options = {"calibration": count, "labels": labels, "norm": norm.to_json() if norm else None}
     return unpacked(in_worker(watch, "The look at the data", model, both, options, progress))
 
 

@@ -42,9 +42,9 @@ CHECKS: Mapping[str, Callable[[Evidence], Iterator[Finding]]] = {
 
 CODES = (
     *("answers", "channels", "class-balance", "class-missing", "clipping", "codes", "constant", "dead-channels"),
-    *("duplicates", "few-samples", "labels-disagree", "labels-order", "leakage", "near-duplicates", "near-leakage"),
-    *("noise", "noise-samples", "orientation", "outliers", "polarity", "range-of-one", "sample-size", "scale", "shape"),
-    *("shift", "silence", "still-tensor", "unreadable", "wasted-range"),
+    *("duplicates", "few-samples", "labels-disagree", "labels-order", "labels-range", "leakage", "near-duplicates"),
+    *("near-leakage", "noise", "noise-samples", "orientation", "outliers", "polarity", "range-of-one", "sample-size"),
+    *("scale", "shape", "shift", "silence", "still-tensor", "unreadable", "wasted-range"),
 )
 """Every code that a finding of these can have."""
 

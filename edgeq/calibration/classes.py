@@ -13,6 +13,7 @@ EXPECTED = 5
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Needs labels."""
+    yield from _beyond(evidence)
     facts, count = evidence.calibration, evidence.class_count
     if not facts.counts or count < 2:
         return
@@ -39,3 +40,19 @@ def check(evidence: Evidence) -> Iterator[Finding]:
             most / total,
             limit,
         )
+
+
+def _beyond(evidence: Evidence) -> Iterator[Finding]:
+    """Labels that the model has no output for."""
+    count = evidence.model.classes if evidence.model else 0
+    for facts in (evidence.calibration, evidence.evaluation):
+        most = max(facts.counts, default=0) if facts and facts.counts else 0
+        if facts and count and most >= count:
+            yield Finding(
+                "labels-range",
+                "error",
+                f"'{facts.spec}' has labels up to {most}, and the model tells {count} classes apart: 0 to {count - 1}.",
+                "Number the classes from 0 in the order of the model's outputs, or take the model that has them all.",
+                most,
+                count - 1,
+            )

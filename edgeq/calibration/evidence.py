@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -57,14 +58,29 @@ class SetFacts:
 
 
 @dataclass(frozen=True)
+class NormFit:
+    """How the channels of the first layer compare with what its batch norm left of the training data: `ratio` of the
+    deviations in the median, `offset` of the means in deviations (RMS), both in one `distance`. With the change of
+    scale that `title` names it would be `changed`."""
+
+    ratio: float
+    offset: float
+    distance: float
+    title: str = ""
+    changed: float = math.inf
+
+
+@dataclass(frozen=True)
 class FirstLayer:
     """The first convolution or dense layer before its activation: mean and standard deviation of each channel over all
-    samples and places. `normalized` where the names in the file say that a batch norm was folded into it."""
+    samples and places. `normalized` where the names in the file say that a batch norm was folded into it; `fit` where
+    the model was given as Keras and so its batch norm is known."""
 
     name: str
     normalized: bool
     means: Floats
     deviations: Floats
+    fit: NormFit | None = None
 
 
 @dataclass(frozen=True)

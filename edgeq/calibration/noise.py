@@ -20,6 +20,9 @@ SHAPE = 0.03
 """How far the distribution may be from a uniform or a normal one (largest difference of the cumulative ones)."""
 SMOOTH = 0.4
 """Where the samples of a set have at least this correlation in the middle, one without any is another kind of thing."""
+LEAST_FEATURES = 64
+COMMON = 1.15
+"""What unrelated values seem to have in common, in units of the Marchenko-Pastur edge: 0.95 to 1.05 in trials."""
 Values = NDArray[np.float64]
 
 
@@ -42,6 +45,9 @@ def check(evidence: Evidence) -> Iterator[Finding]:
                 limit,
             )
             return
+    alone = None if facts.kind == "audio" else _unrelated(facts.few)
+    if alone:
+        yield _alone(facts.spec, alone)
     yield from _strangers(facts)
 
 
@@ -63,6 +69,34 @@ def _noise(arrays: Sequence[NDArray[Any]]) -> tuple[str, float, float]:
         if found <= limit and (kind := _shape(values)):
             return kind, found, limit
     return "", 0.0, 0.0
+
+
+def _alone(spec: str, found: tuple[float, float]) -> Finding:
+    """A warning: features can be made so that none has to do with another."""
+    return Finding(
+        "noise",
+        "warning",
+        f"'{spec}' may be noise with the mean and deviation of data: the values of a sample have nothing to do with "
+        f"each other. The most that they have in common is {found[0]:.2f} times what chance gives, and their "
+        f"distribution is a plain one.",
+        "Give real samples, unless the model takes features that are unrelated.",
+        *found,
+    )
+
+
+def _unrelated(arrays: Sequence[NDArray[Any]]) -> tuple[float, float] | None:
+    """Of samples with one axis, which may have no order: the largest variance along any direction, in units of what
+    unrelated values would have (Marchenko and Pastur, 1967), and its limit; None for data."""
+    if len(arrays) < 2 * LEAST_SAMPLES or sum(size > 1 for size in arrays[0].shape) != 1:
+        return None
+    x = np.stack(arrays).astype(np.float64).reshape(len(arrays), -1)
+    x = x[:, x.std(axis=0) > 0]
+    if x.shape[1] < LEAST_FEATURES:
+        return None
+    x = (x - x.mean(axis=0)) / x.std(axis=0)
+    edge = (1 + math.sqrt((len(x) - 1) / x.shape[1])) ** 2
+    found = float(np.linalg.eigvalsh(x @ x.T / x.shape[1])[-1]) / edge
+    return (found, COMMON) if found <= COMMON and _shape(x) else None
 
 
 def _together(x: Values, axis: int) -> float:
@@ -93,6 +127,8 @@ def _erf(x: Values) -> Values:
 def _strangers(facts: SetFacts) -> Iterator[Finding]:
     """Single samples whose neighbouring values are unrelated in a set where they are related."""
     found = facts.smooth
+    if facts.kind == "audio" and facts.few[0].squeeze().ndim == 1:
+        return  # clips of sound may well be noise
     if len(facts) < 2 * LEAST_SAMPLES or not np.isfinite(found).all():
         return
     limit = 4 / math.sqrt(facts.few[0].size) + SLACK

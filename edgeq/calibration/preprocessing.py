@@ -35,6 +35,11 @@ DEVIATION = (0.1, 10.0)
 """And the median of the deviations, near 1 where the data is right."""
 BEYOND = (0.01, 100.0)
 """No batch norm leaves such deviations, whatever the answers are: many models answer the same when all is larger."""
+NEAR, CLOSER, FITS = 0.4, 1 / 3, 0.8
+"""How far channels may be from what their batch norm left; what a change must leave of that distance, and how little.
+Three models on right data: 0.1, 0.04 and 0.6, which no change brought to a third."""
+RATIO = (0.55, 1.8)
+"""Of the deviations, where no change comes close. Right data: 0.88 to 1.04."""
 INFORMED = 0.5
 """Answers that tell more than this show that the model understands the samples."""
 
@@ -52,6 +57,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     yield from found
     if not any(each.code == "scale" for each in found):
         yield from _first_layer(model)
+        yield from _norm(model)
 
 
 def judge(trial: Trial, labelled: bool, model: ModelFacts) -> Finding | None:
@@ -89,7 +95,11 @@ def judge(trial: Trial, labelled: bool, model: ModelFacts) -> Finding | None:
 
 
 def _said(trial: Trial, text: str) -> str:
-    return f"The samples do not look like what the model was trained on: {trial.title}, {text}."
+    return _said_so(f"{trial.title}, {text}")
+
+
+def _said_so(text: str) -> str:
+    return f"The samples do not look like what the model was trained on: {text}."
 
 
 def chance(gained: int, lost: int) -> float:
@@ -100,7 +110,7 @@ def chance(gained: int, lost: int) -> float:
 
 def _first_layer(model: ModelFacts) -> Iterator[Finding]:
     first = model.first
-    if first is None or not first.normalized:
+    if first is None or not first.normalized or first.fit is not None:
         return
     deviation = float(np.median(first.deviations))
     if BEYOND[0] <= deviation <= BEYOND[1] and model.classes and trusted(model):
@@ -120,6 +130,30 @@ def _first_layer(model: ModelFacts) -> Iterator[Finding]:
         offset if by_offset else deviation,
         OFFSET if by_offset else (low if deviation < low else high),
     )
+
+
+def _norm(model: ModelFacts) -> Iterator[Finding]:
+    """By the batch norm itself. Answers that look right make it a warning: a norm that was trained for a few steps has
+    not yet seen what the data is like."""
+    first = model.first
+    fit = None if first is None else first.fit
+    if first is None or fit is None:
+        return
+    mended = fit.distance > NEAR and fit.changed < min(fit.distance * CLOSER, FITS)
+    if not mended and fit.offset <= OFFSET and RATIO[0] <= fit.ratio <= RATIO[1]:
+        return
+    text = (
+        f"before its activation the channels of the first layer ('{first.name}') have {fit.ratio:.3g} times the "
+        f"deviation that its batch norm left in training, in the median, and means that are off by {fit.offset:.2g} "
+        f"deviations"
+    )
+    if mended:
+        closer = fit.distance / max(fit.changed, 1e-9)
+        message = _said_so(f"{fit.title}, they would be {closer:.0f} times closer; {text}")
+    else:
+        message = f"The samples have another scale or mean than the model was trained on: {text}."
+    severity = "warning" if model.classes and trusted(model) else "error"
+    yield Finding("scale", severity, message, _HINT, fit.distance, NEAR)
 
 
 def trusted(model: ModelFacts) -> bool:

@@ -35,10 +35,10 @@ def fingerprint(values: NDArray[Any]) -> Floats:
 
 
 def smoothness(values: NDArray[Any]) -> float:
-    """The largest correlation of neighbours along an axis of one sample; NaN where it has one axis only."""
+    """The largest correlation of neighbours along an axis of one sample; NaN where it has one short axis only."""
     x = np.squeeze(np.asarray(values, np.float64))
-    axes = [axis for axis in range(x.ndim) if x.shape[axis] >= LEAST_LENGTH]
-    if x.ndim < 2 or not axes:
+    axes = [axis for axis in range(x.ndim) if x.shape[axis] >= (LEAST_LENGTH if x.ndim > 1 else _LONG)]
+    if not axes:
         return float("nan")
     return max(
         correlation(np.take(x, range(x.shape[axis] - 1), axis), np.take(x, range(1, x.shape[axis]), axis))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -12,30 +11,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.calibration.curve import measure
-from edgeq.calibration.evidence import FirstLayer, Floats, ModelFacts, Point, TensorUse, Trial
+from edgeq.calibration.evidence import FirstLayer, Floats, ModelFacts, NormFit, Point, TensorUse, Trial
+from edgeq.calibration.first_layer import first_layer, first_sum
 from edgeq.calibration.trials import try_all
 from edgeq.dataset.options import Ticker
-from edgeq.model.info import ModelInfo, Operator
-from edgeq.model.objects import pack_tflite, unpack_tflite
+from edgeq.model.info import ModelInfo
+from edgeq.model.norms import Norm
 from edgeq.model.tflite import read_model
 from edgeq.quantize.engine.statistics import Statistics, TensorStatistics, observe
 from edgeq.quantize.outputs import SQUASHING, Runner, answer
-from edgeq.quantize.samples import Samples, each
+from edgeq.quantize.samples import each
 from edgeq.quantize.task import Job
 
-FIRST_LAYER = 200
-"""So many samples show what the first layer does."""
 _CLASSES = (2, 10_000)
-_SUMS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
-_BATCH_NORM = re.compile(r"batch_?norm|(^|[/_;])bn\d*([/_;]|$)", re.IGNORECASE)
 _TAIL = 0.0005
 _CHANNELS = 8
 
 
 def watch(job: Job) -> dict[str, Any]:
-    """`options`: how many of the samples are of the calibration set, which comes first, and its `labels` or None."""
+    """`options`: how many of the samples are of the calibration set, which comes first, its `labels` or None, and the
+    `norm` of the first layer (`edgeq.model.norms`) where it is known."""
     info = read_model(job.model)
     count, labels = job.options["calibration"], job.options["labels"]
+    norm = job.options.get("norm")
     numbers = None if labels is None else np.array(labels, np.int64)
     calibration = job.samples.choose(range(count))
     ticker = Ticker(job.progress, "observing the float model", count)
@@ -66,7 +64,7 @@ def watch(job: Job) -> dict[str, Any]:
         answers[:count],
         extremes,
         tuple(map(_use, ordered)),
-        _first(job.model, info, calibration),
+        first_layer(job.model, info, calibration, Norm.from_json(norm) if norm else None),
         features[:count],
         features[count:],
         tuple(trials),
@@ -77,7 +75,7 @@ def watch(job: Job) -> dict[str, Any]:
 
 def _pass(runner: Runner, job: Job, info: ModelInfo, place: int) -> tuple[Floats, Floats]:
     """Answers and features of all samples: mean and deviation of each channel of the input and of the first layer."""
-    first = _first_sum(info)
+    first = first_sum(info)
     ends = [info.subgraphs[0].inputs[0], *([] if first is None else [first[1].outputs[0]])]
     answers, features = [], []
     ticker = Ticker(job.progress, "running the float model", len(job.samples))
@@ -102,38 +100,9 @@ def _classes(info: ModelInfo, place: int, labels: NDArray[np.int64] | None) -> i
     if output.elements != count or not _CLASSES[0] <= count <= _CLASSES[1]:
         return 0
     squashed = any(operator.name in SQUASHING for operator in info.subgraphs[0].operators[-2:])
-    if labels is not None:
-        return count if len(labels) and int(labels.max()) < count else 0
-    return count if squashed and place != info.subgraphs[0].outputs[-1] else 0
-
-
-def _first_sum(info: ModelInfo) -> tuple[int, Operator] | None:
-    operators = enumerate(info.subgraphs[0].operators)
-    return next(((number, each) for number, each in operators if each.name in _SUMS), None)
-
-
-def _first(model: bytes, info: ModelInfo, samples: Samples) -> FirstLayer | None:
-    found = _first_sum(info)
-    if found is None:
-        return None
-    number, operator = found
-    objects = unpack_tflite(model)
-    options = objects.subgraphs[0].operators[number].builtinOptions
-    if getattr(options, "fusedActivationFunction", 0):
-        options.fusedActivationFunction = 0
-        model = pack_tflite(objects)
-    runner, count = Runner(model), 0
-    total = square = np.zeros(1)
-    for values in each(samples.choose(range(min(len(samples), FIRST_LAYER))), info.inputs):
-        runner.run(values)
-        out = runner.tensor(operator.outputs[0])
-        rows = out.reshape(-1, out.shape[-1]).astype(np.float64)
-        total, square, count = total + rows.sum(axis=0), square + np.square(rows).sum(axis=0), count + len(rows)
-    means = total / max(count, 1)
-    deviations = np.sqrt(np.maximum(square / max(count, 1) - np.square(means), 0))
-    name = info.subgraphs[0].tensors[operator.outputs[0]].name
-    normalized = bool(_BATCH_NORM.search(name))
-    return FirstLayer(name.split(";")[0], normalized, means.astype(np.float32), deviations.astype(np.float32))
+    squashed = squashed and place != info.subgraphs[0].outputs[-1]
+    fitting = labels is not None and len(labels) > 0 and int(labels.max()) < count
+    return count if squashed or fitting else 0
 
 
 def _ordered(statistics: Statistics, info: ModelInfo) -> list[TensorStatistics]:
@@ -190,7 +159,8 @@ def unpacked(told: Mapping[str, Any]) -> ModelFacts:
     arrays = {key: _read(told[key]) for key in ("answers", "extremes", "features", "features_evaluation")}
     first = told["first"]
     if first:
-        first = FirstLayer(first["name"], first["normalized"], _read(first["means"]), _read(first["deviations"]))
+        fit = NormFit(**first["fit"]) if first["fit"] else None
+        first = FirstLayer(first["name"], first["normalized"], _read(first["means"]), _read(first["deviations"]), fit)
     return ModelFacts(
         **{
             **told,

@@ -13,7 +13,7 @@ from edgeq.quantize import source
 def float_source(path: Path, kind: str, progress: Callable[[str], None]) -> bytes:
     """The bytes; `kind` as `edgeq.model.front_end` says it."""
     if kind in (front_end.TFLITE, front_end.SAVED_MODEL) or not is_wrapped(path):
-        return source.float_source(path, kind, progress)
+        return source.float_source(path, kind, progress).model
     progress("loading TensorFlow")
     loaded = load_wrapped(path)  # before anything else has chosen a Keras
     from edgeq.model.keras import freeze_model

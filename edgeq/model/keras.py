@@ -13,13 +13,9 @@ from edgeq.errors import ConvertError
 from edgeq.model.tf import FrozenGraph, fixed_shape, freeze_function, tensorflow
 
 
-def read_keras(path: Path) -> FrozenGraph:
-    """Load a Keras model and freeze it for inference with batch 1. `ConvertError` says what stands in the way."""
-    return freeze_model(load(path))
-
-
 def load(path: Path) -> Any:
-    """The model, by Keras 3; an `.h5` of Keras 2 that it refuses is read by tf_keras where there is one."""
+    """The model, by Keras 3; an `.h5` of Keras 2 that it refuses is read by tf_keras where there is one. `ConvertError`
+    says what stands in the way."""
     import keras
 
     if _is_hdf5(path):

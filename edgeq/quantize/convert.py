@@ -12,6 +12,7 @@ from edgeq import runtime
 from edgeq.errors import UsageError
 from edgeq.model.constants import check_finite
 from edgeq.model.front_end import TFLITE, front_end
+from edgeq.model.norms import Norm
 from edgeq.model.tflite import read_model
 from edgeq.quantize.detect import Detected, detect_mode
 from edgeq.quantize.float_model import check_float
@@ -26,18 +27,21 @@ TIMEOUT_S = 1800.0
 
 @dataclass(frozen=True)
 class Converted:
-    """The bytes of both `.tflite` models; `float_model` is empty where the given one was quantized already."""
+    """The bytes of both `.tflite` models; `float_model` is empty where the given one was quantized already. `norm` is
+    what the first batch norm of a Keras model says of the data that it was trained on."""
 
     float_model: bytes
     model: bytes
+    norm: Norm | None = None
 
 
 @dataclass(frozen=True)
 class Variants:
-    """The bytes of the float `.tflite` and of one model for each recipe."""
+    """The bytes of the float `.tflite` and of one model for each recipe; `norm` as `Converted` has it."""
 
     float_model: bytes
     models: Mapping[Recipe, bytes]
+    norm: Norm | None = None
 
 
 def given_mode(model: Path) -> tuple[bytes, Detected | None] | None:
@@ -69,7 +73,7 @@ def convert(
     """`convert_all` for one recipe: int8 with inputs and outputs of type `io` where none is given."""
     wanted = recipe or Recipe(io=io)
     variants = convert_all(model, samples, [wanted], timeout_s=timeout_s, progress=progress)
-    return Converted(variants.float_model, variants.models[wanted])
+    return Converted(variants.float_model, variants.models[wanted], variants.norm)
 
 
 def convert_all(
@@ -104,13 +108,15 @@ def convert_all(
         run_worker("edgeq.quantize.worker", folder, "The conversion", progress, timeout_s, _crash_hint)
         models = {recipe: (folder / f"model-{index}.tflite").read_bytes() for index, recipe in enumerate(distinct)}
         float_model = (folder / "float.tflite").read_bytes()
+        told = folder / "norm.json"
+        norm = Norm.from_json(json.loads(told.read_text(encoding="utf-8"))) if told.is_file() else None
     progress("checking what was made")
     for recipe, data in models.items():
         check_mode(read_model(data), recipe)
         if runtime.available() is not None:
             # The reference kernels: XNNPACK refuses a few models that every other runtime takes.
             Sandbox(data, "reference").close()
-    return Variants(float_model, models)
+    return Variants(float_model, models, norm)
 
 
 def _store(samples: Given | None, recipes: Sequence[Recipe], folder: Path) -> list[str]:

@@ -28,6 +28,7 @@ REPAIRS = ("equalize", "equalize-activations", "ternary", "binary", "clip-weight
 ALONE = ("ternary", "binary")
 """Repairs that decide what every weight becomes: neither goes with the other, nor with what rounds or clips weights."""
 
+_WORDS = {"str": "text", "float": "number"}
 _MODE = re.compile(r"(static|dynamic|weight_only)_wi(\d+)_a(i8|i16|fp32)")
 
 
@@ -218,10 +219,12 @@ def _known(kind: type[Any], table: Mapping[str, Any]) -> dict[str, Any]:
     types = {each.name: each.type for each in fields(kind)} | ({"override": "list"} if kind is Recipe else {})
     for key, value in table.items():
         if key not in types:
-            raise UsageError(f"A recipe has no '{key}' there.", f"Known: {', '.join(types)}.")
+            known = ", ".join(name for name in types if name != "overrides")
+            raise UsageError(f"A recipe has no '{key}' there.", f"Known: {known}.")
         wanted: Any = {"str": str, "float": (int, float)}.get(str(types[key]), object)
         if not isinstance(value, wanted) or isinstance(value, bool):
-            raise UsageError(f"'{key}' of a recipe cannot be {value!r}.", f"It is a {types[key]}.")
+            kind_of = _WORDS.get(str(types[key]), types[key])
+            raise UsageError(f"'{key}' of a recipe cannot be {value!r}.", f"It is a {kind_of}.")
     return {key: float(value) if types[key] == "float" else value for key, value in table.items()}
 
 

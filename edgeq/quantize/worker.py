@@ -1,7 +1,8 @@
 """The conversion worker: `python -m edgeq.quantize.worker FOLDER FD`, started by `edgeq.quantize.convert`.
 
-FOLDER holds `job.json` (model, kind, recipes, names) and `samples-<i>.npy`; results are `float.tflite` and
-`model-<i>.tflite` for each recipe, or `error.json` (kind, message, hint). One line per stage goes to the pipe FD.
+FOLDER holds `job.json` (model, kind, recipes, names) and `samples-<i>.npy`; results are `float.tflite`,
+`model-<i>.tflite` for each recipe, and `norm.json` where the model has a first batch norm; or `error.json` (kind,
+message, hint). One line per stage goes to the pipe FD.
 TensorFlow prints and crashes here, and nowhere else.
 """
 
@@ -23,6 +24,7 @@ from edgeq.errors import ConvertError, EdgeqError
 from edgeq.model.info import ModelInfo
 from edgeq.model.tflite import read_model
 from edgeq.quantize.engine.pipeline import Prepared, finish_exactly, prepare
+from edgeq.quantize.engine.writer import check_overrides
 from edgeq.quantize.float_model import check_float
 from edgeq.quantize.per_tensor import per_tensor
 from edgeq.quantize.recipe import Recipe
@@ -50,9 +52,14 @@ def main(folder: Path, status: int) -> int:
 def _convert(folder: Path, progress: Progress) -> None:
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
     recipes = [Recipe.from_json(item) for item in job["recipes"]]
-    float_model = float_source(Path(job["model"]), job["kind"], progress)
+    source = float_source(Path(job["model"]), job["kind"], progress)
+    float_model = source.model
     info = check_float(float_model)
+    for recipe in recipes:
+        check_overrides(info, recipe)
     (folder / "float.tflite").write_bytes(float_model)
+    if source.norm is not None:
+        (folder / "norm.json").write_text(json.dumps(source.norm.to_json()), encoding="utf-8")
     samples = stored(folder, job["names"])
     fallback = _Fallback(float_model, lambda: _feed(samples, info), progress)
     engine = _Engine(float_model, samples, progress)

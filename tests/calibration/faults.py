@@ -142,5 +142,6 @@ FAULTS = (
     Fault("a class is missing", "class-missing", _keep(lambda y: y != 3), LABELLED),
     Fault("nearly all of one class", "class-balance", _keep(_one_class), LABELLED),
     Fault("classes numbered in another order", "labels-order", _labels(lambda y: (y + 1) % (y.max() + 1)), LABELLED),
+    Fault("classes numbered from 1", "labels-range", _labels(lambda y: y + 1), LABELLED),
     Fault("labels of other samples", "labels-disagree", _labels(lambda y: _draw().permutation(y)), LABELLED),
 )

@@ -52,9 +52,9 @@ assert history.history["accuracy"][-1] > 0.9, history.history
 model.save(name + ".keras")
 
 from pathlib import Path
-from edgeq.model.keras import read_keras
+from edgeq.model.keras import freeze_model, load
 from edgeq.model.tf import float_tflite
-Path(name + ".tflite").write_bytes(float_tflite(read_keras(Path(name + ".keras"))))
+Path(name + ".tflite").write_bytes(float_tflite(freeze_model(load(Path(name + ".keras")))))
 """
 
 

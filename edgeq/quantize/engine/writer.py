@@ -35,10 +35,11 @@ def write(model: bytes, recipe: Recipe, ranges: Ranges, weights: WeightRanges | 
     Operators that it has no integer form of stay float: whoever calls holds the result to the recipe.
     """
     library = _library()
+    rules = list(_rules(recipe))
     with _quiet():
         try:
             quantizer = library.Quantizer(bytearray(model))
-            for scope, operation, mode, granularity in _rules(recipe):
+            for scope, operation, mode, granularity in rules:
                 _configure(quantizer, scope, operation, mode, granularity)
             given = _given(ranges, weights or {}) if recipe.needs_samples else None
             made = bytes(quantizer.quantize(given).quantized_model)
@@ -74,6 +75,24 @@ def _rules(recipe: Recipe) -> Iterator[tuple[str, str, str, str]]:
     # A pattern is a key in the library: two rules must not share one.
     for index, (pattern, operation, mode, granularity) in enumerate(rules):
         yield "(?:" * index + pattern + ")" * index, operation, mode, granularity
+
+
+def check_overrides(model: ModelInfo, recipe: Recipe) -> None:
+    """`UsageError` where an override names a layer or a tensor that the float `model` has not, or an operator that no
+    model has."""
+    graph = model.subgraphs[0]
+    ends = {"INPUT": graph.inputs, "OUTPUT": graph.outputs}
+    held = [(each.name, each.outputs) for each in graph.operators] + [*ends.items()]
+    named = [(name, [graph.tensors[index].name for index in places]) for name, places in held]
+    for override in recipe.overrides:
+        _check_operator(override)
+        wanted = override.layer or override.tensor
+        if wanted and not any(matches(override, name, outputs) for name, outputs in named):
+            what = f" of type {override.op}" if override.op else ""
+            raise UsageError(
+                f"An override is for '{wanted}', and the model has no operator{what} with such an output.",
+                "'edgeq sensitivity' lists the layers by the names that overrides take.",
+            )
 
 
 def _eight(mode: str) -> str:

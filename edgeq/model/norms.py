@@ -1,0 +1,50 @@
+"""What the batch norm behind a Keras model's first layer says of the data that the model was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+_SUMS = ("Conv1D", "Conv2D", "DepthwiseConv2D", "Dense")
+
+
+@dataclass(frozen=True)
+class Norm:
+    """Training left each channel of the first layer, behind the batch norm and before an activation, with about the
+    mean `means` and the standard deviation `deviations`."""
+
+    means: tuple[float, ...]
+    deviations: tuple[float, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """What `from_json` reads."""
+        return asdict(self)
+
+    @staticmethod
+    def from_json(told: Mapping[str, Any]) -> Norm:
+        """The reverse."""
+        return Norm(tuple(told["means"]), tuple(told["deviations"]))
+
+
+def first_norm(model: Any) -> Norm | None:
+    """Of a loaded model (Keras 3 or tf_keras); None where its first layer with weights has no batch norm right behind
+    it. A batch norm makes mean 0 and deviation 1 of its channels, then adds beta and multiplies by gamma."""
+    layers = list(getattr(model, "layers", ()))
+    first = next((each for each in layers if type(each).__name__ in _SUMS), None)
+    if first is None or getattr(first.activation, "__name__", "") != "linear":
+        return None
+    norm = next((each for each in layers if type(each).__name__ == "BatchNormalization" and _behind(each, first)), None)
+    if norm is None:
+        return None
+    channels = int(first.output.shape[-1])
+    gamma = [1.0] * channels if norm.gamma is None else [abs(float(each)) for each in norm.gamma.numpy()]
+    beta = [0.0] * channels if norm.beta is None else [float(each) for each in norm.beta.numpy()]
+    return Norm(tuple(beta), tuple(gamma))
+
+
+def _behind(norm: Any, first: Any) -> bool:
+    try:
+        return norm.input is first.output
+    except (AttributeError, ValueError):  # a layer that is used several times has no one input
+        return False

@@ -1,0 +1,64 @@
+"""What the first batch norm of a real Keras model says, of Keras 3 and of tf_keras."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from edgeq.model.norms import Norm
+
+_SCRIPT = """
+import json, sys
+import numpy as np
+if sys.argv[1] == "keras":
+    import keras
+else:
+    import tf_keras as keras
+from edgeq.model.norms import first_norm
+L = keras.layers
+
+def model(*layers):
+    x = keras.Input((8, 8, 3))
+    y = x
+    for layer in layers:
+        y = layer(y)
+    return keras.Model(x, y)
+
+norm = L.BatchNormalization()
+right = model(L.Conv2D(2, 3), norm, L.ReLU(), L.Conv2D(4, 1), L.BatchNormalization())
+norm.gamma.assign([2.0, -3.0])
+norm.beta.assign([0.5, 0.0])
+plain = model(L.Flatten(), L.Dense(3), L.BatchNormalization(scale=False, center=False))
+shared = L.Conv2D(3, 1)
+told = [
+    first_norm(each) and first_norm(each).to_json()
+    for each in (
+        right,
+        plain,
+        model(L.Conv2D(2, 3, activation="relu"), L.BatchNormalization()),
+        model(L.Conv2D(2, 3), L.ReLU(), L.BatchNormalization()),
+        model(L.Conv2D(2, 3)),
+        model(shared, shared, L.BatchNormalization()),
+    )
+]
+print(json.dumps(told))
+"""
+
+
+@pytest.mark.parametrize("library", ["keras", "tf_keras"])
+def test_the_first_norm_of_a_model(library: str) -> None:
+    pytest.importorskip("tensorflow")
+    if library == "tf_keras":
+        pytest.importorskip("tf_keras")
+    quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+    command = [sys.executable, "-W", "ignore", "-c", _SCRIPT, library]
+    done = subprocess.run(command, env=quiet, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    right, plain, *others = json.loads(done.stdout.splitlines()[-1])
+    assert Norm.from_json(right) == Norm((0.5, 0.0), (2.0, 3.0))
+    assert Norm.from_json(plain) == Norm((0.0,) * 3, (1.0,) * 3)
+    assert others == [None] * 4
