@@ -93,6 +93,9 @@ def build(
         options = {"floor": max_drop, "prefer": prefer, "minutes": minutes, "jobs": jobs, "scheduler": scheduler}
         search_and_tell(project, given, said, names, {**options, "io": io}, measure)
         return
+    searching = {"--prefer": prefer != "both", "--scheduler": scheduler, "--measure": measure}
+    if named := [name for name, value in searching.items() if value]:
+        raise UsageError(f"{named[0]} belongs to a search, and none was asked for.", "Give --max-accuracy-drop too.")
     asked_for = _recipe(mode, per_tensor, io, recipe)
     _build(
         project,

@@ -36,6 +36,8 @@ def sensitivity(
     path, samples_at = model or project.model, data or project.data
     if path is None or samples_at is None:
         raise UsageError("A float model and representative data are needed.", "edgeq sensitivity MODEL --data DATA")
+    if plot:
+        _check_picture(plot)
     found: dict[str, Any] = analyse(
         path,
         samples_at,
@@ -47,5 +49,16 @@ def sensitivity(
         progress=console.progress,
     )
     if plot:
-        plot.write_text(picture(found), encoding="utf-8")
+        try:
+            plot.write_text(picture(found), encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"'{plot}' cannot be written: {error.strerror}.", "Give --plot another file.") from error
     console.result(found, tell_sensitivity(found))
+
+
+def _check_picture(plot: Path) -> None:
+    """Before minutes go by: the file has a folder, and a name that tells what it is."""
+    if plot.suffix.lower() != ".svg":
+        raise UsageError(f"The picture is an SVG, and '{plot}' has another name.", "Give --plot a name in .svg.")
+    if not plot.parent.is_dir():
+        raise UsageError(f"'{plot}' cannot be written: there is no such folder.", "Give --plot another file.")

@@ -4,6 +4,7 @@ least, more where they are needed most."""
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -43,6 +44,7 @@ PREFERENCES: dict[str, Callable[[Result], tuple[Any, ...]]] = {
     "speed": lambda each: (each.work, each.size_bytes, -each.sqnr_db, each.recipe.sha256),
 }
 """What to sort results by; the best has the least."""
+_SCHEDULER = re.compile(r"(tcp|tls|ucx|ws|wss)://[^\s/]+:\d+")
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,8 @@ class Plan:
             raise UsageError(f"An accuracy cannot drop by {self.floor:g} points.", "Give points, such as 0.5.")
         if self.prefer not in PREFERENCES:
             raise UsageError(f"A search cannot prefer '{self.prefer}'.", f"Use one of {', '.join(PREFERENCES)}.")
+        if self.scheduler and not _SCHEDULER.fullmatch(self.scheduler):
+            raise UsageError(f"'{self.scheduler}' is no address of a Dask scheduler.", "Give tcp://host:port.")
 
 
 @dataclass(frozen=True)

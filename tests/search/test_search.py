@@ -177,5 +177,7 @@ def test_a_scheduler_that_is_not_there_is_told(given: Material, monkeypatch: pyt
 def test_what_cannot_be_searched_is_told(given: Material) -> None:
     with pytest.raises(UsageError, match="needs 6 representative samples"):
         material(given.model, as_samples(smallnet.samples(5)), None, given.target, lambda _: None)
+    with pytest.raises(UsageError, match="'nonsense' is no address of a Dask scheduler"):
+        Plan(5.0, scheduler="nonsense")
     with pytest.raises(UsageError, match="cannot prefer 'beauty'"):
         Plan(1.0, prefer="beauty")
