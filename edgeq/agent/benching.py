@@ -17,7 +17,7 @@ from edgeq.agent.process import ModelProcess
 from edgeq.agent.sensors import sensors
 from edgeq.agent.store import Store
 from edgeq.agent.timing import durations
-from edgeq.agent.trace import EVERY_S, Trace
+from edgeq.agent.trace import EVERY_S, Load, Trace
 from edgeq.protocol import cbor
 from edgeq.protocol.status import Status
 from edgeq.runtime import KERNELS
@@ -87,12 +87,13 @@ def bench(store: Store, job: Job, n: int, wanted: Asked) -> dict[str, Any]:
     member = micro.IMAGE if kernels == micro.NAME else "model.tflite"
     request = {**_request(wanted, golden["inputs"][0]), **_raw(folder, golden, wanted)}
     result: dict[str, Any] = {"n": n, "warmup": 0, "member": member, "model_sha": _sha(folder / member)}
-    before, rest = sensors(), rails.at_rest()
+    before, rest, load = sensors(), rails.at_rest(), Load()
     job.note("loading the model")
     since_ns = time.perf_counter_ns()
     with open_model(store, n, wanted.threads or None, kernels) as process:
         result.update({key: value for key, value in process.loaded.items() if key in _OF_LOADING})
-        with Trace([process.pid], since_ns, wanted.every_s) as trace:
+        load.own.append(process.pid)
+        with Trace(load, since_ns, wanted.every_s) as trace:
             trace.readings[:0] = [{**row, "t_ns": row["t_ns"] - since_ns} for row in rest]
             job.trace = trace.readings
             for answer in _watched(process, job, request):

@@ -191,8 +191,8 @@ def _frequency_moved(run: Run) -> str:
 
 
 def _other_load(run: Run) -> str:
-    """other programs took more than 15 % of all cores during the bench; without such readings: the load before it was
-    above 0.5 per core"""
+    """other programs took more than 15 % of all cores during the bench; without such readings (an agent of before): the
+    load before it was above 0.5 per core"""
     cores, series = run.device.get("cores") or 1, run.one("other_load")
     if series is not None and series.values:
         mean = sum(series.values) / len(series.values)
