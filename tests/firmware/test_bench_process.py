@@ -103,3 +103,14 @@ def test_it_ends_where_the_median_is_known(served: Device) -> None:
     invoke = run.one("invoke")
     assert run.environment["ended_by"] == "rel_error"
     assert invoke and len(invoke.values) >= 30
+
+
+def test_a_sustained_bench_tells_its_intervals(served: Device) -> None:
+    told: list[str] = []
+    run = bench(served, seconds=2.0, sustained=True, progress=told.append)
+    invoke = run.one("invoke")
+    assert run.environment["ended_by"] == "seconds"
+    assert not {"stopped_early", "drifting"} & codes(run)
+    assert invoke and len(invoke.t_s) == len(invoke.values)
+    assert 1.0 < invoke.t_s[-1] - invoke.t_s[0]
+    assert sum("p50" in line for line in told) > 3
