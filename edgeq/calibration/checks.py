@@ -54,6 +54,7 @@ _FOLLOWS = {
     "scale": ("answers", "labels-disagree", "sample-size"),
     "orientation": ("answers", "labels-disagree"),
     "polarity": ("answers", "labels-disagree"),
+    "labels-range": ("class-missing", "labels-disagree"),
 }
 """Where the first is an error, the others say the same in other words, or say nothing."""
 

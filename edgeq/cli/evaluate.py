@@ -90,6 +90,6 @@ def evaluate(
         progress=console.progress,
     )
     failed = failures(found.document or {}, asked)
-    console.result(*tell_evaluated(found, failed))
+    console.result(*tell_evaluated(found, failed, needing_reference(asked)))
     if failed:
         raise typer.Exit(GateFailed.exit_code)

@@ -19,8 +19,8 @@ FRACTION = "fraction"
 ACCURACY = "accuracy"
 
 
-def tell_evaluated(found: Evaluation, failed: Sequence[str]) -> Told:
-    """All of one evaluation; `failed` are the gates that say no."""
+def tell_evaluated(found: Evaluation, failed: Sequence[str], gates: Sequence[str] = ()) -> Told:
+    """All of one evaluation; `gates` are those that were asked for, `failed` says of each that says no why."""
     document = found.document or {}
     told = {
         **document,
@@ -36,6 +36,8 @@ def tell_evaluated(found: Evaluation, failed: Sequence[str]) -> Told:
     looked = [f"warning  {note}" for note in found.notes]
     looked += [f"{finding.severity:8} {finding.message} {finding.hint}".rstrip() for finding in found.findings]
     looked += [f"gate     {sentence}" for sentence in failed]
+    if gates and not failed:
+        looked.append(f"gates    {' and '.join(gates)} passed")
     return told, "\n\n".join([*parts, *(["\n".join(looked)] if looked else [])])
 
 

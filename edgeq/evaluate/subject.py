@@ -15,7 +15,9 @@ from edgeq.model.metadata import labels_of
 from edgeq.model.tflite import read_model
 from edgeq.preprocess import Preprocess, PreprocessError, parse
 from edgeq.quantize.convert import convert
+from edgeq.quantize.host import MICRO
 from edgeq.quantize.recipe import Recipe
+from edgeq.runtime import KERNELS
 
 XNNPACK = "xnnpack"
 
@@ -34,6 +36,9 @@ def open_subject(
     path: Path, labels: Sequence[str] | Path | None, kernels: str, progress: Callable[[str], None]
 ) -> Subject:
     """A bundle's folder, a `.tflite`, or a float model that is converted first, as it is. Errors as those of these."""
+    known = (*KERNELS, MICRO)
+    if kernels and kernels not in known:
+        raise UsageError(f"There are no kernels '{kernels}'.", f"Use one of {', '.join(known)}.")
     if (path / MANIFEST).is_file():
         bundle = read_bundle(path)
         interface = bundle.interface()

@@ -132,7 +132,7 @@ def _training_data(passport: Mapping[str, Any]) -> list[str]:
         for name, each in sorted(found["inputs"].items())
     ]
     classes = found["classes"]
-    counted = ", ".join(f"{_plain(name)} {count}" for name, count in classes.items()) if classes else ""
+    counted = ", ".join(f"{_plain(name)} {count}" for name, count in _numbered(classes)) if classes else ""
     return [
         trained,
         told,
@@ -231,3 +231,10 @@ def _plain(text: str) -> str:
 def _code(text: str) -> str:
     """`text` from anybody, between backticks."""
     return " ".join(text.replace("`", "'").replace("|", "/").split())
+
+
+def _numbered(classes: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Names that are numbers in the order of numbers; canonical JSON has them in that of texts."""
+    if all(name.isdecimal() for name in classes):
+        return sorted(classes.items(), key=lambda pair: int(pair[0]))
+    return list(classes.items())

@@ -141,6 +141,11 @@ def test_another_model_is_refused(folder: Path, tmp_path: Path) -> None:
         evaluate(folder / "int8.tflite", folder / "set.npz", tmp_path / "m.tflite")
 
 
+def test_kernels_that_there_are_none_of(folder: Path) -> None:
+    with pytest.raises(UsageError, match="There are no kernels 'fast'"):
+        evaluate(folder / "int8.tflite", folder / "set.npz", kernels="fast")
+
+
 def test_numbers_of_a_regression_and_rows_of_a_clip(tmp_path: Path) -> None:
     x = flat.Tensor((1, 4), "float32")
     (tmp_path / "m.tflite").write_bytes(
@@ -210,6 +215,7 @@ def test_the_command_names_the_slice_and_ends_with_1(folder: Path) -> None:
     assert told["findings"][0]["code"] == "slice"
     done = _command(folder, *words, "--max-drop", "20", "-q")
     assert done.returncode == 0 and "accuracy float 100.00 %" in done.stdout and "writer  samples" in done.stdout
+    assert done.stdout.endswith("gates    max_drop passed\n")
     assert "The slice writer 'cy' lost" in done.stdout
     done = _command(folder, "broken.tflite", "--eval", "set.npz", "--max-drop", "20")
     assert done.returncode == 2 and "--against FLOAT" in done.stderr, "a gate that cannot be asked does not pass"

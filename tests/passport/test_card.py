@@ -57,3 +57,9 @@ def test_without_data_it_says_so(document: dict[str, Any]) -> None:
     assert "Nothing was measured" in section(text, "Metrics")
     assert "None" in section(text, "Quantitative Analyses")
     assert "found nothing to look at" in section(text, "Caveats and Recommendations")
+
+
+def test_classes_that_are_numbers_are_in_the_order_of_numbers(document: dict[str, Any]) -> None:
+    classes = {str(number): number for number in sorted(range(12), key=str)}
+    told = card({**document, "calibration": {**document["calibration"], "classes": classes}})
+    assert "Samples of each class: 0 0, 1 1, 2 2, 3 3" in told and "9 9, 10 10, 11 11." in told
