@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -28,6 +29,8 @@ from edgeq.emulate.firmware import VARIABLE
 from edgeq.errors import DeviceError
 from edgeq.explained import explained
 from edgeq.interface import Interface
+from edgeq.link.proxy import Faults, Noise, Proxy
+from edgeq.link.tcp import TcpLink
 from edgeq.micro.compile import compile_model
 from edgeq.micro.native import NativeModel
 from edgeq.model.describe import describe
@@ -45,7 +48,11 @@ PICTURE = Raw(np.arange(11 * 9 * 3, dtype=np.uint8).reshape(11, 9, 3))
 DEPTHWISE, SPOILT, WRONG_BY = 1, 17, 32
 
 
-def firmware(name: str, port: str, flags: str = "") -> Path:
+def firmware(name: str, port: str, compiler: str, flags: str = "") -> Path:
+    for tool in ("make", compiler):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed")
+
     def make(folder: Path) -> None:
         command = ["make", "-s", f"-j{os.cpu_count()}", "-C", FIRMWARE, "-f", "firmware.mk", f"PORT={port}"]
         subprocess.run([*command, f"BUILD={folder}", f"TABLE={KERNELS}", f"CFLAGS={flags}"], check=True, timeout=300)
@@ -54,20 +61,20 @@ def firmware(name: str, port: str, flags: str = "") -> Path:
 
 
 @pytest.fixture
-def device(tmp_path: Path, firmware_process: Path) -> Iterator[Device]:
+def device(tmp_path: Path) -> Iterator[Device]:
     """A process under sanitizers."""
-    assert firmware_process.is_file()
-    running = Process(firmware("wrong-process", "host", SANITIZE), tmp_path / "flash.bin")
+    running = Process(firmware("wrong-process", "host", "gcc", SANITIZE), tmp_path / "flash.bin")
     with open_device(running.address) as opened:
         yield opened
     running.kill()
 
 
 @pytest.fixture
-def board(firmware_board: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Device]:
+def board(monkeypatch: pytest.MonkeyPatch) -> Iterator[Device]:
     """The emulated board."""
-    assert firmware_board.is_file()
-    monkeypatch.setenv(VARIABLE, str(firmware("wrong-board", "qemu_mps2_an386")))
+    if shutil.which("qemu-system-arm") is None:
+        pytest.skip("qemu-system-arm is not installed")
+    monkeypatch.setenv(VARIABLE, str(firmware("wrong-board", "qemu_mps2_an386", "arm-none-eabi-gcc")))
     with open_device(emulate.start(BOARD).address) as opened:
         yield opened
     emulate.stop(BOARD)
@@ -209,6 +216,36 @@ def test_a_front_end_is_followed_too(device: Device, tmp_path: Path) -> None:
     assert (found.index, found.operator, found.record, found.looked) == (None, "front end", None, 0)
     assert found.differing == found.elements == 64
     assert found.sentence().startswith("The front end computes something else than on this machine (")
+
+
+def of_model(device: Device, folder: Path, path: Path) -> Bundle:
+    model = path.read_bytes()
+    interface = describe(read_model(model), ())
+    return write(device, folder, model, interface, make_golden(model, from_seed(interface, 3), MICRO))
+
+
+def test_results_longer_than_a_message_are_compared(device: Device, tmp_path: Path, shared_models: Path) -> None:
+    path = shared_models / "kws_mlperf_int8.tflite"
+    good = of_model(device, tmp_path / "kws", path)
+    deploy(good, device)
+    assert first_parting(device, serving(device), good, from_seed(good.interface(), 1)) is None
+    found = fails(device, of_model(device, tmp_path / "wrong", path)).facts["diverges"]
+    assert (found["operator"], found["differing"], found["elements"]) == ("DEPTHWISE_CONV_2D", 1, 8000)
+
+
+def test_a_bad_line_changes_nothing(device: Device, tmp_path: Path) -> None:
+    good = bundle_for(device, tmp_path, "good")
+    deploy(good, device)
+    port = int(device.address.rpartition(":")[2])
+    device.client.link.close()
+    up, down = Noise(3, corrupt=0.002), Noise(4, corrupt=0.002)
+    with (
+        Proxy("127.0.0.1", port, up=Faults(noise=up), down=Faults(noise=down)) as proxy,
+        Device(TcpLink(f"tcp://127.0.0.1:{proxy.port}"), "noisy") as noisy,
+    ):
+        for sample in tiny()[2][0]:
+            assert first_parting(noisy, serving(noisy), good, [sample]) is None
+    assert up.hits + down.hits > 0
 
 
 def test_what_later_operators_hide_is_found(device: Device, tmp_path: Path) -> None:
