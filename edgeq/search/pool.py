@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from edgeq.errors import LinkError, UsageError
@@ -33,7 +34,8 @@ class Processes(AbstractContextManager["Processes"]):
         while waiting or running:
             while waiting and len(running) < self._jobs and time.monotonic() < until:
                 recipe = waiting.pop()
-                running[self._executor.submit(_run_held, recipe)] = recipe
+                with _unheard():
+                    running[self._executor.submit(_run_held, recipe)] = recipe
             if not running:
                 return
             done, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -50,7 +52,9 @@ class Processes(AbstractContextManager["Processes"]):
         for recipe in recipes:
             with self._open(1) as lone:
                 try:
-                    yield lone.submit(_run_held, recipe).result()
+                    with _unheard():
+                        begun = lone.submit(_run_held, recipe)
+                    yield begun.result()
                 except BrokenProcessPool:
                     yield Result(recipe, error=CRASHED)
         self._executor = self._open(self._jobs)
@@ -104,6 +108,20 @@ class Dask(AbstractContextManager["Dask"]):
 _HELD: list[Material] = []
 
 
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Processes that begin here hear of Ctrl-C, which a terminal sends to all, from `_hold` on: Python that is still
+    starting would say so at length."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _hold(material: Material) -> None:
     """In a new process: what all its trials work on. What the runtime says on its way is nobody's business."""
     _HELD[:] = [material]
@@ -111,6 +129,8 @@ def _hold(material: Material) -> None:
     silent = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silent, 2)
     os.close(silent)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _follow() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -118,6 +119,33 @@ if __name__ == "__main__":
     with pool.Processes(None, 1) as opened:
         list(opened.results([Recipe()], float("inf")))
 """
+
+
+_STOPPED = """
+from edgeq.search import pool
+
+if __name__ == "__main__":
+    from edgeq.quantize.recipe import Recipe
+
+    try:
+        with pool.Processes(None, 2) as opened:
+            print("begun", flush=True)
+            list(opened.results([Recipe(), Recipe("float16")], float("inf")))
+    except KeyboardInterrupt:
+        print("stopped", flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent as a POSIX terminal does")
+def test_processes_that_are_starting_say_nothing_of_an_interrupt(tmp_path: Path) -> None:
+    (tmp_path / "stopped.py").write_text(_STOPPED)
+    command, pipe = [sys.executable, str(tmp_path / "stopped.py")], subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True) as process:
+        assert process.stdout is not None and process.stdout.readline() == "begun\n"
+        time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert (out, err) == ("stopped\n", "")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="processes are asked after as POSIX does")
