@@ -5,13 +5,19 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from once import once, share
 
 from edgeq.paths import home
+
+if TYPE_CHECKING:
+    from edgeq.agent.service import Service
+    from edgeq.device.device import Device
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -64,15 +70,46 @@ def _own_home(
         monkeypatch.setenv("EDGEQ_HOME", str(mine))
 
 
+@pytest.fixture(scope="session")
+def lend_home(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], AbstractContextManager[Path]]:
+    """Lends an EDGEQ_HOME that shares the user's caches: its devices are nobody else's."""
+
+    @contextmanager
+    def lend() -> Iterator[Path]:
+        mine = tmp_path_factory.mktemp("lent")
+        for name in ("cache", "wheels"):
+            (home() / name).mkdir(parents=True, exist_ok=True)
+            (mine / name).symlink_to(home() / name)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("EDGEQ_HOME", str(mine))
+            yield mine
+
+    return lend
+
+
 @pytest.fixture
-def lent_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An EDGEQ_HOME of the test's own that shares the user's caches: its devices are nobody else's."""
-    mine = tmp_path_factory.mktemp("lent")
-    for name in ("cache", "wheels"):
-        (home() / name).mkdir(parents=True, exist_ok=True)
-        (mine / name).symlink_to(home() / name)
-    monkeypatch.setenv("EDGEQ_HOME", str(mine))
-    return mine
+def lent_home(lend_home: Callable[[], AbstractContextManager[Path]]) -> Iterator[Path]:
+    """Such an EDGEQ_HOME, for one test."""
+    with lend_home() as mine:
+        yield mine
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    """The agent's service in this process, over an empty store."""
+    from inmemory import service_at
+
+    with service_at(tmp_path / "store") as found:
+        yield found
+
+
+@pytest.fixture
+def device(service: Service) -> Iterator[Device]:
+    """A device over a link to `service`."""
+    from inmemory import connect
+
+    with connect(service) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

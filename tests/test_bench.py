@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bundles import make_bundle
 
-from edgeq.agent.connection import Connection
-from edgeq.agent.service import Service
 from edgeq.bench import bench
 from edgeq.deploy import deploy
 from edgeq.device.device import Device
 from edgeq.errors import DeviceError, UsageError
-from edgeq.link.memory import MemoryLink
 from edgeq.run import read_run
 
 EVALUATION = {"samples": 200, "float_accuracy": 0.855, "accuracy": 0.85, "agreement": 0.985, "drop": 0.005,
               "drop_low": -0.01, "drop_high": 0.02, "confidence": 0.95, "method": "paired bootstrap",
               "evaluated_on": "host", "data_sha256": "0" * 64}  # fmt: skip
-
-
-@pytest.fixture
-def device(tmp_path: Path) -> Iterator[Device]:
-    service = Service(tmp_path / "store")
-    with Device(MemoryLink(Connection(service).feed), "memory:") as device:
-        yield device
-    service.close()
 
 
 def serve(device: Device, tmp_path: Path, **manifest: Any) -> str:

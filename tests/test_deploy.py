@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bundles import make_bundle
+from inmemory import connect
 from signers import Signer, envelope, signed, trust
 
 from edgeq.agent.connection import Connection
@@ -29,23 +29,6 @@ from edgeq.trial import Interrupted, LeftToDevice
 
 OTHER = {"name": "tflite-runtime", "version": "0.1", "threads": 1, "wheels": []}
 """A runtime that no device here has."""
-
-
-@pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
-    service = Service(tmp_path / "store")
-    yield service
-    deadline = time.monotonic() + 60
-    while service.jobs.busy and time.monotonic() < deadline:  # a job goes on without its host
-        time.sleep(0.02)
-    service.close()
-
-
-def connect(service: Service, **facts: Any) -> Device:
-    """A device in this process; `facts` replace what it says of itself."""
-    device = Device(MemoryLink(Connection(service).feed), "memory:")
-    device.describe().update(facts)
-    return device
 
 
 def test_the_second_deploy_sends_next_to_nothing(service: Service, tmp_path: Path) -> None:
@@ -91,7 +74,7 @@ def test_the_runtime_wheels_that_a_device_needs(
     service: Service, tmp_path: Path, facts: dict[str, Any], wheels: list[str]
 ) -> None:
     bundle = make_bundle(tmp_path / "b", arch="aarch64", wheels=wheels_for("ai-edge-litert", "2.3.0", "aarch64"))
-    with connect(service, arch="aarch64", libc="glibc 2.36", **facts) as device:
+    with connect(service, facts={"arch": "aarch64", "libc": "glibc 2.36", **facts}) as device:
         assert [wheel.file.split("-")[0] for wheel in preflight(bundle, device).wheels] == wheels
 
 
@@ -108,7 +91,7 @@ def test_what_cannot_work_is_told_before_anything_is_sent(
     service: Service, tmp_path: Path, facts: dict[str, Any], message: str
 ) -> None:
     bundle = make_bundle(tmp_path / "b", arch="aarch64", wheels=wheels_for("ai-edge-litert", "2.3.0", "aarch64"))
-    with connect(service, **{"arch": "aarch64", **facts}) as device:
+    with connect(service, facts={"arch": "aarch64", **facts}) as device:
         before = device.client.sent_bytes
         with pytest.raises(DeviceError) as no:
             deploy(bundle, device)
@@ -118,7 +101,7 @@ def test_what_cannot_work_is_told_before_anything_is_sent(
 
 def test_too_little_space_is_told_before_anything_is_sent(service: Service, tmp_path: Path) -> None:
     bundle = make_bundle(tmp_path / "b", model=bytes(100_000))
-    with connect(service, free_bytes=150_000) as device, pytest.raises(DeviceError, match="needs 196") as no:
+    with connect(service, facts={"free_bytes": 150_000}) as device, pytest.raises(DeviceError, match="needs 196") as no:
         deploy(bundle, device)
     assert no.value.status == Status.NO_SPACE
     assert list((service.store.root / "incoming").iterdir()) == []
@@ -326,7 +309,7 @@ def test_where_the_link_is_gone_nothing_is_claimed(
 def test_a_transfer_that_was_cut_says_where_it_resumes(service: Service, tmp_path: Path) -> None:
     model = bytes(range(256)) * 2000
     bundle = make_bundle(tmp_path / "b", model=model)
-    cut = Device(MemoryLink(Connection(service).feed, close_after=300_000), "memory:")
+    cut = connect(service, close_after=300_000)
     with cut, pytest.raises(LinkError) as gone:
         deploy(bundle, cut)
     assert gone.value.facts["step"] == "stage"

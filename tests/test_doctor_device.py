@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bundles import make_bundle
+from inmemory import connect
 
-from edgeq.agent.connection import Connection
 from edgeq.agent.service import Service
 from edgeq.cli.telling_doctor import tell_diagnosis
 from edgeq.deploy import deploy
 from edgeq.device.device import Device, Progress
 from edgeq.doctor import MISSING, NOTE, OK
 from edgeq.doctor_device import Diagnosis, diagnose_device
-from edgeq.link.memory import MemoryLink
 from edgeq.project import DeviceEntry
 from edgeq.target import new_target
 
@@ -29,21 +28,12 @@ PI: dict[str, Any] = {
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
-    service = Service(tmp_path / "store")
-    yield service
-    service.close()
-
-
-@pytest.fixture
 def ask(service: Service) -> Ask:
     """Ask an agent in this process, that says of itself what a test wants."""
 
     def asked(entry: DeviceEntry, **facts: Any) -> Diagnosis:
         def opened(address: str, _progress: Progress) -> Device:
-            device = Device(MemoryLink(Connection(service).feed), address)
-            device.describe().update({**PI, **facts})
-            return device
+            return connect(service, address, facts={**PI, **facts})
 
         return diagnose_device(entry, opener=opened)
 
@@ -106,7 +96,7 @@ def test_a_full_device_is_told(ask: Ask) -> None:
 
 
 def test_what_serves_and_what_edgeq_toml_says_of_the_runtime(ask: Ask, service: Service, tmp_path: Path) -> None:
-    with Device(MemoryLink(Connection(service).feed), "memory:") as device:
+    with connect(service) as device:
         deploy(make_bundle(tmp_path / "b"), device)
     found = ask(DeviceEntry("pi", "ssh://pi@raspberrypi", "rpi4", runtime="system:/opt/litert"))
     says = {check.name: check.says for check in found.checks}

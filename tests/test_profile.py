@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 from bundles import make_bundle
+from inmemory import device_at
 from mcu import BOARD, Process, make_image, make_mcu_bundle
 
 from edgeq import cli, emulate
-from edgeq.agent.connection import Connection
-from edgeq.agent.service import Service
 from edgeq.bench import bench
 from edgeq.bundle import Bundle, canonical_json, write_bundle
 from edgeq.deploy import deploy
@@ -25,7 +24,6 @@ from edgeq.device.open import open_device
 from edgeq.emulate.firmware import VARIABLE
 from edgeq.errors import DeviceError, UsageError
 from edgeq.interface import Interface, Tensor
-from edgeq.link.memory import MemoryLink
 from edgeq.profile import profile
 from edgeq.protocol import cbor
 from edgeq.protocol.status import Status
@@ -44,10 +42,8 @@ def process(firmware_process: Path, tmp_path: Path) -> Iterator[Process]:
 
 @pytest.fixture
 def linux(tmp_path: Path) -> Iterator[Device]:
-    service = Service(tmp_path / "store")
-    with Device(MemoryLink(Connection(service).feed), "memory:") as device:
+    with device_at(tmp_path / "store") as device:
         yield device
-    service.close()
 
 
 def serve(device: Device, folder: Path) -> Bundle:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from bundles import make_bundle
+from inmemory import connect
 from recorded import Recorded, job, no, releases
 
-from edgeq.agent.connection import Connection
 from edgeq.agent.service import Service
 from edgeq.deploy import deploy
-from edgeq.device.device import Device
 from edgeq.errors import DeviceError
-from edgeq.link.memory import MemoryLink
 from edgeq.protocol import contract
 from edgeq.protocol.status import Status
 from edgeq.verify import verify
@@ -23,15 +20,8 @@ GOLDEN = {"vectors": 4, "worst": 0.0, "tolerance": 1, "runtime": "r 1"}
 THREE = releases("confirmed", "confirmed", "confirmed")
 
 
-@pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
-    service = Service(tmp_path / "store")
-    yield service
-    service.close()
-
-
 def test_what_rotted_is_found(service: Service, tmp_path: Path) -> None:
-    with Device(MemoryLink(Connection(service).feed), "memory:") as device:
+    with connect(service) as device:
         assert verify(device).releases == ()
         deploy(make_bundle(tmp_path / "a", name="a"), device)
         deploy(make_bundle(tmp_path / "b", name="b"), device)

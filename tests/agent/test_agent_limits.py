@@ -7,38 +7,25 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from agents import until
 from badruntimes import CRASHES, ENDS, HANGS, LEAKS, TRIGGER, bad_runtime
 from bundles import make_bundle, tiny
+from inmemory import connect
 
-from edgeq.agent import limits, service
-from edgeq.agent.connection import Connection
+from edgeq.agent import limits
 from edgeq.agent.process import ModelProcess
 from edgeq.agent.service import Service
 from edgeq.deploy import deploy
 from edgeq.device.agentfile import agent_path
 from edgeq.device.device import Device
 from edgeq.errors import DeviceError
-from edgeq.link.memory import MemoryLink
 from edgeq.link.program import ProgramLink
 from edgeq.protocol.status import Status
 
 MODEL = Path(__file__).resolve().parents[1] / "cases" / "models" / "tiny_int8.tflite"
-
-
-@pytest.fixture
-def agent(tmp_path: Path) -> Iterator[Service]:
-    found = Service(tmp_path / "store")
-    yield found
-    found.close()
-
-
-def connect(agent: Service) -> Device:
-    return Device(MemoryLink(Connection(agent).feed), "memory:")
 
 
 def sample(first: int = 1) -> bytes:
@@ -67,11 +54,11 @@ def gone(number: int) -> bool:
     ids=["crashes", "ends", "segfaults", "hangs", "leaks", "is confused"],
 )
 def test_the_agent_answers_and_the_next_inference_gets_a_new_process(
-    agent: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, status: Status, said: str
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, status: Status, said: str
 ) -> None:
-    monkeypatch.setattr(service, "INVOKE_TIMEOUT_S", 3.0)
+    monkeypatch.setattr("edgeq.agent.service.INVOKE_TIMEOUT_S", 3.0)
     bundle = make_bundle(tmp_path / "b", confirm={"memory_bytes": 100_000_000})
-    with connect(agent) as device:
+    with connect(service) as device:
         deploy(bundle, device, runtime=bad_runtime(tmp_path / "place", code))
         good = device.invoke(sample())
         for _ in range(2):
@@ -90,10 +77,10 @@ def test_the_agent_answers_and_the_next_inference_gets_a_new_process(
     ],
     ids=["forks", "starts a program"],
 )
-def test_what_a_model_starts_ends_with_it(agent: Service, tmp_path: Path, code: str) -> None:
+def test_what_a_model_starts_ends_with_it(service: Service, tmp_path: Path, code: str) -> None:
     told = tmp_path / "number"
     whole = f"{code}\n            open({str(told)!r}, 'w').write(str(number))\n            os.abort()"
-    with connect(agent) as device:
+    with connect(service) as device:
         deploy(make_bundle(tmp_path / "b"), device, runtime=bad_runtime(tmp_path / "place", whole))
         begun = time.monotonic()
         with pytest.raises(DeviceError, match="SIGABRT"):
@@ -103,8 +90,8 @@ def test_what_a_model_starts_ends_with_it(agent: Service, tmp_path: Path, code: 
         assert device.invoke(sample())
 
 
-def test_crashes_in_a_row_make_a_trial_bad(agent: Service, tmp_path: Path) -> None:
-    with connect(agent) as device:
+def test_crashes_in_a_row_make_a_trial_bad(service: Service, tmp_path: Path) -> None:
+    with connect(service) as device:
         deploy(make_bundle(tmp_path / "a", name="a"), device)
         trial = make_bundle(tmp_path / "b", name="b", confirm={"window_s": 600, "bad": 3})
         place = bad_runtime(tmp_path / "place", CRASHES)

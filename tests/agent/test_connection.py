@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import smp.os_management
 from bundles import make_bundle
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from inmemory import connect
 
 from edgeq.agent.connection import Connection
 from edgeq.agent.errors import Refused
@@ -25,13 +25,6 @@ from edgeq.device.device import Device
 from edgeq.link.memory import MemoryLink
 from edgeq.protocol import smp as ours
 from edgeq.protocol.status import Status
-
-
-@pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
-    service = Service(tmp_path / "store")
-    yield service
-    service.close()
 
 
 def ask(connection: Connection, op: int, group: int, command: int, body: dict[str, Any]) -> ours.Message:
@@ -153,7 +146,7 @@ def test_what_a_job_says_fits_into_its_answer(service: Service) -> None:
 
 
 def test_releases_that_an_older_agent_took_are_told_whatever_their_names(service: Service, tmp_path: Path) -> None:
-    with Device(MemoryLink(Connection(service).feed), "memory:") as device:
+    with connect(service) as device:
         deploy(make_bundle(tmp_path / "one", name="one"), device)
         manifest = service.store.root / "releases/1/manifest.json"
         manifest.unlink()  # It is a link to the blob.

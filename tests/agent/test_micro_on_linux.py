@@ -6,16 +6,13 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import tinymodel
 
-from edgeq.agent.connection import Connection
 from edgeq.agent.micro import IMAGE, LIBRARY, MicroModel
-from edgeq.agent.service import Service
 from edgeq.bench import bench
 from edgeq.build import build
 from edgeq.bundle import Bundle, read_bundle, write_bundle
@@ -25,7 +22,6 @@ from edgeq.errors import DeviceError
 from edgeq.estimate.learned import measured_of
 from edgeq.estimate.table import shape_of
 from edgeq.estimate.work import items_of
-from edgeq.link.memory import MemoryLink
 from edgeq.micro.compile import compile_model
 from edgeq.micro.linux import COMPILERS
 from edgeq.micro.native import NativeModel
@@ -50,14 +46,6 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     model.write_bytes(tinymodel.converted().model)
     (built,) = build(model, [profile()], tinymodel.data_file(), out=tmp_path_factory.mktemp("out"))
     return read_bundle(built.bundle.folder)
-
-
-@pytest.fixture
-def device(tmp_path: Path) -> Iterator[Device]:
-    service = Service(tmp_path / "store")
-    with Device(MemoryLink(Connection(service).feed), "memory:") as opened:
-        yield opened
-    service.close()
 
 
 def test_the_bundle_holds_image_and_library_by_digest(bundle: Bundle) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,15 +10,12 @@ import numpy as np
 import pytest
 from bundles import MODEL, make_bundle, tiny
 
-from edgeq.agent.connection import Connection
-from edgeq.agent.service import Service
 from edgeq.bundle import Bundle
 from edgeq.deploy import deploy
 from edgeq.device.device import Device
 from edgeq.errors import DeviceError, UsageError
 from edgeq.infer import infer
 from edgeq.interface import Array
-from edgeq.link.memory import MemoryLink
 from edgeq.preprocess import Preprocess, Raw, parse
 from edgeq.preprocess.wire import encode_raw
 from edgeq.protocol.status import Status
@@ -43,14 +39,6 @@ def expected(raw: Raw, preprocess: Preprocess = IMAGE) -> bytes:
 def bundle(folder: Path, preprocess: Preprocess | None = IMAGE, raw: list[dict[str, Any]] | None = None) -> Bundle:
     document = preprocess.to_json() if preprocess else None
     return make_bundle(folder, interface=replace(tiny()[1], preprocess=document), raw=raw)
-
-
-@pytest.fixture
-def device(tmp_path: Path) -> Iterator[Device]:
-    service = Service(tmp_path / "store")
-    with Device(MemoryLink(Connection(service).feed), "memory:") as device:
-        yield device
-    service.close()
 
 
 def test_a_raw_input_gives_what_the_steps_and_the_model_give(device: Device, tmp_path: Path) -> None:

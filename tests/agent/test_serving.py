@@ -6,14 +6,13 @@ import contextlib
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from bundles import make_bundle, tiny
+from inmemory import connect
 
 from edgeq.agent import serving
-from edgeq.agent.connection import Connection
 from edgeq.agent.errors import Refused
 from edgeq.agent.service import Service
 from edgeq.bundle import Bundle
@@ -21,7 +20,6 @@ from edgeq.client import Model
 from edgeq.confirm import ConfirmPolicy
 from edgeq.device.agentfile import agent_path
 from edgeq.device.device import Device
-from edgeq.link.memory import MemoryLink
 from edgeq.link.program import ProgramLink
 from edgeq.protocol.status import Status
 
@@ -30,17 +28,15 @@ WANTED = b"".join(tiny()[2][1][0])
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
+def service(service: Service, tmp_path: Path) -> Service:
     """Two releases, the first of which serves."""
-    service = Service(tmp_path / "store")
     with connect(service) as device:
         for index in (1, 2):
             bundle = make_bundle(tmp_path / f"b{index}", name=f"m{index}")
             fill(service, bundle)
             assert device.stage(bundle.digest, []) == index
         device.activate(1)
-    yield service
-    service.close()
+    return service
 
 
 def fill(service: Service, bundle: Bundle) -> None:
@@ -48,10 +44,6 @@ def fill(service: Service, bundle: Bundle) -> None:
         data = bundle.path(name).read_bytes()
         digest = bundle.digest if name == "manifest.json" else bundle.files[name][0]
         service.put(bytes.fromhex(digest), 0, len(data), data)
-
-
-def connect(service: Service) -> Device:
-    return Device(MemoryLink(Connection(service).feed), "memory:")
 
 
 class Load:

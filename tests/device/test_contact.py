@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from bundles import make_bundle
+from inmemory import connect
 
 from edgeq import inventory
-from edgeq.agent.connection import Connection
 from edgeq.agent.service import Service
 from edgeq.deploy import deploy
 from edgeq.device.contact import contact
 from edgeq.device.device import Device, Progress
 from edgeq.errors import DeviceError, LinkError
-from edgeq.link.memory import MemoryLink
 
 ADDRESS = "local:here"
 
 
-@pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
-    service = Service(tmp_path / "store")
-    yield service
-    service.close()
-
-
 def test_what_serves_is_remembered(service: Service, tmp_path: Path) -> None:
     def opener(address: str, _progress: Progress) -> Device:
-        return Device(MemoryLink(Connection(service).feed), address)
+        return connect(service, address)
 
     with contact(ADDRESS, opener=opener):
         assert (met := inventory.known(ADDRESS)) and met.state == ""

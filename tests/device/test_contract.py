@@ -12,11 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bundles import LABELS, make_bundle, tiny
+from inmemory import connect, service_at
 from mcu import BOARD, Process, make_mcu_bundle
 
 from edgeq import emulate
-from edgeq.agent.connection import Connection
-from edgeq.agent.service import Service
 from edgeq.bundle import Bundle
 from edgeq.deploy import deploy
 from edgeq.device.device import Device
@@ -24,7 +23,6 @@ from edgeq.device.open import open_device
 from edgeq.emulate.firmware import VARIABLE
 from edgeq.errors import DeviceError, UsageError
 from edgeq.infer import infer
-from edgeq.link.memory import MemoryLink
 from edgeq.link.ssh_openssh import PROGRAM_VARIABLE
 from edgeq.profile import profile
 from edgeq.protocol import contract
@@ -61,9 +59,8 @@ def open_it(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
 
 
 def _memory(_request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
-    service = Service(tmp_path / "store")
-    yield lambda: Device(MemoryLink(Connection(service).feed), "memory:")
-    service.close()
+    with service_at(tmp_path / "store") as service:
+        yield lambda: connect(service)
 
 
 def _local(_request: pytest.FixtureRequest, _tmp_path: Path) -> Iterator[Open]:
