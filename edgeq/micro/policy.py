@@ -9,7 +9,7 @@ from edgeq.confirm import ConfirmPolicy
 from edgeq.errors import UsageError
 
 POLICY = struct.Struct("<IHHI")
-"""window_s, good, starts, latency_us: bytes 84..95, `firmware_stubs/DESIGN.md` section 8."""
+"""window_s, good, starts, latency_us: bytes 84..95, `firmware_stubs/DESIGN.md` section 9."""
 PLAIN = bytes(POLICY.size)
 """A trial that ends with its self-test, and that any restart ends badly."""
 _MOST_US = (1 << 32) - 1

@@ -1,5 +1,5 @@
 /* Whose signatures an image must have: keys that the firmware was built with (`edgeq firmware build --trust`), and how
- * many of each role must sign. Every byte: DESIGN.md section 8. */
+ * many of each role must sign. Every byte: DESIGN.md section 9. */
 #ifndef EQ_TRUST_H
 #define EQ_TRUST_H
 
