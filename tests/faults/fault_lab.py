@@ -23,6 +23,7 @@ from functools import cached_property
 from pathlib import Path
 
 from bundles import make_bundle, tiny
+from once import VARIABLE, once
 
 from edgeq.agent import daemon
 from edgeq.agent.connection import Connection
@@ -109,6 +110,17 @@ class Lab:
                 copy(self.store(before), snapshot)
             step(self, snapshot)
         return copy(snapshot, self.new() / "store")
+
+
+def made(lab: Lab, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that takes seconds to make: one for all tests of a run of pytest, else one for a lab."""
+    if VARIABLE in os.environ:
+        return once(name, make)
+    folder = lab.folder / name
+    if not folder.exists():
+        folder.mkdir()
+        make(folder)
+    return folder
 
 
 def copy(source: Path, target: Path) -> Path:

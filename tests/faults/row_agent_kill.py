@@ -27,5 +27,5 @@ ROW = Row(
     what="agent killed at every call that changes its store (strace)",
     cases=lambda lab: len(points(lab)),
     case=case,
-    reduced=40,
+    reduced=28,
 )

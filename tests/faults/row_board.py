@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from fault_lab import Lab, Skip
+from fault_lab import Lab, Skip, made
 from fault_table import Row
-from mcu import BOARD, FIRMWARE, make_mcu_bundle
+from mcu import BOARD, build_hanging_board, make_mcu_bundle
 
 from edgeq import emulate
 from edgeq.bundle import Bundle
@@ -27,28 +26,23 @@ from edgeq.deploy import deploy
 from edgeq.device.device import Device
 from edgeq.emulate.firmware import VARIABLE
 from edgeq.errors import EdgeqError
+from edgeq.firmware import ELF
 from edgeq.link.line_address import parse_tcp
 from edgeq.link.proxy import Faults, Proxy
 from edgeq.link.tcp import TcpLink
 from edgeq.micro.policy import policy_bytes
 from edgeq.protocol import contract
 
-KERNELS = Path(__file__).resolve().parents[1] / "cases" / "firmware" / "hanging_kernels.c"
-WATCHDOG = "-DWATCHDOG_TICKS=25000000u"
 PATIENCE_S = 180.0
 CASES = 40
 MOST_STARTS = 3
 
 
 def _firmware(lab: Lab) -> Path:
-    folder = lab.folder / "board-firmware"
-    if not folder.exists():
-        for tool in ("make", "arm-none-eabi-gcc", "qemu-system-arm"):
-            if shutil.which(tool) is None:
-                raise Skip(f"{tool} is not installed")
-        command = ["make", "-s", "-C", FIRMWARE, "-f", "firmware.mk", "PORT=qemu_mps2_an386", f"BUILD={folder}"]
-        subprocess.run([*command, f"TABLE={KERNELS}", f"CFLAGS={WATCHDOG}"], check=True, timeout=600)
-    return folder / "firmware.elf"
+    for tool in ("make", "arm-none-eabi-gcc", "qemu-system-arm"):
+        if shutil.which(tool) is None:
+            raise Skip(f"{tool} is not installed")
+    return made(lab, "hanging-board", build_hanging_board) / ELF
 
 
 class Board:

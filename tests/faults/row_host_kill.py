@@ -4,10 +4,11 @@ answer being read."""
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import killed_host
 from fault_lab import Daemon, Lab, PipeLink, converges, serving_on_disk
 from fault_table import Row
 
@@ -15,21 +16,25 @@ from edgeq.device.address import local_store
 from edgeq.device.device import Device
 
 WAYS = ("before", "half", "after")
-PROGRAM = Path(__file__).with_name("killed_host.py")
 
 
 def _deploy(lab: Lab, store: Path, at: int, way: str) -> tuple[int, int]:
     """The exit code of `edgeq deploy` over `local:`, and how many messages it sent where it lived."""
     home = store.parent / "home"
     home.mkdir()
+    with home_at(home):
+        local_store("local:").symlink_to(store)
+    code, count, said = killed_host.run(at, way, store.parent, home, "deploy", lab.other.folder, "--to", "local:", "-q")
+    assert code in (0, -9), said
+    return code, count
+
+
+@contextmanager
+def home_at(home: Path) -> Iterator[None]:
+    """EDGEQ_HOME is there."""
     os.environ["EDGEQ_HOME"], before = str(home), os.environ["EDGEQ_HOME"]
     try:
-        local_store("local:").symlink_to(store)
-        counted = store.parent / "count"
-        command = [sys.executable, PROGRAM, str(at), way, counted, "deploy", lab.other.folder, "--to", "local:", "-q"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)
-        assert done.returncode in (0, -9), done.stderr
-        return done.returncode, int(counted.read_text()) if counted.exists() else 0
+        yield
     finally:
         os.environ["EDGEQ_HOME"] = before
 

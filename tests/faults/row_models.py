@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from bundles import make_bundle, tiny
-from fault_lab import PATIENCE_S, Daemon, Lab, PipeLink, Skip, converges
+from fault_lab import PATIENCE_S, Daemon, Lab, PipeLink, Skip, converges, made
 from fault_table import Row
-from mcu import FIRMWARE, Process, make_mcu_bundle
+from mcu import Process, build_process, make_mcu_bundle
 from moody_models import CRASHES, EATS, HANGS, MODELS, NAN
 
 from edgeq.bundle import Bundle, canonical_json, write_bundle
@@ -30,6 +30,7 @@ from edgeq.confirm import ConfirmPolicy
 from edgeq.deploy import deploy
 from edgeq.device.address import local_store
 from edgeq.device.device import Device
+from edgeq.firmware import ELF
 from edgeq.interface import Interface, Tensor
 from edgeq.link.tcp import TcpLink
 from edgeq.protocol import cbor
@@ -236,13 +237,9 @@ def _told(said: str, bad: Bad) -> None:
 
 
 def _firmware(lab: Lab) -> Path:
-    folder = lab.folder / "firmware"
-    if not folder.exists():
-        if not (shutil.which("make") and shutil.which("gcc")):
-            raise Skip("make or gcc is not installed")
-        command = ["make", "-s", "-C", FIRMWARE, "-f", "firmware.mk", "PORT=host", f"BUILD={folder}"]
-        subprocess.run(command, check=True, timeout=300)
-    return folder / "firmware.elf"
+    if not (shutil.which("make") and shutil.which("gcc")):
+        raise Skip("make or gcc is not installed")
+    return made(lab, "firmware-process", build_process) / ELF
 
 
 def _arena(lab: Lab) -> None:

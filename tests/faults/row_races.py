@@ -102,5 +102,5 @@ ROW = Row(
     what="two to four deploys at once: one wins, the others are told who holds the device",
     cases=lambda lab: 200,
     case=case,
-    reduced=20,
+    reduced=12,  # two, three and four racers, and of each quarter of the rounds some: also those of one bundle
 )

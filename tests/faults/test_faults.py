@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -28,7 +28,7 @@ WITH_OUR_PYTHON = f'ForceCommand PATH="{Path(sys.executable).parent}:$PATH" exec
 
 @dataclass(frozen=True)
 class Lab:
-    """A device behind sshd on which `good` serves, and the user's settings for it."""
+    """A device behind sshd on which `good` serves, the user's settings for it, and what is deployed to it in vain."""
 
     server: Sshd
     settings: Path
@@ -46,25 +46,49 @@ class Lab:
         self.settings.write_text("Host *\n" + "".join(f"  {key} {value}\n" for key, value in given.items()))
 
 
-@pytest.fixture(params=["ssh", ""], ids=["openssh", "paramiko"])
-def lab(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+@pytest.fixture(scope="module", params=["ssh", ""], ids=["openssh", "paramiko"])
+def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, Path, str]]:
+    """A lab for all tests of one way to speak SSH, with its user's home and that way: none of them may change what
+    serves, and each looks whether it did."""
     need_sshd()
-    monkeypatch.setenv("EDGEQ_SSH_PROGRAM", request.param)
-    (tmp_path / "home" / ".ssh").mkdir(parents=True)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
-    with Sshd(tmp_path / "sshd", env={"XDG_DATA_HOME": str(tmp_path / "data")}, extra=(WITH_OUR_PYTHON,)) as server:
-        good, other = (make_bundle(tmp_path / name, name=name) for name in ("good", "other"))
-        lab = Lab(server, tmp_path / "home" / ".ssh" / "config", good, other)
+    folder = tmp_path_factory.mktemp("faults")
+    home = folder / "home"
+    (home / ".ssh").mkdir(parents=True)
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        Sshd(folder / "sshd", env={"XDG_DATA_HOME": str(folder / "data")}, extra=(WITH_OUR_PYTHON,)) as server,
+    ):
+        live(patch, home, request.param)
+        patch.setenv("EDGEQ_HOME", str(folder / "edgeq"))
+        good = make_bundle(folder / "good", name="good")
+        lab = Lab(server, home / ".ssh" / "config", good, good)
         lab.configure()
         with open_device(server.address) as device:
             deploy(good, device)
-        yield lab
+        yield lab, home, request.param
         lab.configure()
         with open_device(server.address) as device:
-            assert [item.name for item in device.releases() if item.serving] == ["good"]
-            assert device.selftest()["vectors"] == 4
             device.reset()
+
+
+def live(patch: pytest.MonkeyPatch, home: Path, program: str) -> None:
+    """Be the user of this home, with this program for SSH."""
+    patch.setenv("EDGEQ_SSH_PROGRAM", program)
+    patch.setenv("HOME", str(home))
+    patch.delenv("SSH_AUTH_SOCK", raising=False)
+
+
+@pytest.fixture
+def lab(served: tuple[Lab, Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+    shared, home, program = served
+    live(monkeypatch, home, program)
+    lab = replace(shared, other=make_bundle(tmp_path / "other", name="other"))
+    lab.configure()
+    yield lab
+    lab.configure()
+    with open_device(lab.server.address) as device:
+        assert [(item.name, item.serving) for item in device.releases()] == [("good", True)]
+        assert device.selftest()["vectors"] == 4
 
 
 def edgeq(*arguments: object) -> subprocess.CompletedProcess[str]:

@@ -112,5 +112,5 @@ def test_a_sustained_bench_tells_its_intervals(served: Device) -> None:
     assert run.environment["ended_by"] == "seconds"
     assert not {"stopped_early", "drifting"} & codes(run)
     assert invoke and len(invoke.t_s) == len(invoke.values)
-    assert 1.0 < invoke.t_s[-1] - invoke.t_s[0]
+    assert invoke.t_s[-1] - invoke.t_s[0] > 1.0
     assert sum("p50" in line for line in told) > 3

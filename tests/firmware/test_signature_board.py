@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -21,7 +22,7 @@ from edgeq.device.device import Device
 from edgeq.device.open import open_device
 from edgeq.emulate.firmware import VARIABLE
 from edgeq.errors import DeviceError
-from edgeq.firmware import build_firmware
+from edgeq.firmware import ELF, FACTS, build_firmware
 from edgeq.protocol.status import Status
 from edgeq.signing import image as signing
 from edgeq.signing.compiled import trust_source
@@ -104,27 +105,32 @@ def test_verdicts_instructions_and_stack(checker: Path) -> None:
     assert told[-1].stack_bytes <= STACK_BYTES_BOTH
 
 
-def test_its_flash_is_small_and_not_linked_without_keys(checker: Path, tmp_path: Path) -> None:
+def keyed_firmware() -> Path:
+    """Firmware that asks for a builder and an approver, built once a run."""
+
+    def make(folder: Path) -> None:
+        (folder / "trust.json").write_bytes(TRUST.encode())
+        build_firmware(load_target(BOARD), out=folder, trust=folder / "trust.json")
+
+    return once("firmware-keyed", make) / ELF
+
+
+def test_its_flash_is_small_and_not_linked_without_keys(checker: Path, firmware_board: Path) -> None:
     objects = [checker.with_name(f"eq_{name}.o") for name in ("ed25519", "sha512", "trust")]
     sizes = subprocess.run(["arm-none-eabi-size", *objects], capture_output=True, text=True, check=True).stdout
     rows = [[int(figure) for figure in line.split()[:3]] for line in sizes.splitlines()[1:]]
     assert sum(row[0] for row in rows) <= FLASH_BYTES
     assert not any(row[1] or row[2] for row in rows)
-    for folder, keys in (("none", None), ("keys", tmp_path / "trust.json")):
-        if keys:
-            keys.write_bytes(TRUST.encode())
-        elf, made = build_firmware(load_target(BOARD), out=tmp_path / folder, trust=keys)
+    for elf, keys in ((firmware_board, False), (keyed_firmware(), True)):
         names = subprocess.run(["arm-none-eabi-nm", elf], capture_output=True, text=True, check=True).stdout
-        assert ("eq_ed25519_check" in names) == bool(keys) == bool(made.keys)
+        made = json.loads(elf.with_name(FACTS).read_text(encoding="utf-8"))
+        assert ("eq_ed25519_check" in names) == bool(made["keys"]) == keys
 
 
 @pytest.fixture
-def keyed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Device]:
+def keyed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Device]:
     """The emulated board, whose firmware asks for a builder and an approver."""
-    document = tmp_path / "trust.json"
-    document.write_bytes(TRUST.encode())
-    elf, _ = build_firmware(load_target(BOARD), out=tmp_path / "firmware", trust=document)
-    monkeypatch.setenv(VARIABLE, str(elf))
+    monkeypatch.setenv(VARIABLE, str(keyed_firmware()))
     try:
         with open_device(emulate.start(BOARD).address) as device:
             yield device

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import struct
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import pytest
 from bundles import tiny
 from once import once
 
+from edgeq import __version__
 from edgeq.bundle import Bundle, canonical_json, write_bundle
 from edgeq.micro.compile import compile_model
 from edgeq.micro.image import ENVELOPE
@@ -59,11 +62,51 @@ def build_process(folder: Path) -> Path:
     return folder / "firmware.elf"
 
 
+def make_port(port: str, folder: Path, *variables: str) -> Path:
+    """A port linked to firmware, of which neither compiler nor linker has anything to say. `UsageError` where its
+    compiler is not installed."""
+    from edgeq.firmware import toolchain
+
+    compiler = toolchain(replace(load_target(BOARD), port=port)).compiler
+    command = ["make", "-s", f"-j{os.cpu_count()}", "-C", FIRMWARE, "-f", "firmware.mk", f"PORT={port}"]
+    done = subprocess.run(
+        [*command, f"BUILD={folder}", f"VERSION={__version__}", *variables], capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), compiler
+    return folder / "firmware.elf"
+
+
 def board_firmware(name: str) -> Path:
-    """The firmware for an emulated board, built once a run. `UsageError` where its compiler is not installed."""
+    """The firmware for an emulated board, built once a run: for one board by the product, for the others by its
+    makefile alone, so that a test sees what the compiler says. `UsageError` where its compiler is not installed."""
     from edgeq.firmware import ELF, build_firmware
 
-    return once(f"firmware-{name}", lambda folder: build_firmware(load_target(name), out=folder)) / ELF
+    target = load_target(name)
+
+    def make(folder: Path) -> None:
+        if name == BOARD:
+            build_firmware(target, out=folder)
+        else:
+            make_port(target.port, folder)
+
+    return once(f"firmware-{name}", make) / ELF
+
+
+def build_hanging(folder: Path, port: str, flags: str) -> None:
+    """Firmware whose convolutions never end in a model that is called "hang"."""
+    table = Path(__file__).resolve().parents[1] / "cases" / "firmware" / "hanging_kernels.c"
+    command = ["make", "-s", f"-j{os.cpu_count()}", "-C", FIRMWARE, "-f", "firmware.mk", f"PORT={port}"]
+    subprocess.run([*command, f"BUILD={folder}", f"TABLE={table}", f"CFLAGS={flags}"], check=True, timeout=600)
+
+
+def build_hanging_board(folder: Path) -> None:
+    """The same for `BOARD`, whose watchdog waits for a second of its time."""
+    build_hanging(folder, load_target(BOARD).port, "-DWATCHDOG_TICKS=25000000u")
+
+
+def build_hanging_process(folder: Path) -> None:
+    """The same as a process of this machine, under sanitizers."""
+    build_hanging(folder, "host", SANITIZE)
 
 
 def make_image(
