@@ -11,15 +11,17 @@ from pathlib import Path
 
 import pytest
 from bundles import tiny
-from mcu import SANITIZE, Process
+from mcu import Process, build_hanging_process
+from once import once
 from service import bundle_for, send
 from test_trials import begin, states, why
-from test_watchdog import build, until, watched
+from test_watchdog import until, watched
 
 from edgeq.confirm import ConfirmPolicy
 from edgeq.deploy import deploy
 from edgeq.device.device import Device
 from edgeq.device.open import open_device
+from edgeq.firmware import ELF
 from edgeq.protocol import contract
 
 INPUT = tiny()[2][0][0][0]
@@ -116,7 +118,7 @@ def hanging(tmp_path: Path, firmware_process: Path, monkeypatch: pytest.MonkeyPa
     if Path("/proc/sys/kernel/randomize_va_space").read_text().strip() == "0":
         pytest.skip("addresses are not random here, so that a restart cannot be seen")
     monkeypatch.setenv("EQ_WATCHDOG_MS", "1500")
-    running = Process(build("hanging-process", "host", SANITIZE), tmp_path / "flash.bin")
+    running = Process(once("hanging-process", build_hanging_process) / ELF, tmp_path / "flash.bin")
     yield running
     running.kill()
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cdrive import FIRMWARE
-from mcu import BOARD, SANITIZE, Process, board_firmware
+from mcu import BOARD, Process, board_firmware, build_hanging_board, build_hanging_process
 from once import once
 from service import bundle_for, send
 
@@ -21,21 +18,11 @@ from edgeq.deploy import deploy
 from edgeq.device.open import open_device
 from edgeq.emulate.firmware import VARIABLE
 from edgeq.errors import EdgeqError
+from edgeq.firmware import ELF
 from edgeq.micro.policy import policy_bytes
 from edgeq.protocol import contract
 
-KERNELS = Path(__file__).resolve().parents[1] / "cases" / "firmware" / "hanging_kernels.c"
 PATIENCE_S = 120.0
-
-
-def build(name: str, port: str, flags: str) -> Path:
-    """Firmware whose convolutions hang in a model that is called "hang"."""
-
-    def make(folder: Path) -> None:
-        command = ["make", "-s", f"-j{os.cpu_count()}", "-C", FIRMWARE, "-f", "firmware.mk", f"PORT={port}"]
-        subprocess.run([*command, f"BUILD={folder}", f"TABLE={KERNELS}", f"CFLAGS={flags}"], check=True, timeout=300)
-
-    return once(name, make) / "firmware.elf"
 
 
 @pytest.fixture
@@ -43,7 +30,7 @@ def process(tmp_path: Path, firmware_process: Path, monkeypatch: pytest.MonkeyPa
     """A process, which a timer restarts where nothing feeds it."""
     assert firmware_process.is_file()
     monkeypatch.setenv("EQ_WATCHDOG_MS", "1500")
-    running = Process(build("hanging-process", "host", SANITIZE), tmp_path / "flash.bin")
+    running = Process(once("hanging-process", build_hanging_process) / ELF, tmp_path / "flash.bin")
     yield running.address
     running.kill()
 
@@ -52,8 +39,7 @@ def process(tmp_path: Path, firmware_process: Path, monkeypatch: pytest.MonkeyPa
 def board(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The emulated board, whose watchdog waits for a second of its time."""
     assert board_firmware(BOARD).is_file()
-    elf = build("hanging-board", "qemu_mps2_an386", "-DWATCHDOG_TICKS=25000000u")
-    monkeypatch.setenv(VARIABLE, str(elf))
+    monkeypatch.setenv(VARIABLE, str(once("hanging-board", build_hanging_board) / ELF))
     yield emulate.start(BOARD).address
     emulate.stop(BOARD)
 
