@@ -177,8 +177,8 @@ def test_a_token_that_may_not_write_and_no_answer_are_warnings(runner: Path) -> 
 def test_the_first_step_installs_this_checkout(tmp_path: Path) -> None:
     if importlib.util.find_spec("hatchling") is None:
         pytest.skip("hatchling is needed to build a wheel")
-    # Nothing is downloaded: what builds it and what it needs are those of this environment.
-    here = {"PIP_NO_DEPS": "1", "PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "0"}
+    # Nothing is downloaded: what builds it and what it needs are those of this environment. To pip a NO_ of 0 is a yes.
+    here = {"PIP_NO_DEPS": "1", "PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "0", "PIP_NO_COMPILE": "0"}
     here["PYTHONPATH"] = sysconfig.get_path("purelib")
     done = step("Install", tmp_path, PYTHON=sys.executable, **here)
     assert done.returncode == 0, done.stderr
@@ -191,6 +191,14 @@ def test_no_script_holds_an_expression_and_every_input_is_told() -> None:
         assert "${{" not in each["run"]
     text = (ROOT / "docs" / "compare.md").read_text(encoding="utf-8")
     assert [name for name in ACTION["inputs"] if f"`{name}`" not in text] == []
+
+
+def test_the_job_that_runs_a_stranger_s_code_may_only_read() -> None:
+    """A pull request's code runs beside the board; only the gate, which runs none of it, writes the comment."""
+    workflow = yaml.safe_load((ROOT / "examples" / "ci" / "edgeq.yml").read_text(encoding="utf-8"))
+    assert workflow["permissions"] == {} and workflow["jobs"]["bench"]["permissions"] == {"contents": "read"}
+    out = [each for job in workflow["jobs"].values() for each in job["steps"] if "/checkout@" in each.get("uses", "")]
+    assert len(out) == 2 and all(each["with"]["persist-credentials"] is False for each in out)
 
 
 def test_the_example_is_pinned_and_gives_what_the_action_takes() -> None:

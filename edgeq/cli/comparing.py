@@ -15,6 +15,7 @@ from edgeq.errors import UsageError
 if TYPE_CHECKING:
     from edgeq.compare import Waiver
 
+_DEGRADED = "'edgeq report RUN' says what to do; then bench again, or waive 'degraded_run'."
 _WHO = ("EDGEQ_WAIVED_BY", "GITHUB_ACTOR", "GITLAB_USER_LOGIN")
 
 
@@ -80,8 +81,12 @@ def _save(path: Path, runs: Sequence[Path]) -> None:
 
     kept = save_baseline(path, runs)
     size = path.stat().st_size
-    document = {"baseline": str(path), "runs": len(kept), "bytes": size}
-    console.result(document, f"Baseline: {path}, {len(kept)} run{'' if len(kept) == 1 else 's'}, {size:,} bytes.")
+    codes = sorted({issue.code for run in kept for issue in run.issues if issue.severity == "degraded"})
+    document = {"baseline": str(path), "runs": len(kept), "bytes": size, "degraded": codes}
+    told = f"Baseline: {path}, {len(kept)} run{'' if len(kept) == 1 else 's'}, {size:,} bytes."
+    if codes:
+        told += f"\nIt holds degraded runs ({', '.join(codes)}), and figures against them are refused. {_DEGRADED}"
+    console.result(document, told)
 
 
 def _sides(runs: list[Path], base: list[Path], new: list[Path]) -> tuple[list[Path], list[Path]]:

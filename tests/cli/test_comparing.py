@@ -12,6 +12,7 @@ from commandline import edgeq
 from sides import LOCAL, changed, recorded, series
 
 from edgeq.compare import DEFAULT
+from edgeq.run import Issue
 
 Said = tuple[int, str, str]
 
@@ -75,6 +76,14 @@ def test_a_baseline_is_saved_and_compared_with(compare: Callable[..., Said], tmp
     compare("--save-baseline", "bench/baseline.json", LOCAL, "same.json")
     assert (tmp_path / "bench" / "baseline.json").read_bytes() == first
     assert compare("bench/baseline.json", "slow.json")[0] == 1
+
+
+def test_a_degraded_baseline_is_saved_and_said_to_be_one(compare: Callable[..., Said]) -> None:
+    busy = Issue("other_load", "degraded", "Other programs ran.")
+    changed(verdict="degraded", issues=(busy,)).write(Path("busy.json"))
+    code, out, _ = compare("--save-baseline", "baseline.json", LOCAL, "busy.json")
+    assert code == 0 and "It holds degraded runs (other_load)" in out and "waive" in out
+    assert json.loads(compare("--save-baseline", "baseline.json", LOCAL, "--json")[1])["degraded"] == []
 
 
 def test_a_waiver_says_who_and_why(compare: Callable[..., Said], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,6 +129,11 @@ def test_a_target_counts_only_where_no_board_is_known() -> None:
     assert list(found(changed(**first, **bare), changed(**second, **bare))) == ["other_device"]
 
 
+def test_a_busy_device_decides_as_ever() -> None:
+    (objection,) = object_to([recorded()], [changed(verdict="degraded")], NAMES, ())
+    assert {"p50", "rss_peak"} <= set(objection.metrics) and "accuracy" not in objection.metrics
+
+
 def test_accuracy_from_raw_inputs_is_another_than_from_the_model_s_own() -> None:
     told = {"data_sha256": "d", "samples": 9, "metric": "accuracy", "value": 0.9}
     raw, own, older = (

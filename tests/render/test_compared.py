@@ -120,7 +120,20 @@ def p50(policy: str) -> Judged:
 def test_values_in_the_unit_that_the_policy_names() -> None:
     us = p50('[metrics.p50]\nunit = "us"\nmax_regression = "5 us"')
     assert (value_text(us, us.base), change_text(us).split(" (")[0]) == ("1,000 us", "+200 us")
+    coarse = p50('[metrics.p50]\nunit = "s"\nmax_regression = "5 us"')
+    assert change_text(coarse).startswith("+0.00020 s (+0.00020 ..")
     plain = p50('[metrics.p50]\nmax_regression = "5 us"')
     assert (value_text(plain, plain.base), change_text(plain).split(" (")[0]) == ("1.00 ms", "+200 us")
     points = compare_runs([changed()], [changed()]).metrics[-1]
     assert (points.name, value_text(points, points.base), change_text(points)) == ("accuracy", "96.67 %", "0 points")
+
+
+@pytest.mark.parametrize("made", [regression(), hostile()], ids=["regression", "hostile"])
+def test_a_reader_of_junit_counts_what_we_count(made: Comparison) -> None:
+    junitparser = pytest.importorskip("junitparser", reason="junitparser is not installed")
+    parsed = junitparser.JUnitXml.fromstring(render_comparison(made, "junit").encode())
+    told = parsed.tests, parsed.failures, parsed.errors, parsed.skipped
+    parsed.update_statistics()  # counts the cases itself
+    assert told == (parsed.tests, parsed.failures, parsed.errors, parsed.skipped)
+    kinds = {type(result).__name__ for suite in parsed for case in suite for result in case.result}
+    assert kinds >= ({"Failure"} if made.verdict == "regression" else {"Error"})

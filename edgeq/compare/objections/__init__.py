@@ -29,7 +29,8 @@ CHECKS = (
 """Every reason, the gravest first."""
 CODES = {check.code: check for check in CHECKS}
 _OF_FILES = ("same_run", "other_model", "other_lineage")
-_NOT_OF_ACCURACY = ("other_threads", "other_governor", "emulated_real")
+_NOT_OF_ACCURACY = ("degraded_run", "other_threads", "other_governor", "emulated_real")
+"""What a device decides does not depend on how fast, how warm or how busy it is."""
 
 
 def check_waivable(code: str) -> None:

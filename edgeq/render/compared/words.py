@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import floor, log10
 
 from edgeq.compare import Comparison, Judged, Objection, Side
 from edgeq.compare.policy import UNITS
@@ -58,10 +59,12 @@ def change_text(judged: Judged) -> str:
     else:
         unit = judged.told_in or {"ns": "us", "bytes": "B", "uj": "uJ"}.get(judged.unit, judged.unit)
         scale = 1 / UNITS[judged.unit][unit]
-    told = f"{_signed(judged.change * scale)} {unit}"
-    if judged.low is None or judged.high is None or judged.low == judged.high:
-        return told
-    return f"{told} ({_signed(judged.low * scale)} .. {_signed(judged.high * scale)})"
+    bounds = () if judged.low is None or judged.high is None or judged.low == judged.high else (judged.low, judged.high)
+    values = [value * scale for value in (judged.change, *bounds)]
+    # A share is told to a hundredth of a percent; a difference in a unit that may be large for it to two digits.
+    least = 2 if unit in ("%", "points") else _digits(max(map(abs, values)))
+    told, *ends = (_signed(value, least) for value in values)
+    return f"{told} {unit} ({' .. '.join(ends)})" if ends else f"{told} {unit}"
 
 
 def side_text(side: Side) -> str:
@@ -105,8 +108,14 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
-def _signed(value: float) -> str:
+def _digits(largest: float) -> int:
+    """Places behind the point that show two digits of the largest value; two at least, and no more than nine."""
+    return min(9, max(2, 1 - floor(log10(largest)))) if largest else 2
+
+
+def _signed(value: float, least: int) -> str:
+    """Three digits of what is large; `least` places behind the point of what is small."""
     if value == 0:
         return "0"
-    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
+    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else least
     return f"{value:+,.{digits}f}"
