@@ -7,6 +7,7 @@ first; a look at an undisturbed run says which call that is, and calls that nobo
 
 from __future__ import annotations
 
+import pickle
 import re
 import shutil
 import subprocess
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from fault_lab import NOTHING, PATIENCE_S, Acked, Daemon, Lab, PipeLink, Skip, put_all
+from fault_lab import NOTHING, PATIENCE_S, Acked, Daemon, Lab, PipeLink, Skip, made, put_all
 
 from edgeq.device.device import Device
 from edgeq.errors import EdgeqError
@@ -217,15 +218,21 @@ _LINE = re.compile(r"(\d+) +(\w+)\((.*)")
 
 def points(lab: Lab) -> list[Point]:
     """Every call that can be singled out, in the order of the phases and of the calls."""
+    need_strace()
     if not hasattr(lab, "_points"):
-        found: list[Point] = []
-        for name in PHASES:
-            done = trace(lab, name)
-            done.daemon.end()
-            assert done.error is None, f"{name}: {done.error}"
-            found += _read(name, done)
-        lab._points = found  # type: ignore[attr-defined]
+        folder = made(lab, "strace-points", lambda folder: (folder / "points").write_bytes(pickle.dumps(_look(lab))))
+        lab._points = pickle.loads((folder / "points").read_bytes())  # type: ignore[attr-defined]
     return lab._points  # type: ignore[attr-defined,no-any-return]
+
+
+def _look(lab: Lab) -> list[Point]:
+    found: list[Point] = []
+    for name in PHASES:
+        done = trace(lab, name)
+        done.daemon.end()
+        assert done.error is None, f"{name}: {done.error}"
+        found += _read(name, done)
+    return found
 
 
 def _read(phase: str, done: Run) -> list[Point]:

@@ -49,9 +49,9 @@ def check(drive: Ask, part: str, seed: int, stride: int) -> int:
 
 
 def test_after_any_fault_the_old_or_the_new_release_serves(tmp_path: Path) -> None:
-    """At every 59th operation; `make cuts` takes them all."""
+    """At every 113th operation; `make cuts` takes them all."""
     drive = Drive(build("gcc", tmp_path / "drive", "-O2"))
-    assert sum(check(drive, part, seed, 59) for part in PARTS[1:] for seed in range(2)) > 7_000
+    assert sum(check(drive, part, seed, 113) for part in PARTS[1:] for seed in range(2)) > 3_500
     drive.close()
 
 
