@@ -222,6 +222,8 @@ def explanation(
         return None, ""
     except EdgeqError as error:
         return None, f"Which operator it is cannot be told: {error.message}"
+    except (OSError, ValueError, KeyError) as error:
+        return None, f"Which operator it is cannot be told, as the bundle here is damaged: {error}."
     if found is None:
         return None, "Operator by operator, device and this machine agree: the golden vectors are of another runtime."
     return found, found.sentence()

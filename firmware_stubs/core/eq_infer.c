@@ -42,14 +42,13 @@ int eq_load(struct eq_core *core, uint32_t slot)
     }
 }
 
-/* Where a byte lies of all inputs or all outputs, which follow one another, and how many there are from it to the end of
- * its tensor. */
+/* A byte, and how many there are from it to the end of its tensor. */
 struct place {
     const uint8_t *at;
     uint32_t bytes; /* 0 behind the last one */
 };
 
-/* Returns how many bytes they are together. */
+/* Where byte `off` lies of all inputs or of all outputs, which follow one another; returns how many they are together. */
 static uint32_t find(const struct eq_model *model, int outputs, uint32_t off, struct place *place)
 {
     uint32_t all = 0, size;
@@ -124,8 +123,8 @@ static int read_raw(const struct eq_item *body, struct eq_raw *raw)
         return status;
     }
     *raw = (struct eq_raw){0};
-    if (eq_cbor_find(&map, "type", &type) != EQ_OK || eq_cbor_find(&map, "shape", &shape) != EQ_OK || eq_cbor_major(&shape) != EQ_ARRAY ||
-        eq_cbor_open(&shape, &extents) != EQ_OK ||
+    if (eq_cbor_find(&map, "type", &type) != EQ_OK || eq_cbor_find(&map, "shape", &shape) != EQ_OK ||
+        eq_cbor_major(&shape) != EQ_ARRAY || eq_cbor_open(&shape, &extents) != EQ_OK ||
         eq_cbor_find_uint(&map, "rate", UINT32_MAX, &raw->rate_hz) != EQ_OK) {
         return EQ_INVALID;
     }

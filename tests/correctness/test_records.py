@@ -306,6 +306,17 @@ def test_older_firmware_says_so(device: Device, tmp_path: Path) -> None:
     assert refused.value.status == Status.UNSUPPORTED
 
 
+def test_a_bundle_that_is_damaged_here_hides_nothing(device: Device, tmp_path: Path) -> None:
+    bundle = bundle_for(device, tmp_path, "tired")
+    deploy(bundle, device)
+    for name in ("golden.cbor", "model.tflite"):
+        bundle.path(name).rename(tmp_path / name)
+    with pytest.raises(DeviceError, match="golden vector") as failed, explained(device, deployed=bundle):
+        for _ in range(10):
+            device.selftest()
+    assert "cannot be told, as the bundle here is damaged: " in failed.value.message
+
+
 def test_the_command_line_tells_it(
     device: Device, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
