@@ -157,7 +157,9 @@ def test_its_home_survives_a_stop_and_nothing_else_does(pi: emulate.Instance) ->
     assert ssh(emptied, "ls") == ""
 
 
-def test_a_killed_supervisor_takes_the_guest_with_it(pi: emulate.Instance) -> None:
+def test_a_killed_supervisor_takes_the_guest_with_it_and_what_was_fetched_starts_again_offline(
+    pi: emulate.Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
     started = emulate.start("rpi4", instance=pi.key, recipe=pi.recipe)
     record = running(started.key)
     assert record
@@ -165,18 +167,13 @@ def test_a_killed_supervisor_takes_the_guest_with_it(pi: emulate.Instance) -> No
     deadline = time.monotonic() + 10
     while alive(record.process) and time.monotonic() < deadline:
         time.sleep(0.01)
-    again = emulate.start("rpi4", instance=pi.key, recipe=pi.recipe)
-    assert again.pid != started.pid
-    assert marked(record.cookie) == []
-    assert ssh(again, "uname -m") == "aarch64\n"
-
-
-def test_fetched_is_enough_to_start_offline(pi: emulate.Instance, monkeypatch: pytest.MonkeyPatch) -> None:
-    emulate.stop("rpi4", instance=pi.key)
     emulate.fetch("rpi4", recipe=pi.recipe)
     monkeypatch.setenv("EDGEQ_OFFLINE", "1")
     emulate.fetch("rpi4", recipe=pi.recipe)
-    assert emulate.start("rpi4", instance=pi.key, recipe=pi.recipe).recipe == pi.recipe
+    again = emulate.start("rpi4", instance=pi.key, recipe=pi.recipe)
+    assert (again.recipe, again.pid != started.pid) == (pi.recipe, True)
+    assert marked(record.cookie) == []
+    assert ssh(again, "uname -m") == "aarch64\n"
 
 
 def test_an_emulator_that_cannot_start_quotes_its_log(monkeypatch: pytest.MonkeyPatch) -> None:

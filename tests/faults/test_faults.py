@@ -49,7 +49,7 @@ class Lab:
 @pytest.fixture(scope="module", params=["ssh", ""], ids=["openssh", "paramiko"])
 def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, Path, str]]:
     """A lab for all tests of one way to speak SSH, with its user's home and that way: none of them may change what
-    serves, and each looks whether it did."""
+    serves; each looks whether it did, and the model answers in the end as before."""
     need_sshd()
     folder = tmp_path_factory.mktemp("faults")
     home = folder / "home"
@@ -68,6 +68,7 @@ def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         yield lab, home, request.param
         lab.configure()
         with open_device(server.address) as device:
+            assert device.selftest()["vectors"] == 4
             device.reset()
 
 
@@ -88,7 +89,6 @@ def lab(served: tuple[Lab, Path, str], tmp_path: Path, monkeypatch: pytest.Monke
     lab.configure()
     with open_device(lab.server.address) as device:
         assert [(item.name, item.serving) for item in device.releases()] == [("good", True)]
-        assert device.selftest()["vectors"] == 4
 
 
 def edgeq(*arguments: object) -> subprocess.CompletedProcess[str]:

@@ -17,7 +17,7 @@ from fuzz_bugs import BUGS, FIRMWARE, SEEDS, Bug, build, fuzz, hunt
 from imagefile import arena_bytes, kinds, zeros
 from once import once
 
-RUNS = {"image": 20_000, "frame": 20_000, "core": 500, "signature": 500}
+RUNS = {"image": 10_000, "frame": 10_000, "core": 500, "signature": 500}
 QUICK = ("record-longer-than-plan", "string-past-the-end")
 LONG = (pytest.mark.slow, pytest.mark.skipif("EDGEQ_FUZZ" not in os.environ, reason="minutes; EDGEQ_FUZZ=1 runs it"))
 KERNELS = 17

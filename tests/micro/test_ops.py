@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 import single_ops
@@ -14,7 +16,7 @@ from edgeq.micro.lower import OPERATORS
 from edgeq.micro.native import NativeModel
 
 oracles = pytest.importorskip("oracles", reason="TFLM's wheel is not installed (pip install --pre tflite-micro)")
-EXAMPLES = 200
+EXAMPLES = 500 if "EDGEQ_FUZZ" in os.environ else 100
 VARIABLES = {"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"}
 
 
