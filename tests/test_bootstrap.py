@@ -1,4 +1,4 @@
-"""The block bootstrap: what it knows of neighbours that are alike, and what it holds (compare/test_difference.py: more)."""
+"""The block bootstrap: what it knows of neighbours that are alike, and what it holds (more in test_difference.py)."""
 
 from __future__ import annotations
 
