@@ -203,11 +203,17 @@ SPOILT: dict[str, tuple[dict[str, object], Status]] = {
 
 
 def test_a_bad_bundle_never_serves(open_it: Open, bundle: MakeBundle) -> None:
+    """On the emulated Pi, which takes long for each, only the one that its runtime has to refuse: the rest of the agent
+    is the one of the other links."""
     with open_it() as device:
+        facts = device.describe()
+        on_pi = facts["kind"] == "linux" and facts["emulated"]
         good = deploy(bundle("good"), device)
         for name, (spoilt, status) in SPOILT.items():
+            if on_pi and name != "no model":
+                continue
             bad = bundle(name.replace(" ", "-"), **spoilt)
-            for _ in range(2):
+            for _ in range(2 if name == "short outputs" else 1):  # and refused again, where it was before
                 with pytest.raises(DeviceError) as no:
                     deploy(bad, device)
                 assert no.value.status == status, name
