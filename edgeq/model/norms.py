@@ -29,18 +29,23 @@ class Norm:
 
 def first_norm(model: Any) -> Norm | None:
     """Of a loaded model (Keras 3 or tf_keras); None where its first layer with weights has no batch norm right behind
-    it. A batch norm makes mean 0 and deviation 1 of its channels, then adds beta and multiplies by gamma."""
+    it, or one that was never trained. A batch norm makes mean 0 and deviation 1 of its channels, then adds beta and
+    multiplies by gamma."""
     layers = list(getattr(model, "layers", ()))
     first = next((each for each in layers if type(each).__name__ in _SUMS), None)
     if first is None or getattr(first.activation, "__name__", "") != "linear":
         return None
     norm = next((each for each in layers if type(each).__name__ == "BatchNormalization" and _behind(each, first)), None)
-    if norm is None:
+    if norm is None or _untouched(norm):
         return None
     channels = int(first.output.shape[-1])
     gamma = [1.0] * channels if norm.gamma is None else [abs(float(each)) for each in norm.gamma.numpy()]
     beta = [0.0] * channels if norm.beta is None else [float(each) for each in norm.beta.numpy()]
     return Norm(tuple(beta), tuple(gamma))
+
+
+def _untouched(norm: Any) -> bool:
+    return bool((norm.moving_mean.numpy() == 0).all() and (norm.moving_variance.numpy() == 1).all())
 
 
 def _behind(norm: Any, first: Any) -> bool:

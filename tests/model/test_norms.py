@@ -32,7 +32,10 @@ norm = L.BatchNormalization()
 right = model(L.Conv2D(2, 3), norm, L.ReLU(), L.Conv2D(4, 1), L.BatchNormalization())
 norm.gamma.assign([2.0, -3.0])
 norm.beta.assign([0.5, 0.0])
-plain = model(L.Flatten(), L.Dense(3), L.BatchNormalization(scale=False, center=False))
+norm.moving_mean.assign([0.1, 0.0])
+last = L.BatchNormalization(scale=False, center=False)
+plain = model(L.Flatten(), L.Dense(3), last)
+last.moving_variance.assign([1.0, 2.0, 3.0])
 shared = L.Conv2D(3, 1)
 told = [
     first_norm(each) and first_norm(each).to_json()
@@ -42,6 +45,7 @@ told = [
         model(L.Conv2D(2, 3, activation="relu"), L.BatchNormalization()),
         model(L.Conv2D(2, 3), L.ReLU(), L.BatchNormalization()),
         model(L.Conv2D(2, 3)),
+        model(L.Conv2D(2, 3), L.BatchNormalization()),
         model(shared, shared, L.BatchNormalization()),
     )
 ]
@@ -61,4 +65,4 @@ def test_the_first_norm_of_a_model(library: str) -> None:
     right, plain, *others = json.loads(done.stdout.splitlines()[-1])
     assert Norm.from_json(right) == Norm((0.5, 0.0), (2.0, 3.0))
     assert Norm.from_json(plain) == Norm((0.0,) * 3, (1.0,) * 3)
-    assert others == [None] * 4
+    assert others == [None] * 5
