@@ -140,7 +140,7 @@ def _plain(folder: Path) -> None:
     kernel, bias = model.layers[-1].get_weights()
     model.layers[-1].set_weights([kernel * 4, bias])
     model.save(folder / "plain.keras")
-    made = float_source(folder / "plain.keras", front_end(folder / "plain.keras"), lambda _: None)
+    made = float_source(folder / "plain.keras", front_end(folder / "plain.keras"), lambda _: None).model
     (folder / "plain.tflite").write_bytes(made)
 
 
