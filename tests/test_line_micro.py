@@ -18,7 +18,7 @@ from edgeq.interface import Array, Tensor
 from edgeq.run import Run
 from edgeq.target import load_target
 
-SAMPLES = 100
+SAMPLES = 30
 TARGET = "mps2-an386"
 TFLM_ARENA = {"kws": 22_820, "ic": 54_996, "ad": 2_580}
 """Bytes of TFLM's arena alone, with CMSIS-NN on a Cortex-M4 (tflite-micro 90b983c2, gcc 12.2)."""
