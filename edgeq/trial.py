@@ -22,6 +22,8 @@ LONGEST_PAUSE_S = 1.0
 LONGEST_RETRY_S = 8.0
 TOLD_S = 5.0
 """A trial in which nothing happens is told so often."""
+_LEAVE = "; the device decides without this command, which Ctrl-C or --no-wait leaves"
+"""What is said where time alone changes nothing any more."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -116,10 +118,12 @@ class _Told:
     def __call__(self, watched: Watched | None) -> None:
         found = watched or Watched()
         counts = (found.good, found.bad, found.starts)
-        if counts == self._counts and time.monotonic() < self._next:
+        again = counts == self._counts
+        if again and time.monotonic() < self._next:
             return
         self._counts, self._next = counts, time.monotonic() + TOLD_S
-        self._note(_words(found) if watched else "on trial", watched)
+        words = _words(found) if watched else "on trial"
+        self._note(words + (_LEAVE if again and found.left_s <= 0 and found.waits else ""), watched)
 
 
 def _words(watched: Watched) -> str:

@@ -53,6 +53,15 @@ def test_a_release_that_is_gone_is_told() -> None:
         trial.watch(Recorded({contract.RELEASES: [releases("confirmed")]}).device(), 2, POLICY, Heard())
 
 
+def test_where_time_changes_nothing_any_more_it_says_how_to_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "TOLD_S", 0.0)
+    idle = releases("confirmed", "trial", trial=2, good=0, bad=0, starts=1, left_s=0.0, waits="for 2 good inferences")
+    heard = Heard()
+    recorded = Recorded({contract.RELEASES: [ON, ON, idle, idle, GOOD]})
+    assert trial.watch(recorded.device(), 2, ConfirmPolicy(window_s=2.0, good=2), heard) == CONFIRMED
+    assert ["--no-wait leaves" in text for text, _ in heard] == [False, False, True, True]
+
+
 @pytest.mark.parametrize("words", [{}, {"waits": "to be confirmed"}])
 def test_a_trial_that_waits_for_a_word_is_not_watched_for_ever(words: dict[str, str]) -> None:
     over = releases("confirmed", "trial", trial=2, good=0, bad=0, starts=1, left_s=0.0, **words)

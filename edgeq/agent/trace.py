@@ -85,7 +85,7 @@ class Trace:
 
     def _read(self) -> None:
         seen = sensors(self._place)
-        reading = {"t_ns": int(seen["clock_ns"]) - self._start_ns}
+        reading: dict[str, Any] = {"t_ns": int(seen["clock_ns"]) - self._start_ns}
         reading.update((key, seen[key]) for key in _KEYS if key in seen)
         self._counted(reading, seen.get("throttle_count"))
         load = self._load.look()

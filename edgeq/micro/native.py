@@ -188,7 +188,7 @@ class NativeModel:
 
     def memory(self, at: int, size_bytes: int) -> bytes:
         """What lies in the arena, also while `after_op` is called."""
-        return bytes(self._arena[at : at + size_bytes])
+        return bytes(memoryview(self._arena)[at : at + size_bytes])
 
     def reset(self) -> None:
         """Variables get their first values again."""
