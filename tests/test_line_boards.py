@@ -25,9 +25,9 @@ from edgeq.target import load_target
 
 SAMPLES = 8
 MODELS = {"mps2-an500": ("kws",), "mps2-an505": ("kws",), "riscv32": ("kws", "ad")}
-"""For each board; `kws` and `ic` where it is not named. The M7 and the M33 run the kernels that the M4 runs, and so does
-the M55, which has `ic` for all three. Of the large models `ad` takes long on a serial line with room for one byte, and
-`ic` without DSP instructions."""
+"""For each board; `kws` and `ic` where it is not named. M7 and M33 run the kernels that the M4 runs; so does the M55,
+which has `ic` for all three. Of the large models `ad` takes long on a serial line with room for one byte, and `ic`
+without DSP instructions."""
 
 
 def natively(bundle: Bundle, x: Array) -> bytes:
