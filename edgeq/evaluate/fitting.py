@@ -39,19 +39,19 @@ def _check_classes(variant: Variant, data: Labelled, chosen: Metric) -> None:
     if data.labels is None:
         raise UsageError(
             f"'{data.title}' has labels that are no class numbers, which {chosen.name} compares with.",
-            "Use --metric mae or mse for numbers and miou for masks.",
+            "Use the metric mae or mse for numbers and miou for masks: --metric, or [evaluation] of edgeq.toml.",
         )
     classes = 2 if variant.rebuilds else max(2, variant.size)
     if data.labels.max() >= classes or data.labels.min() < 0:
         raise UsageError(
             f"'{data.title}' has labels from {data.labels.min()} to {data.labels.max()}; the model knows {classes} "
             f"classes (0..{classes - 1}).",
-            "Number the labels as the model's outputs are numbered; --metric mae or mse takes them as numbers.",
+            "Number the labels as the model's outputs are numbered; the metrics mae and mse take them as numbers.",
         )
     if variant.rebuilds and chosen.name != "auc":
         raise UsageError(
             f"The model rebuilds its input, so {chosen.name} by the largest output is not defined.",
-            "Use --metric auc: the error of reconstruction tells the samples of class 1.",
+            "Use the metric auc, by --metric or [evaluation]: the error of reconstruction tells the samples of class 1.",
         )
     if chosen.name == "auc" and len(np.unique(data.labels)) < 2:
         raise UsageError(f"'{data.title}' has samples of one class only.", "AUC needs samples of at least two.")
@@ -68,7 +68,7 @@ def _check_masks(variant: Variant, data: Labelled, chosen: Metric) -> None:
     if output[: len(size)] != size and output[:1] != [math.prod(size)]:
         raise UsageError(
             f"The masks of '{data.title}' have the shape {list(truth.shape[1:])}, the model's output {list(shape)}.",
-            "Give masks of the size of the model's output, scaled to the nearest pixel; --metric mae takes numbers.",
+            "Give masks of the size of the model's output, scaled to the nearest pixel; the metric mae takes numbers.",
         )
     found, classes = np.unique(truth), max(2, variant.size // math.prod(size))
     if found.tolist() == [0, VOID] and classes <= VOID:
