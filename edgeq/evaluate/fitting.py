@@ -51,7 +51,7 @@ def _check_classes(variant: Variant, data: Labelled, chosen: Metric) -> None:
     if variant.rebuilds and chosen.name != "auc":
         raise UsageError(
             f"The model rebuilds its input, so {chosen.name} by the largest output is not defined.",
-            "Use the metric auc, by --metric or [evaluation]: the error of reconstruction tells the samples of class 1.",
+            "Use the metric auc (--metric, or [evaluation]): the error of reconstruction tells samples of class 1.",
         )
     if chosen.name == "auc" and len(np.unique(data.labels)) < 2:
         raise UsageError(f"'{data.title}' has samples of one class only.", "AUC needs samples of at least two.")

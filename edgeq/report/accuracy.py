@@ -117,7 +117,10 @@ def on_device(run: Run) -> Iterator[Figure]:
     how = "emulated" if run.device.get("emulated") else "measured"
     metric = str(data.get("title") or data.get("metric") or "accuracy")
     unit = "fraction" if data.get("unit") is None else str(data["unit"])
-    source = f"{data.get('samples')} samples of {data.get('data') or 'a labelled set'}"
+    where = {"device": ", preprocessed there", "host": ", preprocessed on the host"}.get(
+        str(data.get("preprocessed")), ""
+    )
+    source = f"{data.get('samples')} samples of {data.get('data') or 'a labelled set'}{where}"
     low, high = number(data.get("low")), number(data.get("high"))
     yield Figure("device_accuracy", f"{named(metric)} on the device", value, unit, how, low, high, source=source)
     for name, label, at, its in (
@@ -129,6 +132,11 @@ def on_device(run: Run) -> Iterator[Figure]:
         if other is not None:
             obtained = "measured" if at else how
             yield Figure(f"device_{name}", label, other, its, obtained, source=source, at=at)
+    here = number(mapping(data.get("steps_here")).get("value"))
+    if here is not None:
+        yield Figure(
+            "device_steps_here", "Behind the host's own preprocessing", here, unit, "measured", source=source, at="host"
+        )
 
 
 def golden_words(golden: Mapping[str, Any]) -> str:

@@ -76,6 +76,14 @@ def test_the_device_s_own_accuracy_stands_beside_the_host_s() -> None:
     assert figures["device_identical"].value == 0.981
 
 
+def test_it_says_who_preprocessed_and_what_the_host_s_own_steps_give() -> None:
+    raw = {**(PI.correctness or {}), "preprocessed": "device", "steps_here": {"value": 0.97, "loss": 0.002}}
+    figures = {figure.name: figure for figure in section(replace(PI, correctness=raw), "x").on_device}
+    assert "preprocessed there" in figures["device_accuracy"].source
+    assert (figures["device_steps_here"].value, figures["device_steps_here"].at) == (0.97, "host")
+    assert not any("preprocessed" in figure.source for figure in section(PI, "x").on_device)
+
+
 def test_slices_that_lost_most_come_first() -> None:
     assert section(PI, "x").slices[0].name == "6"
     assert all(each.samples >= 50 for each in section(PI, "x").slices)
