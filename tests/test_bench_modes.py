@@ -14,16 +14,14 @@ from typing import Any, cast
 import numpy as np
 import pytest
 from bundles import make_bundle, tiny
+from inmemory import device_at
 
-from edgeq.agent.connection import Connection
-from edgeq.agent.service import Service
 from edgeq.bench import bench
 from edgeq.deploy import deploy
 from edgeq.device.benching import Seen
 from edgeq.device.benching import bench as ask_bench
 from edgeq.device.device import Device
 from edgeq.errors import DeviceError, ProtocolError
-from edgeq.link.memory import MemoryLink
 from edgeq.preprocess import Raw, parse
 from edgeq.preprocess.wire import encode_raw
 from edgeq.protocol import contract
@@ -48,11 +46,9 @@ def device(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
         interface=replace(interface, preprocess=IMAGE.to_json()),
         raw=[{**encode_raw(raw), "outputs": outputs}],
     )
-    service = Service(folder / "store")
-    with Device(MemoryLink(Connection(service).feed), "memory:") as device:
+    with device_at(folder / "store") as device:
         deploy(made, device)
         yield device
-    service.close()
 
 
 def series(run: Run, name: str) -> Series:
@@ -132,12 +128,10 @@ def test_from_end_to_end(device: Device, tmp_path: Path) -> None:
 
 
 def test_without_preprocessing_there_is_no_end_to_end(tmp_path: Path) -> None:
-    service = Service(tmp_path / "store")
-    with Device(MemoryLink(Connection(service).feed), "memory:") as device:
+    with device_at(tmp_path / "store") as device:
         deploy(make_bundle(tmp_path / "bundle"), device)
         with pytest.raises(DeviceError, match="no way from end to end") as no:
             bench(device, runs=10, end_to_end=True)
-    service.close()
     assert no.value.status == Status.UNSUPPORTED
 
 
