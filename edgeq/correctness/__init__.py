@@ -79,12 +79,13 @@ def correctness(
     chosen = fitting(variant, given, asked.metric, folder)
     places = stratified(len(given), given.labels, limit)
     part = given.choose(places)
-    raws = raws_of(opened, steps, variant.interface, device)
+    kernels = kernels_of(found)
+    raws = raws_of(opened, steps, variant.interface, device, kernels == MICRO)
     ways: list[Way] = [*([raws.choose(places)] if raws else ()), part.samples]
     kept = None if beside is None or remembers(found) else partial(beside.file, [given.sha256, places])
     streamed, way = through(device, release, variant.interface, ways, kept, progress)
     progress(f"accuracy: the same {len(part)} samples on this machine")
-    kernels, taken = kernels_of(found), way if isinstance(way, Raws) else None
+    taken = way if isinstance(way, Raws) else None
     host = _on_host(variant, part.samples, taken, kernels)
     own, here = (said(variant, rows, part.samples) for rows in (streamed.rows, host))
     # The host is to the device what the float model is to the quantized one: the same figures, other names.

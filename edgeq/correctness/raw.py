@@ -37,11 +37,13 @@ class Raws:
         return Raws(self.steps, len(places), lambda index: self.read(places[index]))
 
 
-def raws_of(data: Dataset, steps: Preprocess | None, interface: Interface, device: Device) -> Raws | None:
+def raws_of(
+    data: Dataset, steps: Preprocess | None, interface: Interface, device: Device, in_integers: bool
+) -> Raws | None:
     """The raw inputs of `data`; None where there are none, or the device says that it takes none.
 
-    A microcontroller hears its own microphone, at the rate that the steps begin with; a clip of another rate is brought
-    to it here.
+    A front end of edgeq-micro (`in_integers`) hears one rate, that which the steps begin with; a clip of another is
+    brought to it here.
     """
     facts = device.describe()
     own = facts.get("frontend") if facts.get("kind") == "mcu" else True
@@ -49,7 +51,7 @@ def raws_of(data: Dataset, steps: Preprocess | None, interface: Interface, devic
         return None
     if raw_input(data.read(0)[0], steps) is None:
         return None
-    rate_hz = steps.rate_hz if facts.get("frontend") else 0
+    rate_hz = steps.rate_hz if in_integers or facts.get("frontend") else 0
 
     def read(place: int) -> Raw:
         title = f"{data.name(place)} of '{data.spec}'"

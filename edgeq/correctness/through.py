@@ -17,8 +17,9 @@ from edgeq.quantize.samples import Samples
 
 Way = Raws | Samples
 Kept = Callable[[Mapping[str, Any]], Partial]
-_REMEMBER = {"VAR_HANDLE", "SVDF", "UNIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN", "LSTM"}
-_FACTS = ("kind", "board", "cpu", "arch")
+_SEQUENCES = {f"{way}_SEQUENCE_{cell}" for way in ("UNIDIRECTIONAL", "BIDIRECTIONAL") for cell in ("LSTM", "RNN")}
+_REMEMBER = {"VAR_HANDLE", "SVDF", "LSTM", "RNN", *_SEQUENCES}
+_FACTS = ("kind", "host", "board", "cpu", "arch", "agent", "runtime")
 
 
 def remembers(bundle: Bundle) -> bool:

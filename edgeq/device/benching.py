@@ -141,7 +141,8 @@ def _heard(
 
     def take(state: dict[str, Any], before: float, after: float) -> None:
         samples, gaps, trace = state["samples"], state.get("gaps"), state.get("trace", [])
-        if not isinstance(trace, list):
+        numbers = [*samples, *gaps] if isinstance(gaps, list) else samples
+        if not isinstance(trace, list) or not all(type(number) is int for number in numbers):
             raise _damaged(device)
         if isinstance(gaps, list) and len(gaps) == len(samples):
             seen.add(samples, gaps)

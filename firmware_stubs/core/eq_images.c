@@ -114,11 +114,11 @@ int eq_image_erase(struct eq_core *core, const struct eq_item *body, struct eq_w
     if (status == EQ_OK) {
         status = eq_free(core);
     }
+    if (status == EQ_OK && slot == core->loaded) {
+        eq_unload(core); /* it executes from there, also where the erase fails half-way */
+    }
     while (status >= EQ_OK && (status = eq_slots_erase(&core->slots, slot, &at)) > 0) {
         eq_idle(core);
-    }
-    if (status == EQ_OK && slot == core->loaded) {
-        eq_unload(core); /* it executed from there */
     }
     if (status == EQ_OK) {
         core->held.bytes = 0; /* nor is there the beginning of an upload */

@@ -51,7 +51,7 @@ static void infer_loaded(struct eq_text *out, uint32_t count, uint32_t warmup)
         eq_text_refuse(out, "the input is not here; db load N and db HEX come first");
         return;
     }
-    core->inference = (struct eq_inference){.slot = EQ_SLOTS}; /* whatever was under way is gone */
+    core->inference = (struct eq_inference){.slot = EQ_SLOTS, .ops = UINT32_MAX}; /* whatever was under way is gone */
     eq_dut_measure(out, count, warmup);
     core->inference.done = 1;
     eq_dut_put_results(out);

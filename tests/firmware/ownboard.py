@@ -22,6 +22,7 @@ TICKS = CFUNCTYPE(c_uint32, c_void_p)
 HUSH = CFUNCTYPE(None, c_void_p, c_int)
 CALL = CFUNCTYPE(None, c_void_p)
 SET_BAUD = CFUNCTYPE(c_int, c_void_p, c_uint32)
+ERASE = CFUNCTYPE(c_int, c_void_p, c_uint32, c_uint32)
 
 
 class BoardFacts(ctypes.Structure):
@@ -81,6 +82,18 @@ class Board:
         """Flip a bit of flash."""
         at = self._memory_flash + (2 + slot * ((FLASH_BYTES // 2 - 4096) // 4096)) * 4096 + offset
         ctypes.memset(at, ctypes.string_at(at, 1)[0] ^ 1, 1)
+
+    def wear_out(self) -> None:
+        """From now on every erase says that it failed, when it has erased."""
+
+        def erase(_context: None, offset: int, size: int) -> int:
+            ctypes.memset(self._memory_flash + offset, 0xFF, size)
+            return -1
+
+        self._erase = ERASE(erase)
+        words = (ctypes.c_size_t * (256 // ctypes.sizeof(c_size_t))).from_buffer(self._flash)
+        last = max(place for place, word in enumerate(words) if word)  # `erase` ends `struct eq_flash`
+        words[last] = ctypes.cast(self._erase, c_void_p).value or 0
 
     def restart(self) -> None:
         """Only flash keeps what it had."""

@@ -6,6 +6,7 @@ import ctypes
 import hashlib
 
 import pytest
+from bundles import tiny
 from mcu import make_image
 from ownboard import SET_BAUD, Board
 
@@ -59,17 +60,33 @@ def test_silence_ends_a_torn_frame(library: ctypes.CDLL, silence: int, heard: ob
     assert board.ask(ECHO, HELLO, CONSOLE) == heard
 
 
-def serve(board: Board) -> Device:
+def serve(board: Board, name: str = "tiny") -> Device:
     """A device on which an image serves that came as stock tools send it."""
-    image = make_image()
+    image = make_image(name=name)
     digest = hashlib.sha256(image).digest()
     device = board.device()
     for offset in range(0, len(image), 1000):
         body = {"off": offset, "len": len(image), "sha": digest, "data": image[offset : offset + 1000]}
         device.client.request((smp.WRITE, smp.GROUP_IMAGE, 1), body)
     device.client.request((smp.WRITE, smp.GROUP_IMAGE, 0), {"hash": digest, "confirm": True})
-    assert [item.state for item in device.releases()] == ["confirmed"]
+    assert {item.state for item in device.releases()} == {"confirmed"}
     return device
+
+
+def test_an_erase_that_fails_leaves_no_model_open(library: ctypes.CDLL) -> None:
+    """How large its arena is stood in what is erased: of another size, all of memory could be read."""
+    board = Board(library)
+    serve(board)
+    device = serve(board, "second")
+    device.begin_steps(b"".join(tiny()[2][0][0]), 1)
+    assert device.memory_after(0, 0, 4)
+    board.wear_out()
+    with pytest.raises(DeviceError):
+        device.client.request((smp.WRITE, smp.GROUP_IMAGE, 5), {"slot": 0})
+    for off in (0, 1 << 14):
+        with pytest.raises(DeviceError) as refused:
+            device.client.request(contract.OUTPUT, {"off": off, "ops": 0})
+        assert refused.value.status == Status.INVALID
 
 
 def test_ticks_become_nanoseconds(library: ctypes.CDLL) -> None:

@@ -79,7 +79,7 @@ def _checked(replay: Replay, work: Work | None) -> Mapping[str, Any] | None:
     energy = replay.energy
     if energy is None or work is None:
         return energy
-    return {**energy, "problem": held(energy["gate_s"], energy["inferences"], work, replay.edge_s)}
+    return {**energy, "problem": held(energy["gate_s"], energy["inferences"], work, replay.edge_s, replay.windows)}
 
 
 def _onboard(rows: Sequence[tuple[float, Mapping[str, Any]]], rail: str, work: Work | None) -> Metered | None:

@@ -173,13 +173,17 @@ def _check_gate(gate: Gate, first: float, last: float) -> None:
 
 
 def _lost(t: Floats, p: Floats, gate: Gate, step_s: float) -> float:
-    """Where samples are missing, power is taken from those around; it may have been any that the gate has."""
+    """Where samples are missing, power is taken from those around; it may have been any that the gate has, or where it
+    has none, any of the recording."""
     gaps = np.diff(t) - step_s
     holes = np.flatnonzero(gaps > step_s / 2)
-    inside = _inside((t[holes] + t[holes + 1]) / 2, gate)
-    if not inside.any():
+    starts, ends = np.array(gate).T
+    last = np.searchsorted(starts, t[holes + 1]) - 1
+    holes = holes[(last >= 0) & (ends[last] > t[holes])]
+    if not holes.size:
         return 0.0
-    return float(p[_inside(t, gate)].std()) * float(np.sqrt(np.sum(gaps[holes[inside]] ** 2)))
+    seen = p[_inside(t, gate)]
+    return float((seen if seen.size else p).std()) * float(np.sqrt(np.sum(gaps[holes] ** 2)))
 
 
 def _inside(t: Floats, gate: Gate) -> NDArray[np.bool_]:

@@ -127,18 +127,20 @@ def _one_window(capture: Capture, window: tuple[float, float], work: Work, pulse
     return Found("pin, one pulse", (window,), window, count, edge, count_u=count_u, pulses=1, problem=problem)
 
 
-def _length(seconds: float, before: Sequence[float], work: Work, edge_s: float) -> tuple[str, float]:
-    """Is a window as long as the inferences in it, those `before` and the steady ones? What is wrong, and the count's
-    standard uncertainty.
+def _length(seconds: float, before: Sequence[float], work: Work, edge_s: float, windows: int = 1) -> tuple[str, float]:
+    """Are so many windows as long as the inferences in them, those `before` and the steady ones? What is wrong, and the
+    count's standard uncertainty.
 
     What the device does between two inferences is not in their times; where it tells when each began, it is.
     """
     count, mean_s = len(before) + work.steady, sum(work.steady_s) / len(work.steady_s)
+    if not work.p50_s > 0:
+        return "The device's clock stood still, so nothing says how long its inferences take.", 0.0
     expected = sum(before) + mean_s * work.steady
     if work.span_s:
         between = (work.span_s[1] - work.span_s[0]) - mean_s * work.spanned
-        expected += max(0.0, between) * count / work.spanned
-    unsure = 2 * (edge_s * sqrt(2) + expected * CLOCK_OFF / sqrt(3))
+        expected += max(0.0, between) * (count if windows == 1 else max(0, count - windows)) / work.spanned
+    unsure = 2 * (edge_s * sqrt(2 * windows) + expected * CLOCK_OFF / sqrt(3))
     if not work.span_s:
         unsure += 2 * count * summarize(work.steady_s).std / sqrt(len(work.steady_s))
     off, p50 = (seconds - expected) / work.p50_s, work.p50_s
@@ -149,15 +151,18 @@ def _length(seconds: float, before: Sequence[float], work: Work, edge_s: float) 
     return f"The gate lasts {seconds * 1e3:.6g} ms, and {said}: it is off by {off:+.1f} inferences.", count_u
 
 
-def held(seconds: float, inferences: int, work: Work, edge_s: float) -> str:
-    """Whether a gate that was given with its count, as a recording's is, fits what the device measured: to half an
-    inference where it is the count of this bench, else to a tenth of one's length. What is wrong, or nothing."""
+def held(seconds: float, inferences: int, work: Work, edge_s: float, windows: int = 1) -> str:
+    """Whether a gate of so many `windows` that was given with its count, as a recording's is, fits what the device
+    measured: to half an inference where it is the count of this bench, else, and where each inference has a window of
+    its own, to a tenth of one's length. What is wrong, or nothing."""
+    pulses = windows == inferences
     before = {work.steady: (), len(work.before_s) + work.steady: work.before_s}.get(inferences)
-    if before is not None:
-        return _length(seconds, before, work, edge_s)[0]
-    mean_s = (
-        (work.span_s[1] - work.span_s[0]) / work.spanned if work.span_s else sum(work.steady_s) / len(work.steady_s)
-    )
+    if before is not None and not pulses:
+        return _length(seconds, before, work, edge_s, windows)[0]
+    times = (*(before or ()), *work.steady_s) if pulses else work.steady_s
+    mean_s = sum(times) / len(times)
+    if work.span_s and not pulses:  # what passes between two inferences is in the gate, too
+        mean_s = (work.span_s[1] - work.span_s[0]) / work.spanned
     each = seconds / inferences
     if abs(each - mean_s) <= PULSE_OFF * mean_s:
         return ""

@@ -37,6 +37,8 @@ class Replay:
     """What a run keeps (`Run.energy`), where a gate and a count are known."""
     edge_s: float = 0.0
     """Standard uncertainty of each edge of the gate: it lies anywhere between two samples."""
+    windows: int = 1
+    """How many the gate has: one for all inferences, or one for each."""
     _series: list[Series] = field(default_factory=list)
 
     @property
@@ -52,6 +54,7 @@ class Replay:
         self._series = [power]
         self.edge_s = float(np.median(np.diff(power.t_s))) / 12**0.5
         if gate:
+            self.windows = len(gate)
             edges = tuple(edge for window in gate for edge in window)
             self._series.append(Series("gate", "s", "measured", edges, source=source))
         inferences = self.options.number("inferences")

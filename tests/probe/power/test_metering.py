@@ -396,6 +396,23 @@ def test_a_recording_of_another_bench_fits_where_its_inferences_last_as_long(tmp
     assert "lasts 24 ms, and one of this bench 11.96" in replayed(tmp_path, [(first, first + 0.24)], 10)["problem"]
 
 
+@pytest.mark.parametrize("missing", [0, 1])
+def test_a_recording_s_gate_may_have_a_pulse_for_each_inference(tmp_path: Path, missing: int) -> None:
+    count = 1 + WARMUP + RUNS
+    pulses = [0.5 + number * (EACH + BETWEEN) for number in range(count - missing)]
+    problem = replayed(tmp_path, [(start, start + EACH) for start in pulses], count)["problem"]
+    assert ("it is off by -" in problem) == bool(missing)
+
+
+def test_a_clock_that_stands_still_loses_no_bench(tmp_path: Path) -> None:
+    still = [replace(series, values=(0.0,) * len(series.values)) for series in told()]
+    file = tmp_path / "meter.csv"
+    file.write_text("t_s,power_mw,gate\n0,1,0\n1,9,1\n2,9,1\n3,1,0\n4,1,0\n", encoding="utf-8")
+    probe = open_probe(f"replay:{file}?inferences={RUNS}", load_target("nucleo-l4r5zi"))
+    probe.start()
+    assert "clock stood still" in energy_of(probe, [*still, *probe.stop()])["problem"]
+
+
 def test_lost_samples_make_energy_less_sure() -> None:
     capture = recording()
     whole = energy_of(Recorded(capture), told())
