@@ -66,7 +66,8 @@ def fit(
 
 
 def _disk(manifest: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
-    """What was sent of the release, against what is still free on the disk; an emulator's is no board's."""
+    """What was sent of the release, against that and what is still free beside it: it lies there already. An emulator's
+    disk is no board's."""
     free = facts.get("disk_free_bytes")
     if not free or facts.get("emulated"):
         return {}
@@ -76,6 +77,6 @@ def _disk(manifest: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, An
         "bundle": sum(int(file["size"]) for file in manifest["files"].values()),
         "runtime": sum(int(wheel["size"]) for wheel in wheels),
     }
-    source = "the files of the bundle and the wheels of its runtime as they are sent, against what is free beside them"
-    disk = {"needed_bytes": sum(parts.values()), "limit_bytes": free, "parts": parts, "source": source}
-    return {"disk": disk}
+    needed = sum(parts.values())
+    source = "the files of the bundle and the wheels of its runtime as they are sent, against them and what is free"
+    return {"disk": {"needed_bytes": needed, "limit_bytes": needed + free, "parts": parts, "source": source}}

@@ -127,7 +127,8 @@ def _erf(x: Values) -> Values:
 def _strangers(facts: SetFacts) -> Iterator[Finding]:
     """Single samples whose neighbouring values are unrelated in a set where they are related."""
     found = facts.smooth
-    if facts.kind == "audio" and facts.few[0].squeeze().ndim == 1:
+    series = facts.few[0].squeeze().ndim == 1
+    if facts.kind == "audio" and series:
         return  # clips of sound may well be noise
     if len(facts) < 2 * LEAST_SAMPLES or not np.isfinite(found).all():
         return
@@ -141,7 +142,7 @@ def _strangers(facts: SetFacts) -> Iterator[Finding]:
         f"{len(strange)} of {len(facts)} samples of '{facts.spec}' are noise where the others are smooth (correlation "
         f"of neighbours {found[strange].max():.2f} at most, {np.median(found):.2f} in the middle of the set): "
         f"{told([facts.names[place] for place in strange])}.",
-        "Remove them.",
+        "Remove them" + (", unless they are signals (sound, vibration), which may be noise." if series else "."),
         float(found[strange].max()),
         limit,
     )

@@ -46,7 +46,8 @@ def watch(job: Job) -> dict[str, Any]:
     trials: list[Trial] = []
     if len(info.inputs) == 1 and info.inputs[0].dtype == "float32" and (classes or autoencoder):
         job.progress("trying other scales and orders")
-        inputs = [values[0] for values in each(calibration, info.inputs)]
+        # As the model takes them: integers would wrap around where a change goes beyond their type.
+        inputs = [np.asarray(values[0], np.float32) for values in each(calibration, info.inputs)]
 
         def asked(x: NDArray[Any]) -> Floats:
             runner.run([x])

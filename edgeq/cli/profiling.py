@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 FORMS = ("benchmark_model", "model-explorer")
-BUNDLE_HELP = "What was deployed to a microcontroller, which tells the ops of the model; the project's by default."
+BUNDLE_HELP = "What was deployed where edgeq-micro runs it, which tells the ops of the model; the project's by default."
 
 
 @command(app)

@@ -36,8 +36,12 @@ def tell_evaluated(found: Evaluation, failed: Sequence[str], gates: Sequence[str
     looked = [f"warning  {note}" for note in found.notes]
     looked += [f"{finding.severity:8} {finding.message} {finding.hint}".rstrip() for finding in found.findings]
     looked += [f"gate     {sentence}" for sentence in failed]
-    if gates and not failed:
-        looked.append(f"gates    {' and '.join(gates)} passed")
+    judged = any(row["judged"] and row["drop"] is not None for row in document.get("slices") or ())
+    passed = [gate for gate in gates if gate != "max_slice_drop" or judged]
+    if passed and not failed:
+        looked.append(f"gates    {' and '.join(passed)} passed")
+    if len(passed) < len(gates):
+        looked.append("gates    max_slice_drop had nothing to judge: no slice has enough samples (--least)")
     return told, "\n\n".join([*parts, *(["\n".join(looked)] if looked else [])])
 
 

@@ -25,7 +25,7 @@ class Partial:
 
     def __init__(self, folder: Path, facts: Mapping[str, Any]) -> None:
         key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-        self.path = folder / f"accuracy-{key[:12]}.part"
+        self.path = folder / f".accuracy-{key[:12]}.part"  # hidden: no shell takes it for one of "runs/*"
         self._head, self._writes = key.encode() + b"\n", True
 
     @property

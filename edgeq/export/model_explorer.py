@@ -28,7 +28,7 @@ def node_data(profile: Mapping[str, Any]) -> dict[str, Any]:
     if not placed:
         raise UsageError(
             "The profile does not say which op of the model is which, so there is nothing to draw on its graph.",
-            "On a microcontroller give the bundle that was deployed (--bundle).",
+            "Where edgeq-micro runs the model give the bundle that was deployed (--bundle).",
         )
     twice = {name for name, count in Counter(op.get("name") for op in placed).items() if count > 1 or not name}
     keys = [str(op["index"]) if op.get("name") in twice else str(op["name"]) for op in placed]

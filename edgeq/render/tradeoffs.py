@@ -45,18 +45,20 @@ def medians(report: Report) -> Iterator[str]:
 
 
 def fits(report: Report) -> Iterator[str]:
-    """What the runs take of the memory that their devices have; runs of one device that take the same are one line."""
+    """What the runs take of the memory that their devices have; runs of one model on one device that take the same are
+    one line."""
     labels = shortened([section.label for section in report.sections])
-    found: dict[tuple[str, str, str], list[tuple[str, Need]]] = {}
+    found: dict[tuple[str, ...], list[tuple[str, Need]]] = {}
     for label, each in zip(labels, report.sections, strict=True):
         for need in each.needs:
-            key = (need.label, str(each.run.device.get("address")), share_words(need.share))
+            what = str(each.run.release.get("name")), str(each.run.device.get("address"))
+            key = (need.label, *what, share_words(need.share))
             found.setdefault(key, []).append((label, need))
     if len({label for several in found.values() for label, _ in several}) < 2:
         return
     hows = {need.how for several in found.values() for _, need in several}
     items = []
-    for (memory, _, _), several in sorted(found.items(), key=lambda each: each[0][0] != "RAM"):
+    for (memory, *_), several in sorted(found.items(), key=lambda each: each[0][0] != "RAM"):
         need = max((need for _, need in several), key=lambda need: need.needed_bytes)
         who = several[0][0] if len(several) == 1 else f"{several[0][0].partition(' as ')[0]}, {len(several)} runs"
         items.append(svg.Item(f"{memory}, {who}", need.share * 100, _fit_words(need, len(hows) > 1), need.how))

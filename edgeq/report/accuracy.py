@@ -120,9 +120,11 @@ def on_device(run: Run) -> Iterator[Figure]:
     where = {"device": ", preprocessed there", "host": ", preprocessed on the host"}.get(
         str(data.get("preprocessed")), ""
     )
-    source = f"{data.get('samples')} samples of {data.get('data') or 'a labelled set'}{where}"
+    source = f"{data.get('samples')} samples of {data.get('data') or 'a labelled set'}"
     low, high = number(data.get("low")), number(data.get("high"))
-    yield Figure("device_accuracy", f"{named(metric)} on the device", value, unit, how, low, high, source=source)
+    # The host's own figures stand beside these, and there "there" would be the host.
+    ours = f"{source}{where}"
+    yield Figure("device_accuracy", f"{named(metric)} on the device", value, unit, how, low, high, source=ours)
     for name, label, at, its in (
         ("reference", "The same on the host", "host", unit),
         ("agreement", "Agreement of device and host", "", "fraction"),
@@ -131,7 +133,7 @@ def on_device(run: Run) -> Iterator[Figure]:
         other = number(data.get(name))
         if other is not None:
             obtained = "measured" if at else how
-            yield Figure(f"device_{name}", label, other, its, obtained, source=source, at=at)
+            yield Figure(f"device_{name}", label, other, its, obtained, source=source if at else ours, at=at)
     here = number(mapping(data.get("steps_here")).get("value"))
     if here is not None:
         yield Figure(

@@ -69,7 +69,7 @@ def needs(run: Run) -> Iterator[Need]:
     found = (
         _measured_ram(run, ram, target),
         _planned("flash", "Flash", flash, f"a slot of {target}"),
-        _planned("disk", "Disk", disk, "what is free on the device"),
+        _planned("disk", "Disk", disk, "what the device's disk has for it"),
     )
     yield from (need for need in found if need)
 

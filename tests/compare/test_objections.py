@@ -132,6 +132,9 @@ def test_a_target_counts_only_where_no_board_is_known() -> None:
 def test_a_busy_device_decides_as_ever() -> None:
     (objection,) = object_to([recorded()], [changed(verdict="degraded")], NAMES, ())
     assert {"p50", "rss_peak"} <= set(objection.metrics) and "accuracy" not in objection.metrics
+    otherwise = Issue("device_differs", "degraded", "Outputs differ from the host's.")
+    (objection,) = object_to([recorded()], [changed(verdict="degraded", issues=(otherwise,))], NAMES, ())
+    assert "accuracy" in objection.metrics
 
 
 def test_accuracy_from_raw_inputs_is_another_than_from_the_model_s_own() -> None:

@@ -29,8 +29,10 @@ CHECKS = (
 """Every reason, the gravest first."""
 CODES = {check.code: check for check in CHECKS}
 _OF_FILES = ("same_run", "other_model", "other_lineage")
-_NOT_OF_ACCURACY = ("degraded_run", "other_threads", "other_governor", "emulated_real")
+_NOT_OF_ACCURACY = ("other_threads", "other_governor", "emulated_real")
 """What a device decides does not depend on how fast, how warm or how busy it is."""
+_DECIDES_OTHERWISE = "device_differs"
+"""The issue of a degraded run that is about what its device decides."""
 
 
 def check_waivable(code: str) -> None:
@@ -54,7 +56,10 @@ def object_to(
     Every run is held against every other one: those of one side must be alike, too.
     """
     by_code, found = {waiver.code: waiver for waiver in waivers}, dict[str, Objection]()
-    concerned = {check.code: tuple(name for name in metrics if _concerns(check, METRICS[name])) for check in CHECKS}
+    otherwise = any(issue.code == _DECIDES_OTHERWISE for run in (*base, *new) for issue in run.issues)
+    concerned = {
+        check.code: tuple(name for name in metrics if _concerns(check, METRICS[name], otherwise)) for check in CHECKS
+    }
     for pair in _pairs(base, new):
         for check in CHECKS:
             message = check.find(pair) if concerned[check.code] and check.code not in found else ""
@@ -77,10 +82,13 @@ def _pairs(base: Sequence[Run], new: Sequence[Run]) -> list[Pair]:
     return [Pair(one, other, first, second) for (one, first), (other, second) in (*across, *inside)]
 
 
-def _concerns(check: Check, metric: Metric) -> bool:
-    """Whether an objection of this kind is about the metric. Sizes of a file are what they are, whoever benched it."""
+def _concerns(check: Check, metric: Metric, otherwise: bool) -> bool:
+    """Whether an objection of this kind is about the metric. Sizes of a file are what they are, whoever benched it.
+    `otherwise` where a run is degraded as its device decides otherwise than the host."""
     if metric.name == "model_bytes":
         return check.code in _OF_FILES
+    if metric.kind == "accuracy" and check.code == "degraded_run":
+        return otherwise
     if metric.kind == "accuracy":
         return check.about in (ALL, ACCURACY) and check.code not in _NOT_OF_ACCURACY
     if metric.kind == "energy":
