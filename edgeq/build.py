@@ -11,19 +11,18 @@ from typing import Any
 
 from edgeq import fit
 from edgeq.asked import Asked
-from edgeq.assemble import Ingredients, Papers, assemble, runtime_wheels, title_of
+from edgeq.building.assemble import Ingredients, Papers, assemble, runtime_wheels, title_of
+from edgeq.building.evidence import Given, baselines, gather, passport
+from edgeq.building.materials import UNDECLARED, Declared, Materials, micro_raws, open_materials, raws
 from edgeq.bundle import Bundle
-from edgeq.confirm import ConfirmPolicy
 from edgeq.dataset import open_dataset
 from edgeq.errors import ConvertError, UsageError
 from edgeq.evaluate import gates
 from edgeq.evaluate.evaluation import Evaluation, evaluate_families
 from edgeq.evaluate.labelled import Labelled
 from edgeq.evaluate.predict import Variant
-from edgeq.evidence import Given, baselines, gather, passport
 from edgeq.finding import Finding
 from edgeq.interface import Interface
-from edgeq.materials import UNDECLARED, Declared, Materials, micro_raws, open_materials, raws
 from edgeq.micro.compile import Compiled, compile_model
 from edgeq.micro.footprint import footprint
 from edgeq.micro.policy import policy_bytes
@@ -42,6 +41,7 @@ from edgeq.quantize.repair.apply import experiments
 from edgeq.quantize.samples import Samples
 from edgeq.quantize.tflm import cross_check
 from edgeq.target import TargetProfile
+from edgeq.transaction.confirm import ConfirmPolicy
 from edgeq.waiver import Waived, idle, waive
 
 Progress = Callable[[str], None]

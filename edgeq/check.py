@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from edgeq import fit
-from edgeq.candidate import Candidate
+from edgeq.building.candidate import Candidate
 from edgeq.errors import ConvertError
 from edgeq.finding import Finding, ordered
 from edgeq.micro.compile import Compiled

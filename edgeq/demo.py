@@ -14,12 +14,12 @@ from typing import Any
 from edgeq import emulate
 from edgeq.bench import bench
 from edgeq.build import Built, build
+from edgeq.building.materials import declared_by
 from edgeq.deploy import deploy
 from edgeq.device.open import open_device
 from edgeq.errors import UsageError
 from edgeq.firmware import build_firmware
 from edgeq.init import init_project
-from edgeq.materials import declared_by
 from edgeq.project import DeviceEntry, Project
 from edgeq.quantize.convert import convert
 from edgeq.quantize.recipe import Recipe

@@ -8,12 +8,12 @@ import time
 from typing import Any
 
 from edgeq.bundle import Bundle
-from edgeq.confirm import ConfirmPolicy
 from edgeq.device.device import Device, Progress, silent
 from edgeq.explained import explained
 from edgeq.plan import Cargo, Fit, Piece, interface_changes, load, preflight
-from edgeq.steps import Steps, Tell, unheard
 from edgeq.transaction import Deployed, Transaction, require_space, user_name
+from edgeq.transaction.confirm import ConfirmPolicy
+from edgeq.transaction.steps import Steps, Tell, unheard
 from edgeq.units import format_bytes
 
 
@@ -33,7 +33,7 @@ def deploy(
 
     `DeviceError` with status INTERFACE where applications would meet another interface than that of the release that
     serves, unless that is allowed; with status BUSY where somebody else still changes the device after `wait_s`.
-    `GateFailed` where the device went back; `edgeq.trial.Interrupted` after Ctrl-C. `runtime` as
+    `GateFailed` where the device went back; `edgeq.transaction.trial.Interrupted` after Ctrl-C. `runtime` as
     `edgeq.plan.preflight` has it. Without `watch` the answer is given as soon as the release serves on trial.
     """
     run = Transaction(_Parcel(bundle, device, runtime), device, Steps(progress, events))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeq import emulate
-from edgeq.assemble import runtime_wheels
+from edgeq.building.assemble import runtime_wheels
 from edgeq.device.agentfile import agent_path
 from edgeq.emulate.boards import boards
 from edgeq.emulate.userlands import userlands

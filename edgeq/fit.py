@@ -11,7 +11,7 @@ from edgeq.micro.frontend.lower import lower
 from edgeq.micro.graph import Tensor
 from edgeq.model.tflite import ModelInfo
 from edgeq.preprocess import Preprocess
-from edgeq.resolve import PUSH, candidates, of_target, resolve
+from edgeq.runtimes.resolve import PUSH, candidates, of_target, resolve
 from edgeq.target import TargetProfile
 from edgeq.units import format_bytes
 

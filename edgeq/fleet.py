@@ -15,15 +15,15 @@ from edgeq.device.contact import Opener, contact
 from edgeq.device.device import Device, Progress, Release
 from edgeq.device.open import open_device
 from edgeq.errors import ArtifactError, DeviceError, EdgeqError, LinkError, UsageError
+from edgeq.host.parallel import DONE, FAILED, MOST_JOBS, STOPPED, WAITING, Watch, for_each, unwatched
 from edgeq.inventory import Seen
-from edgeq.parallel import DONE, FAILED, MOST_JOBS, STOPPED, WAITING, Watch, for_each, unwatched
 from edgeq.plan import Plan, make_plan
 from edgeq.project import DeviceEntry, Project
 from edgeq.rollback import RolledBack
 from edgeq.rollback import rollback as roll_back
 from edgeq.run import Run
-from edgeq.steps import Tell, unheard
 from edgeq.transaction import Deployed
+from edgeq.transaction.steps import Tell, unheard
 from edgeq.verify import Verified
 from edgeq.verify import verify as verify_device
 
@@ -37,7 +37,7 @@ SURVEY_JOBS, SURVEY_S = 16, 15.0
 
 @dataclass(frozen=True)
 class Row(Generic[Result]):
-    """How it went with one device; `state` is one of `edgeq.parallel`."""
+    """How it went with one device; `state` is one of `edgeq.host.parallel`."""
 
     device: DeviceEntry
     state: str

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeq.changes import changes
 from edgeq.errors import ArtifactError, UsageError
 from edgeq.runtime import quantize
+from edgeq.transaction.changes import changes
 
 SCHEMA = 1
 DTYPES = ("int8", "uint8", "int16", "int32", "float32")

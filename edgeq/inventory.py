@@ -15,7 +15,7 @@ import tempfile
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from edgeq.paths import home
+from edgeq.host.paths import home
 
 MOST_BYTES = 1 << 16
 EMPTY = "empty"

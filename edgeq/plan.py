@@ -9,16 +9,16 @@ from functools import partial
 from typing import Any
 
 from edgeq.bundle import IMAGE, IMAGE_SIGNATURE, MANIFEST, Bundle
-from edgeq.confirm import ConfirmPolicy, describe_checks
 from edgeq.device.device import Device, Progress, Release, silent
 from edgeq.errors import ArtifactError, DeviceError, ProtocolError, UsageError
 from edgeq.interface import differences
 from edgeq.protocol.status import Status
-from edgeq.resolve import SYSTEM, judge, of_facts, place_of
 from edgeq.runtimes import Wheel, fetch
+from edgeq.runtimes.resolve import SYSTEM, judge, of_facts, place_of
 from edgeq.signing.image import sent_image
 from edgeq.signing.signable import wire_envelope
 from edgeq.transaction import SPACE_MARGIN, require_interface, require_space
+from edgeq.transaction.confirm import ConfirmPolicy, describe_checks
 
 SECTOR_BYTES = 4096
 """In a slot the manifest begins at a sector of its own."""

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.asked import Asked, read_asked
-from edgeq.confirm import ConfirmPolicy
 from edgeq.errors import UsageError
 from edgeq.preprocess import Preprocess, PreprocessError, parse
-from edgeq.resolve import place_of
+from edgeq.runtimes.resolve import place_of
+from edgeq.transaction.confirm import ConfirmPolicy
 from edgeq.waiver import Waiver, read_waivers
 
 if sys.version_info >= (3, 11):

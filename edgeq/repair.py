@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from edgeq.building.materials import Declared, open_materials
 from edgeq.dataset import open_dataset
 from edgeq.errors import UsageError
-from edgeq.materials import Declared, open_materials
 from edgeq.model.names import input_names
 from edgeq.quantize.convert import convert, given_mode
 from edgeq.quantize.recipe import Recipe

@@ -13,12 +13,12 @@ from typing import Any
 
 from edgeq.asked import Asked
 from edgeq.build import build
+from edgeq.building.materials import Declared
 from edgeq.bundle import MANIFEST, MODEL, Bundle
 from edgeq.dataset import Dataset, open_dataset
 from edgeq.dataset.columns import read_columns
 from edgeq.dataset.usercode import PATTERN
 from edgeq.errors import ArtifactError, UsageError
-from edgeq.materials import Declared
 from edgeq.model.describe import read_labels
 from edgeq.model.metadata import bare
 from edgeq.model.names import input_names

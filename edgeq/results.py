@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.errors import ArtifactError
-from edgeq.paths import write_whole
+from edgeq.host.paths import write_whole
 from edgeq.run import Run
 
 RUN, SAMPLES, MANIFEST = "run.json", "samples.csv", "manifest.json"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgeq.aftermath import tell_serving
 from edgeq.device.device import Device, Progress, Release, silent
 from edgeq.errors import EdgeqError
+from edgeq.transaction.aftermath import tell_serving
 
 
 @dataclass(frozen=True)

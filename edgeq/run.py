@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.errors import ArtifactError
-from edgeq.paths import write_whole
+from edgeq.host.paths import write_whole
 
 SCHEMA = 2
 """2 added what a plan stops at, times of samples, `profile`, `energy` and `correctness`; schema 1 lacks them."""

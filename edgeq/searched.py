@@ -14,15 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from edgeq.assemble import runtime_wheels
 from edgeq.bench import bench
 from edgeq.build import Built, build
-from edgeq.confirm import ConfirmPolicy
+from edgeq.building.assemble import runtime_wheels
+from edgeq.building.materials import Declared, open_materials
 from edgeq.dataset import open_dataset
 from edgeq.deploy import deploy
 from edgeq.device.device import Device
 from edgeq.errors import FitError, GateFailed, UsageError
-from edgeq.materials import Declared, open_materials
 from edgeq.model.names import input_names
 from edgeq.quantize.convert import convert, given_mode
 from edgeq.quantize.host import host_runtime
@@ -33,6 +32,7 @@ from edgeq.search.space import plain
 from edgeq.search.trial import Result
 from edgeq.stats import summarize
 from edgeq.target import TargetProfile
+from edgeq.transaction.confirm import ConfirmPolicy
 
 CONFIRMATIONS = 5
 """So many candidates are evaluated at most: the evaluation set must not become one to search on."""

@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from edgeq.building.materials import UNDECLARED, Declared, open_materials
 from edgeq.dataset import open_dataset
 from edgeq.errors import UsageError
-from edgeq.materials import UNDECLARED, Declared, open_materials
 from edgeq.model.names import input_names
 from edgeq.quantize.convert import convert, given_mode
 from edgeq.quantize.recipe import STATIC, Recipe

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeq.errors import EdgeqError, UsageError
+from edgeq.host.parallel import DONE, FAILED, Outcome, Progress, Watch, for_each, unwatched
 from edgeq.link.known_hosts import Expected, HostKey, remember_all
-from edgeq.parallel import DONE, FAILED, Outcome, Progress, Watch, for_each, unwatched
 
 JOBS = 16
 CONNECT_S = 15.0
@@ -21,7 +21,7 @@ TRUSTED = "trusted"
 @dataclass(frozen=True)
 class Compared:
     """One host of the list: its key is trusted now, or `error` says why not; another `state` is one of
-    `edgeq.parallel`."""
+    `edgeq.host.parallel`."""
 
     host: str
     state: str

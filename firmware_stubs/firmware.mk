@@ -14,7 +14,7 @@ VERSION ?= 0
 TABLE ?= runtime/eq_kernels.c
 FRONTEND ?= runtime/frontend
 MAIN ?= ports/main.c
-# Whose signatures images must have: of edgeq/firmware.py, or nobody's.
+# Whose signatures images must have: of edgeq/firmware, or nobody's.
 TRUST ?= ports/no_trust.c
 # 1: the firmware is also a device under test of MLPerf Tiny, for 5 KB of flash on a Cortex-M4.
 MLPERF ?= 0
@@ -37,7 +37,7 @@ API := eq_image_peek eq_model_open eq_model_reset eq_begin eq_step eq_invoke eq_
 .PHONY: all facts
 all: $(BUILD)/firmware.elf
 
-facts: ## what builds it, for edgeq/firmware.py
+facts: ## what builds it, for edgeq/firmware
 	@echo "compiler=$(CC)"
 	@echo "size=$(PREFIX)size"
 	@echo "packages=$(PACKAGES)"

@@ -1,4 +1,4 @@
-"""Write `edgeq/runtimes.toml`: every wheel of every runtime that edgeq pushes to devices, pinned by digest.
+"""Write `edgeq/runtimes/runtimes.toml`: every wheel of every runtime that edgeq pushes to devices, pinned by digest.
 
 Run it after editing `RUNTIMES`: `python scripts/lock_runtimes.py`. It needs pip and a package index (about 300 MB the
 first time); the output depends on nothing but the files it finds. Where a package has no wheel for a kind of device,

@@ -11,13 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 from once import once, share
 
-from edgeq.paths import home
+from edgeq.host.paths import home
 
 if TYPE_CHECKING:
     from edgeq.agent.service import Service
     from edgeq.device.device import Device
+
+settings.register_profile("edgeq", deadline=None)  # How long an example takes is the machine's affair.
+settings.load_profile("edgeq")
 
 
 def pytest_configure(config: pytest.Config) -> None:

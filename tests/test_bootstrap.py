@@ -73,7 +73,7 @@ def test_very_many_samples_take_the_limit_of_the_same(monkeypatch: pytest.Monkey
 
 
 @given(numbers, st.sampled_from((0.5, 0.9, 0.99)))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_it_sees_nothing_beyond_its_values_and_is_the_same_every_time(values: list[float], quantile: float) -> None:
     low, high = bootstrap_interval(values, quantile, resamples=50)
     assert min(values) <= low <= high <= max(values)

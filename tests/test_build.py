@@ -12,11 +12,10 @@ import pytest
 import tinymodel
 
 from edgeq.build import build
+from edgeq.building.materials import Declared
 from edgeq.bundle import read_bundle
-from edgeq.confirm import ConfirmPolicy
 from edgeq.errors import FitError, GateFailed, UsageError
 from edgeq.evaluate.predict import Variant, predict
-from edgeq.materials import Declared
 from edgeq.micro.image import read_image
 from edgeq.micro.policy import policy_bytes
 from edgeq.model.describe import describe
@@ -24,6 +23,7 @@ from edgeq.model.tflite import read_model
 from edgeq.protocol import cbor
 from edgeq.quantize.recipe import Recipe
 from edgeq.target import load_target
+from edgeq.transaction.confirm import ConfirmPolicy
 
 
 @pytest.fixture

@@ -148,7 +148,7 @@ def test_no_bundle_is_told(tmp_path: Path) -> None:
         read_bundle(tmp_path)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=60), st.integers(0, 400))
 def test_a_damaged_manifest_never_breaks_the_reader(bundle: Bundle, noise: bytes, place: int) -> None:
     path = bundle.path(MANIFEST)

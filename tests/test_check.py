@@ -13,7 +13,7 @@ import pytest
 import tinymodel
 from bundles import MODEL
 
-from edgeq.candidate import Candidate, candidate
+from edgeq.building.candidate import Candidate, candidate
 from edgeq.check import check, check_all, with_alternatives
 from edgeq.errors import ArtifactError, UsageError
 from edgeq.preprocess import parse

@@ -24,8 +24,8 @@ from edgeq.protocol import contract, smp
 from edgeq.protocol.status import Status
 from edgeq.runtime import MODULES
 from edgeq.runtimes import wheels_for
-from edgeq.steps import Event
-from edgeq.trial import Interrupted, LeftToDevice
+from edgeq.transaction.steps import Event
+from edgeq.transaction.trial import Interrupted, LeftToDevice
 
 OTHER = {"name": "tflite-runtime", "version": "0.1", "threads": 1, "wheels": []}
 """A runtime that no device here has."""

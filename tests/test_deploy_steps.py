@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from edgeq.steps import HOLD, PREFLIGHT, STAGE, Event, Steps
+from edgeq.transaction.steps import HOLD, PREFLIGHT, STAGE, Event, Steps
 
 
 def test_every_step_begins_and_ends() -> None:

@@ -10,7 +10,7 @@ import pytest
 from edgeq import fetch as verb
 from edgeq.errors import DeviceError, UsageError
 from edgeq.fetch import fetch_target, wheels_of
-from edgeq.paths import home
+from edgeq.host.paths import home
 from edgeq.runtimes import Wheel
 from edgeq.target import all_targets, load_target
 

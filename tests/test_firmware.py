@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from edgeq import firmware, firmware_size
+from edgeq import firmware
 from edgeq.bundle import Bundle
 from edgeq.emulate.firmware import firmware_elf
 from edgeq.errors import ArtifactError, EdgeqError, UsageError
 from edgeq.firmware import ELF, FACTS, build_firmware, frontend_flag, kernel_table, toolchain
-from edgeq.firmware_size import deepest, firmware_sizes, runtime_sizes, write_sizes
-from edgeq.paths import shipped
+from edgeq.firmware import size as firmware_size
+from edgeq.firmware.size import deepest, firmware_sizes, runtime_sizes, write_sizes
+from edgeq.host.paths import shipped
 from edgeq.target import TargetProfile, load_target
 
 PORT_MAIN = Path(__file__).parent / "cases" / "firmware" / "port_main.c"

@@ -14,7 +14,7 @@ from mcu import board_firmware
 
 from edgeq import emulate
 from edgeq.build import build
-from edgeq.candidate import candidate
+from edgeq.building.candidate import candidate
 from edgeq.check import check
 from edgeq.deploy import deploy
 from edgeq.device.device import Device

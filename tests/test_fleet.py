@@ -22,9 +22,9 @@ from edgeq.device.device import Device, Progress
 from edgeq.device.open import open_device
 from edgeq.errors import ArtifactError, DeviceError, EdgeqError, LinkError, UsageError
 from edgeq.fleet import Row, lead
+from edgeq.host.parallel import DONE, FAILED, STOPPED, WAITING
+from edgeq.host.paths import home
 from edgeq.link.base import Link
-from edgeq.parallel import DONE, FAILED, STOPPED, WAITING
-from edgeq.paths import home
 from edgeq.project import DeviceEntry, Project, load_project
 
 DEAD = DeviceEntry("dead", "ssh://nobody@127.0.0.1:1")

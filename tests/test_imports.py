@@ -22,31 +22,18 @@ ROOT = Path(__file__).resolve().parents[1]
 # A module imports from its own row and the rows above it, never from one below.
 LAYERS = (
     (
-        *("edgeq", "edgeq.errors", "edgeq.units", "edgeq.paths", "edgeq.console", "edgeq.parallel"),
-        *("edgeq.asked", "edgeq.hosts", "edgeq.lock", "edgeq.finding", "edgeq.waiver", "edgeq.schema"),
+        *("edgeq", "edgeq.errors", "edgeq.units", "edgeq.host", "edgeq.asked", "edgeq.finding"),
+        *("edgeq.waiver", "edgeq.schema"),
     ),
     (
         *("edgeq.target", "edgeq.dataset", "edgeq.interface", "edgeq.preprocess", "edgeq.model", "edgeq.run"),
-        *(
-            "edgeq.aftermath",
-            "edgeq.changes",
-            "edgeq.confirm",
-            "edgeq.releases",
-            "edgeq.steps",
-            "edgeq.transaction",
-            "edgeq.trial",
-            "edgeq.runtime",
-            "edgeq.runtimes",
-            "edgeq.resolve",
-            "edgeq.protocol",
-            "edgeq.inventory",
-            "edgeq.project",
-        ),
+        *("edgeq.transaction", "edgeq.runtime", "edgeq.runtimes", "edgeq.protocol", "edgeq.inventory"),
+        *("edgeq.project",),
     ),
     (
-        *("edgeq.fit", "edgeq.quantize", "edgeq.evaluate", "edgeq.micro", "edgeq.search"),
-        *("edgeq.bootstrap", "edgeq.bundle", "edgeq.results", "edgeq.stats", "edgeq.sustained"),
-        *("edgeq.estimate", "edgeq.passport"),
+        *("edgeq.fit", "edgeq.quantize", "edgeq.evaluate", "edgeq.micro", "edgeq.search", "edgeq.bootstrap"),
+        *("edgeq.bundle", "edgeq.results", "edgeq.stats", "edgeq.sustained", "edgeq.estimate"),
+        *("edgeq.passport",),
     ),
     ("edgeq.calibration",),
     ("edgeq.link",),
@@ -55,48 +42,21 @@ LAYERS = (
     ("edgeq.report", "edgeq.compare"),
     ("edgeq.render", "edgeq.export"),
     (
-        *(
-            "edgeq.assemble",
-            "edgeq.build",
-            "edgeq.candidate",
-            "edgeq.check",
-            "edgeq.check_data",
-            "edgeq.repair",
-            "edgeq.sensitivity",
-            "edgeq.finetune",
-            "edgeq.evidence",
-            "edgeq.materials",
-        ),
-        *(
-            "edgeq.deploy",
-            "edgeq.explained",
-            "edgeq.plan",
-            "edgeq.pack",
-            "edgeq.rollback",
-            "edgeq.verify",
-        ),
-        *(
-            "edgeq.infer",
-            "edgeq.kept",
-            "edgeq.served",
-            "edgeq.correctness",
-            "edgeq.bench",
-            "edgeq.profile",
-            "edgeq.monitor",
-        ),
-        *("edgeq.doctor", "edgeq.doctor_device", "edgeq.fetch"),
-        *("edgeq.init", "edgeq.init_worker", "edgeq.firmware", "edgeq.firmware_size"),
+        *("edgeq.building", "edgeq.build", "edgeq.check", "edgeq.check_data", "edgeq.repair"),
+        *("edgeq.sensitivity", "edgeq.finetune", "edgeq.deploy", "edgeq.explained", "edgeq.plan"),
+        *("edgeq.pack", "edgeq.rollback", "edgeq.verify", "edgeq.infer", "edgeq.kept", "edgeq.served"),
+        *("edgeq.correctness", "edgeq.bench", "edgeq.profile", "edgeq.monitor", "edgeq.doctor"),
+        *("edgeq.fetch", "edgeq.init", "edgeq.firmware"),
     ),
     ("edgeq.demo", "edgeq.fleet", "edgeq.reproduce", "edgeq.searched", "edgeq.trust"),
     ("edgeq.cli", "edgeq.__main__"),
 )
 
 # Some modules may import less than their row allows.
-LOW = ("edgeq", "edgeq.errors", "edgeq.units", "edgeq.paths")
+LOW = ("edgeq", "edgeq.errors", "edgeq.units", "edgeq.host")
 ON_DEVICE = (
-    *("edgeq.agent", "edgeq.changes", "edgeq.client", "edgeq.confirm", "edgeq.preprocess", "edgeq.protocol"),
-    *("edgeq.aftermath", "edgeq.errors", "edgeq.releases", "edgeq.runtime", "edgeq.steps", "edgeq.transaction"),
-    *("edgeq.trial", "edgeq.units"),
+    *("edgeq.agent", "edgeq.client", "edgeq.errors", "edgeq.preprocess", "edgeq.protocol", "edgeq.runtime"),
+    *("edgeq.transaction", "edgeq.units"),
 )
 ONLY = {
     **dict.fromkeys(ON_DEVICE, ("edgeq", *ON_DEVICE)),
@@ -125,7 +85,7 @@ HEAVY = {
     ("PIL",): ("edgeq.dataset",),
     ("ppk2_api",): ("edgeq.probe",),
     ("pyjoulescope_driver",): ("edgeq.probe",),
-    ("sklearn",): ("edgeq.demo", "edgeq.init", "edgeq.init_worker"),
+    ("sklearn",): ("edgeq.demo", "edgeq.init", "edgeq.init.worker"),
 }
 LAZY_ON_DEVICE = {"numpy", "ai_edge_litert", "tflite_runtime"}
 
@@ -229,7 +189,7 @@ def test_imports_point_one_way() -> None:
 def test_a_wrong_direction_would_be_seen() -> None:
     upward = read("edgeq.link.ssh", "def f():\n    from edgeq.emulate import pi\n", package=False)
     sideways = read("edgeq.agent.store", "import edgeq.bundle\n", package=False)
-    relative = read("edgeq.paths", "from .cli import app\n", package=False)
+    relative = read("edgeq.host.paths", "from ..cli import app\n", package=False)
     assert len(complaints(iter(upward))) == 1
     assert len(complaints(iter(sideways))) == 1
     assert len(complaints(iter(relative))) == 1

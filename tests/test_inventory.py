@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from edgeq.host.paths import home
 from edgeq.inventory import all_known, known, seen
-from edgeq.paths import home
 
 
 def test_a_contact_is_remembered_and_what_served_stays_known() -> None:

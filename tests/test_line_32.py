@@ -16,7 +16,7 @@ from edgeq.build import build
 from edgeq.deploy import deploy
 from edgeq.device.device import Device
 from edgeq.device.open import open_device
-from edgeq.doctor_device import diagnose_device
+from edgeq.doctor.device import diagnose_device
 from edgeq.errors import UsageError
 from edgeq.micro.linux import linux_library
 from edgeq.project import DeviceEntry

@@ -10,12 +10,12 @@ import pytest
 
 from edgeq import emulate
 from edgeq.build import build
+from edgeq.building.materials import Declared
 from edgeq.deploy import deploy
 from edgeq.device.open import open_device
 from edgeq.emulate.boards import boards
 from edgeq.infer import infer, read_inputs
 from edgeq.interface import Array
-from edgeq.materials import Declared
 from edgeq.preprocess import parse
 from edgeq.target import load_target
 

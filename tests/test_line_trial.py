@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from mcu import Process, make_mcu_bundle
 
-from edgeq import trial
 from edgeq.bundle import Bundle, write_bundle
-from edgeq.confirm import ConfirmPolicy
 from edgeq.deploy import deploy
 from edgeq.device.device import Device
 from edgeq.device.open import open_device
 from edgeq.errors import GateFailed
 from edgeq.micro.policy import policy_bytes
 from edgeq.rollback import rollback
+from edgeq.transaction import trial
+from edgeq.transaction.confirm import ConfirmPolicy
 from edgeq.verify import verify
 
 POLICY = slice(84, 96)

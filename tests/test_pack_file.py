@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from edgeq.agent.eqb import Eqb, EqbError
 from edgeq.bundle import Bundle, read_bundle
 from edgeq.errors import UsageError
+from edgeq.host.paths import home
 from edgeq.pack import pack
-from edgeq.paths import home
 
 
 def wheel(tag: str, data: bytes) -> dict[str, object]:
@@ -104,7 +104,7 @@ def test_every_cut_is_named(bundle: Bundle, tmp_path: Path) -> None:
         Eqb(path)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.data())
 def test_a_flipped_byte_never_passes_and_never_surprises(data: st.DataObject) -> None:
     sound = _sound()

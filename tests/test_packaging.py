@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 LOOK = (
-    "import edgeq\nfrom edgeq.paths import shipped\nfrom edgeq.target import all_targets\n"
+    "import edgeq\nfrom edgeq.host.paths import shipped\nfrom edgeq.target import all_targets\n"
     "from edgeq.runtimes import wheels_for\n"
     "print(edgeq.__file__, shipped('firmware_stubs'), *(profile.path for profile in all_targets()), sep='\\n')\n"
     "assert wheels_for('ai-edge-litert', '2.3.0', 'aarch64')\n"
@@ -69,7 +69,7 @@ def test_the_wheel_holds_the_top_level_folders(wheel: Path) -> None:
         wanted = {f"edgeq/_data/{name}" for name in shipped_files(folder)}
         assert wanted
         assert not wanted - names
-    assert {"edgeq/py.typed", "edgeq/runtimes.toml", "edgeq/_data/targets/rpi4.toml"} <= names
+    assert {"edgeq/py.typed", "edgeq/runtimes/runtimes.toml", "edgeq/_data/targets/rpi4.toml"} <= names
     assert "edgeq/schema/run.schema.json" in names
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/")) or "__pycache__" in name]
 

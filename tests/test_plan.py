@@ -11,7 +11,6 @@ from bundles import make_bundle, tiny
 
 from edgeq.agent.connection import Connection
 from edgeq.agent.service import Service
-from edgeq.confirm import ConfirmPolicy, describe_policy
 from edgeq.deploy import deploy
 from edgeq.device.device import Device
 from edgeq.errors import ArtifactError, DeviceError
@@ -19,6 +18,7 @@ from edgeq.link.memory import MemoryLink
 from edgeq.plan import make_plan, policy_of
 from edgeq.protocol import contract, smp
 from edgeq.protocol.status import Status
+from edgeq.transaction.confirm import ConfirmPolicy, describe_policy
 
 READS = (contract.DESCRIBE, contract.BLOB_HAVE, contract.RELEASES, contract.MEMBER, (0, 0, smp.OS_PARAMS))
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgeq.confirm import ConfirmPolicy
 from edgeq.errors import UsageError
 from edgeq.project import DeviceEntry, Project, load_project, read_project
+from edgeq.transaction.confirm import ConfirmPolicy
 
 TEXT = """
 [project]

@@ -17,9 +17,9 @@ from passport_project import build_there, project_folder, write_inputs
 from segmenter import pictures, segmenter
 
 from edgeq.asked import Asked
+from edgeq.building.materials import Declared, declared_by
 from edgeq.bundle import Bundle, canonical_json, read_bundle, write_bundle
 from edgeq.errors import UsageError
-from edgeq.materials import Declared, declared_by
 from edgeq.preprocess import parse
 from edgeq.project import read_project
 from edgeq.quantize.recipe import Recipe

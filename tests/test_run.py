@@ -46,7 +46,7 @@ runs = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(runs)
 def test_what_is_written_is_read_again(tmp_path_factory: pytest.TempPathFactory, run: Run) -> None:
     path = tmp_path_factory.getbasetemp() / "deep" / "run.json"

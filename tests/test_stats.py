@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeq.errors import UsageError
@@ -159,7 +159,6 @@ def test_counts_and_picks_draw_from_the_same_distribution(monkeypatch: pytest.Mo
     assert jittered == pytest.approx(fast, abs=0.012)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(finite, finite), min_size=1, max_size=60), st.integers(0, 5))
 def test_paired_difference_is_deterministic_and_bounded(pairs: list[tuple[float, float]], seed: int) -> None:
     a, b = zip(*pairs, strict=True)

@@ -11,9 +11,9 @@ import pytest
 from sshd import Sshd, need_sshd
 
 from edgeq.errors import EdgeqError, LinkError, UsageError
+from edgeq.host.parallel import FAILED
 from edgeq.link.known_hosts import own_file, read_expected, read_known_hosts
 from edgeq.link.ssh import SshSession
-from edgeq.parallel import FAILED
 from edgeq.trust import TRUSTED, Compared, trust_listed
 
 

@@ -18,13 +18,13 @@ from edgeq.agent.errors import Refused
 from edgeq.agent.fitting import fitting
 from edgeq.agent.itself import Itself, no
 from edgeq.agent.policy import policy_of
-from edgeq.changes import changes
-from edgeq.confirm import ConfirmPolicy, describe_checks
 from edgeq.errors import ArtifactError, UsageError
 from edgeq.protocol.status import Status
-from edgeq.releases import Progress
-from edgeq.steps import Steps, Tell, unheard
 from edgeq.transaction import SPACE_MARGIN, Deployed, Transaction, require_interface, require_space, user_name
+from edgeq.transaction.changes import changes
+from edgeq.transaction.confirm import ConfirmPolicy, describe_checks
+from edgeq.transaction.releases import Progress
+from edgeq.transaction.steps import Steps, Tell, unheard
 from edgeq.units import format_bytes
 
 COPY = "Copy it again, or pack it again."

@@ -1,6 +1,6 @@
 """Which of a bundle's runtime wheels this very device needs, or why none of them will do.
 
-The same answers as `edgeq.resolve` gives on a host, from the same facts.
+The same answers as `edgeq.runtimes.resolve` gives on a host, from the same facts.
 """
 
 from __future__ import annotations

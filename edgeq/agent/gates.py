@@ -12,9 +12,9 @@ from edgeq.agent.golden import open_model
 from edgeq.agent.process import ModelProcess
 from edgeq.agent.store import Store
 from edgeq.agent.timing import durations
-from edgeq.confirm import ConfirmPolicy
 from edgeq.protocol import cbor
 from edgeq.protocol.status import Status
+from edgeq.transaction.confirm import ConfirmPolicy
 
 FEW, MANY = 3, 48
 """Inferences that are timed at least, and at most."""

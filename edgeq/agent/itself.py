@@ -13,7 +13,7 @@ from edgeq.agent.here import REQUEST_TIMEOUT_S, Gone, Here
 from edgeq.errors import DeviceError, LinkError
 from edgeq.protocol import contract
 from edgeq.protocol.status import Status
-from edgeq.releases import Installed, Progress, read_installed, silent
+from edgeq.transaction.releases import Installed, Progress, read_installed, silent
 
 ADDRESS = "this device"
 _HINTS = {
@@ -53,7 +53,7 @@ def _translated() -> Iterator[None]:
 
 
 class Itself:
-    """The device that keeps the store `root`, as `edgeq.releases.Device` has it; a context manager.
+    """The device that keeps the store `root`, as `edgeq.transaction.releases.Device` has it; a context manager.
 
     Its daemon is started where none runs.
     """

@@ -6,8 +6,8 @@ from dataclasses import fields
 from typing import Any
 
 from edgeq.agent.errors import Refused
-from edgeq.confirm import ConfirmPolicy
 from edgeq.protocol.status import Status
+from edgeq.transaction.confirm import ConfirmPolicy
 
 
 def policy_of(manifest: dict[str, Any]) -> ConfirmPolicy:

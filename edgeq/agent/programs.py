@@ -18,7 +18,7 @@ from edgeq.agent.here import Gone
 from edgeq.agent.itself import Itself, gone, no
 from edgeq.agent.overview import status_lines
 from edgeq.errors import EdgeqError, UsageError
-from edgeq.steps import unheard
+from edgeq.transaction.steps import unheard
 
 INTERRUPTED = 130
 

@@ -24,8 +24,8 @@ from edgeq.agent.staging import check_security, security_version, stage
 from edgeq.agent.store import State, Store
 from edgeq.agent.trust import Trust
 from edgeq.agent.watch import Watcher
-from edgeq.confirm import ConfirmPolicy
 from edgeq.protocol.status import Status
+from edgeq.transaction.confirm import ConfirmPolicy
 
 Note = Callable[[str], None]
 LOCK_TIMEOUT_S = 5.0

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Callable
 
 from edgeq.agent.errors import Refused
-from edgeq.confirm import ConfirmPolicy
+from edgeq.transaction.confirm import ConfirmPolicy
 
 RETRY_S = 10.0
 """When to try again where the end of a trial could not be written."""

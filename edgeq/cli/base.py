@@ -13,8 +13,8 @@ from typing import Annotated, Any
 
 import typer
 
-from edgeq.console import GO_ON, Console
 from edgeq.errors import UsageError
+from edgeq.host.console import GO_ON, Console
 
 app = typer.Typer(
     name="edgeq",

@@ -114,7 +114,7 @@ def firmware_size(
     from dataclasses import asdict
 
     from edgeq.bundle import read_bundle
-    from edgeq.firmware_size import firmware_sizes, write_sizes
+    from edgeq.firmware.size import firmware_sizes, write_sizes
     from edgeq.target import load_target
 
     profile = load_target(target)

@@ -13,7 +13,7 @@ from edgeq.cli.base import Given, app, command, console, needed
 from edgeq.errors import UsageError
 
 if TYPE_CHECKING:
-    from edgeq.materials import Declared
+    from edgeq.building.materials import Declared
     from edgeq.project import Project
     from edgeq.quantize.recipe import Recipe
 
@@ -66,7 +66,7 @@ def build(
     Example: edgeq build model.keras --target rpi4 --data calibration.npz --eval test.npz
     Example: edgeq build model.keras --target rpi4 --data calibration.npz --eval test.npz --max-accuracy-drop 0.5
     """
-    from edgeq.materials import declared_by
+    from edgeq.building.materials import declared_by
     from edgeq.project import load_project
 
     project = load_project()

@@ -61,7 +61,7 @@ def tell(report: DataReport) -> tuple[Any, str]:
     """As a JSON document, and as a text."""
     from dataclasses import asdict
 
-    from edgeq.console import table
+    from edgeq.host.console import table
 
     document = {
         "data": report.data,

@@ -121,9 +121,9 @@ def confirm(
 
     Example: edgeq confirm ssh://pi@raspberrypi
     """
-    from edgeq import trial
     from edgeq.cli.telling_deploy import tell_confirmed, tell_rejected
     from edgeq.project import load_project
+    from edgeq.transaction import trial
 
     entry = load_project().resolve(device)
     with open_address(entry.address) as opened:

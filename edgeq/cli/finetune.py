@@ -44,10 +44,10 @@ def finetune(
 
     Example: edgeq finetune model.keras --data train.npz --eval test.npz --bits 4 --minutes 20
     """
+    from edgeq.building.materials import declared_by
     from edgeq.cli.telling_finetune import tell_finetuned
     from edgeq.finetune.finetune import finetune as train
     from edgeq.finetune.settings import Settings
-    from edgeq.materials import declared_by
     from edgeq.project import load_project
 
     project = load_project()

@@ -15,9 +15,9 @@ from edgeq.errors import UsageError
 
 if TYPE_CHECKING:
     from edgeq.fleet import How
-    from edgeq.parallel import Watch
+    from edgeq.host.parallel import Watch
     from edgeq.project import DeviceEntry, Project
-    from edgeq.steps import Tell
+    from edgeq.transaction.steps import Tell
 
 
 @command(app)
@@ -60,7 +60,7 @@ def deploy_many(project: Project, wanted: Sequence[str], bundle: Path | None, jo
 
 def heard(name: str) -> Tell:
     """Who hears the events of a device: stdout with `--events`, else nobody."""
-    from edgeq.steps import unheard
+    from edgeq.transaction.steps import unheard
 
     if not console.as_lines:
         return unheard

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from edgeq.parallel import DONE, EVERYTHING, FAILED, WAITING, WORKING, Watch, unwatched
+from edgeq.host.parallel import DONE, EVERYTHING, FAILED, WAITING, WORKING, Watch, unwatched
 from edgeq.units import format_seconds
 
 _ORDER = {WORKING: 0, FAILED: 1}
@@ -44,7 +44,7 @@ class Line:
 
 @contextmanager
 def watching(names: Sequence[str], quiet: bool = False) -> Iterator[Watch]:
-    """A watch for `edgeq.parallel.for_each` over these devices, shown on stderr until the work is over."""
+    """A watch for `edgeq.host.parallel.for_each` over these devices, shown on stderr until the work is over."""
     if quiet:
         yield unwatched
     elif not sys.stderr.isatty():

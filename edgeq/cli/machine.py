@@ -20,7 +20,7 @@ def doctor(device: DeviceArgument = None) -> None:
     """
     from edgeq.cli.telling_doctor import tell_checks, tell_diagnosis
     from edgeq.doctor import diagnose, failed
-    from edgeq.doctor_device import diagnose_device
+    from edgeq.doctor.device import diagnose_device
     from edgeq.errors import GateFailed
     from edgeq.project import load_project
 

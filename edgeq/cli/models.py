@@ -60,7 +60,7 @@ def check(
     Example: edgeq check model.keras --target nucleo-l4r5zi
     Example: edgeq check model.tflite --all-targets
     """
-    from edgeq.candidate import candidate
+    from edgeq.building.candidate import candidate
     from edgeq.check import check as check_model
     from edgeq.check import check_all, with_alternatives
     from edgeq.cli.telling import tell_checked, tell_matrix

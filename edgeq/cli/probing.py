@@ -23,7 +23,7 @@ def probes(
     """
     from dataclasses import asdict
 
-    from edgeq.console import table
+    from edgeq.host.console import table
     from edgeq.probe.plugged import feed_from, probe_states
 
     if feed is not None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from edgeq.cli.base import Given, console
 
 if TYPE_CHECKING:
-    from edgeq.materials import Declared
+    from edgeq.building.materials import Declared
     from edgeq.quantize.recipe import Recipe
     from edgeq.repair import Repaired
 

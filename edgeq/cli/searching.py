@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from edgeq.cli.base import Given, console, open_address
-from edgeq.console import table
 from edgeq.errors import UsageError
+from edgeq.host.console import table
 from edgeq.units import format_bytes
 
 if TYPE_CHECKING:
-    from edgeq.materials import Declared
+    from edgeq.building.materials import Declared
     from edgeq.project import Project
     from edgeq.search.trial import Result
     from edgeq.searched import Searched

@@ -26,8 +26,8 @@ def sensitivity(
 
     Example: edgeq sensitivity model.keras --data calibration.npz --plot layers.svg
     """
+    from edgeq.building.materials import Declared
     from edgeq.cli.telling_sensitivity import picture, tell_sensitivity
-    from edgeq.materials import Declared
     from edgeq.project import load_project
     from edgeq.quantize.recipe_file import read_recipe
     from edgeq.sensitivity import sensitivity as analyse

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgeq.cli.telling_evaluation import figures
-from edgeq.console import table
+from edgeq.host.console import table
 from edgeq.units import format_bytes
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.bootstrap import quantile_interval
-from edgeq.console import table
+from edgeq.host.console import table
 from edgeq.run import Run, Series
 from edgeq.stats import summarize
 from edgeq.sustained import intervals, onset

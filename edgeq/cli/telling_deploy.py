@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from edgeq.agent.applied import already
-from edgeq.console import table
+from edgeq.host.console import table
 from edgeq.units import format_bytes
 
 if TYPE_CHECKING:

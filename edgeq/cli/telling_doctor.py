@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from edgeq.console import table
+from edgeq.host.console import table
 from edgeq.units import format_bytes
 
 if TYPE_CHECKING:
     from edgeq.doctor import Check
-    from edgeq.doctor_device import Diagnosis
+    from edgeq.doctor.device import Diagnosis
     from edgeq.fetch import Item
-    from edgeq.resolve import Verdict
+    from edgeq.runtimes.resolve import Verdict
 
 Told = tuple[Any, str]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from edgeq.console import table
+from edgeq.host.console import table
 from edgeq.units import format_seconds, three_digits
 
 if TYPE_CHECKING:

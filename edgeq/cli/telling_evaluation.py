@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from edgeq.console import table
+from edgeq.host.console import table
 from edgeq.units import format_percent
 
 if TYPE_CHECKING:

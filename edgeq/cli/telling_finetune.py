@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from edgeq.console import table
+from edgeq.host.console import table
 from edgeq.units import format_bytes
 
 if TYPE_CHECKING:

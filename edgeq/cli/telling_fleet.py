@@ -16,10 +16,10 @@ from edgeq.cli.telling_deploy import (
     verified_cells,
     verified_document,
 )
-from edgeq.console import table
 from edgeq.errors import EdgeqError
 from edgeq.fleet import lead
-from edgeq.parallel import DONE, FAILED, STOPPED, WAITING
+from edgeq.host.console import table
+from edgeq.host.parallel import DONE, FAILED, STOPPED, WAITING
 from edgeq.units import format_bytes, format_seconds
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgeq.console import table
+from edgeq.host.console import table
 from edgeq.render.svg import Item, bars, standalone
 
 SHOWN = 20

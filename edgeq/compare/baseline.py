@@ -20,7 +20,7 @@ import numpy as np
 import edgeq
 from edgeq.compare.metrics import METRICS
 from edgeq.errors import ArtifactError, UsageError
-from edgeq.paths import write_whole
+from edgeq.host.paths import write_whole
 from edgeq.results import run_file
 from edgeq.run import Run, Series, read_run, run_from_json
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from edgeq.errors import UsageError
-from edgeq.paths import home
+from edgeq.host.paths import home
 
 IN_MEMORY_BYTES = 64 << 20
 """Arrays up to this size stay there."""

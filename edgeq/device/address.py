@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edgeq.errors import UsageError
-from edgeq.paths import home
+from edgeq.host.paths import home
 
 FORMS = (
     "Give local:, local:NAME, ssh://user@host, serial:/dev/ttyACM0, tcp://host:port, qemu:rpi4 or qemu:mps2-an386, "

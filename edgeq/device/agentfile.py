@@ -10,12 +10,12 @@ from functools import cache
 from pathlib import Path
 
 import edgeq
-from edgeq.paths import home
+from edgeq.host.paths import home
 
 _PACKAGE = Path(edgeq.__file__).parent
 _SOURCES = (
-    *("__init__.py", "aftermath.py", "changes.py", "client.py", "confirm.py", "errors.py", "releases.py", "runtime.py"),
-    *("steps.py", "transaction.py", "trial.py", "units.py", "agent/*.py", "preprocess/*.py", "protocol/*.py"),
+    *("__init__.py", "client.py", "errors.py", "runtime.py", "units.py"),
+    *("agent/*.py", "preprocess/*.py", "protocol/*.py", "transaction/*.py"),
 )
 _MAIN = "import sys\nfrom edgeq.agent.__main__ import main\nsys.exit(main(sys.argv[1:]))\n"
 

@@ -17,8 +17,8 @@ from edgeq.preprocess.raw import Raw
 from edgeq.preprocess.wire import encode_raw
 from edgeq.protocol import contract, smp
 from edgeq.protocol.status import Status
-from edgeq.releases import Installed, Progress, Release, Watched, read_installed, silent
 from edgeq.run import Plan
+from edgeq.transaction.releases import Installed, Progress, Release, Watched, read_installed, silent
 
 FIRST_PAUSE_S = 0.01
 JOB_SILENCE_S = 180.0

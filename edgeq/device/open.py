@@ -11,7 +11,7 @@ from edgeq.device.agentfile import agent_bytes, agent_path, agent_sha
 from edgeq.device.device import Device, Progress, silent
 from edgeq.device.versions import require_near
 from edgeq.errors import DeviceError
-from edgeq.hosts import need_linux
+from edgeq.host.system import need_linux
 from edgeq.link.base import Link
 from edgeq.link.program import ProgramLink
 from edgeq.protocol.status import Status

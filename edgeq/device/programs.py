@@ -14,7 +14,7 @@ from edgeq.device.agentfile import agent_bytes, agent_path
 from edgeq.device.bringup import FOLDER, NO_AGENT, NO_PYTHON, agent_name, no_python, push_agent
 from edgeq.device.device import Progress, silent
 from edgeq.errors import DeviceError, EdgeqError, LinkTimeout, UsageError
-from edgeq.hosts import need_linux
+from edgeq.host.system import need_linux
 from edgeq.link.base import last_line
 from edgeq.protocol.status import Status
 

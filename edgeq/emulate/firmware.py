@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from edgeq.errors import UsageError
-from edgeq.paths import home
+from edgeq.host.paths import home
 
 VARIABLE = "EDGEQ_FIRMWARE"
 

@@ -20,7 +20,7 @@ from edgeq.emulate.sshd import MARKER, sshd_config
 from edgeq.emulate.state import HOST, READABLE, Instance, Record, folder_of, read_record, write_record
 from edgeq.emulate.userlands import Userland
 from edgeq.errors import UsageError
-from edgeq.paths import write_whole
+from edgeq.host.paths import write_whole
 
 STOP_GRACE_S = 20.0
 PORT_TRIES = 3

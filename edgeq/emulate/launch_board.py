@@ -13,7 +13,7 @@ from edgeq.emulate.plan import Plan
 from edgeq.emulate.process import alive
 from edgeq.emulate.state import HOST, READABLE, Instance, Record, write_record
 from edgeq.errors import UsageError
-from edgeq.paths import write_whole
+from edgeq.host.paths import write_whole
 
 START_TIMEOUT_S = 30.0
 HOLD_S = 0.3

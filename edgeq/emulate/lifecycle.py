@@ -16,8 +16,8 @@ from edgeq.emulate.rootfs import Progress, rootfs
 from edgeq.emulate.state import Instance, all_running, check_key, check_name, folder_of, running
 from edgeq.emulate.userlands import Userland, userlands
 from edgeq.errors import EdgeqError, UsageError
-from edgeq.hosts import need_linux
-from edgeq.lock import locked
+from edgeq.host.lock import locked
+from edgeq.host.system import need_linux
 
 START_TIMEOUT_S = 1800.0
 """Of the lock: the first start fetches and unpacks the userland."""

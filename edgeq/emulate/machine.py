@@ -14,7 +14,7 @@ from edgeq.emulate.modules import modules_in_order
 from edgeq.emulate.rootfs import UID, USER, Progress, building, private_apt, unpack
 from edgeq.emulate.sshd import FOLDER, PATH, sshd_command
 from edgeq.errors import UsageError
-from edgeq.paths import home
+from edgeq.host.paths import home
 
 FORMAT = 1
 KERNELS = ("linux-image-cloud-arm64", "linux-image-virtual", "linux-image-arm64")

@@ -16,7 +16,7 @@ from edgeq.emulate.rootfs import Progress
 from edgeq.emulate.state import RECIPES, check_name
 from edgeq.emulate.userlands import Userland, userlands
 from edgeq.errors import UsageError
-from edgeq.hosts import without_linux
+from edgeq.host.system import without_linux
 
 Planner = Callable[[Seat, Progress], Plan]
 

@@ -19,8 +19,8 @@ from pathlib import Path
 from edgeq.emulate.apt import AptSources, PrivateApt, host_sources
 from edgeq.emulate.userlands import Userland
 from edgeq.errors import UsageError
-from edgeq.lock import locked
-from edgeq.paths import home, offline
+from edgeq.host.lock import locked
+from edgeq.host.paths import home, offline
 
 FORMAT = 6
 """Raise it when the way of building changes: old caches are then left alone and a new one is made."""

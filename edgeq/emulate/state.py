@@ -26,7 +26,7 @@ from edgeq.emulate.boards import boards
 from edgeq.emulate.process import ProcessId, alive
 from edgeq.emulate.userlands import userlands
 from edgeq.errors import UsageError
-from edgeq.paths import home, write_whole
+from edgeq.host.paths import home, write_whole
 
 RECIPES = ("namespaces", "proot", "system")
 READABLE = 0o644

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from edgeq.errors import EdgeqError, UsageError
 from edgeq.estimate.table import Key, Measured, Size, Spent, Table, item_of
+from edgeq.host.paths import home
 from edgeq.model.window import WINDOWED, read_window
-from edgeq.paths import home
 from edgeq.results import run_file
 from edgeq.run import Run, read_run
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from edgeq.building.materials import UNDECLARED, Declared
 from edgeq.dataset import Dataset, open_dataset
 from edgeq.errors import ConvertError, UsageError
 from edgeq.evaluate.evaluation import evaluate
@@ -24,7 +25,6 @@ from edgeq.finding import Finding, ordered
 from edgeq.finetune.findings import findings
 from edgeq.finetune.imported import is_marked
 from edgeq.finetune.settings import Settings
-from edgeq.materials import UNDECLARED, Declared
 from edgeq.model.describe import describe, read_labels
 from edgeq.model.front_end import TFLITE, front_end
 from edgeq.model.names import input_names

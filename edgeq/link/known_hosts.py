@@ -19,8 +19,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeq import paths
 from edgeq.errors import LinkError, UsageError
+from edgeq.host import paths
 from edgeq.link.ssh_address import DEFAULT_PORT, parse_ssh
 
 MAX_FILE_BYTES = 16 << 20

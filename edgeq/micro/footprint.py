@@ -7,9 +7,9 @@ from functools import cache
 from typing import Any
 
 from edgeq.fit import Footprint
+from edgeq.host.paths import shipped
 from edgeq.micro.compile import Compiled
 from edgeq.micro.pack import PACKING
-from edgeq.paths import shipped
 
 SIZES = "sizes.json"
 """Beside a port's sources, written by `make size`: what the compiler and a painted stack say of its firmware."""

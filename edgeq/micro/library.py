@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edgeq.errors import UsageError
-from edgeq.paths import home, shipped
+from edgeq.host.paths import home, shipped
 
 FLAGS = ("-std=c99", "-O2", "-ffp-contract=off", "-fPIC", "-shared", "-Iinclude", "-Iruntime")
 COMPILERS = ("cc", "gcc", "clang")

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeq.errors import UsageError
+from edgeq.host.paths import home, shipped
 from edgeq.micro.library import FLAGS, source_files
-from edgeq.paths import home, shipped
 
 MEMBER = "libedgeq-micro.so"
 """The member of a bundle."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import struct
 
-from edgeq.confirm import ConfirmPolicy
 from edgeq.errors import UsageError
+from edgeq.transaction.confirm import ConfirmPolicy
 
 POLICY = struct.Struct("<IHHI")
 """window_s, good, starts, latency_us: bytes 84..95, `firmware_stubs/DESIGN.md` section 9."""

@@ -22,7 +22,7 @@ from pathlib import Path
 import edgeq
 from edgeq import errors
 from edgeq.errors import ConvertError, EdgeqError
-from edgeq.paths import home
+from edgeq.host.paths import home
 
 Progress = Callable[[str], None]
 CrashHint = Callable[[Path], str]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeq.errors import UsageError
-from edgeq.paths import write_whole
+from edgeq.host.paths import write_whole
 from edgeq.report import Report
 
 RENDERERS = {

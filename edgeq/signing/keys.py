@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from edgeq.agent.ed25519 import usable
 from edgeq.agent.trust_document import BUILDER, MOST_COMMENT, ROLES, Key
 from edgeq.errors import ArtifactError, UsageError
-from edgeq.paths import home
+from edgeq.host.paths import home
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

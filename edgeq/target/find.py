@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from edgeq.errors import TargetError
-from edgeq.paths import shipped
+from edgeq.host.paths import shipped
 from edgeq.target.profile import TargetProfile
 from edgeq.target.read import read_target
 

@@ -8,8 +8,8 @@ import pytest
 
 from edgeq.agent.errors import Refused
 from edgeq.agent.policy import policy_of
-from edgeq.confirm import ConfirmPolicy
 from edgeq.protocol.status import Status
+from edgeq.transaction.confirm import ConfirmPolicy
 
 
 def test_a_policy_travels_in_the_manifest() -> None:

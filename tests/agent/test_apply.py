@@ -26,17 +26,17 @@ from signers import Signer, envelope
 from edgeq import plan
 from edgeq.agent import dsse
 from edgeq.bundle import read_bundle
-from edgeq.changes import changes
 from edgeq.deploy import deploy
 from edgeq.device.agentfile import agent_path
 from edgeq.device.device import Device
 from edgeq.errors import EdgeqError
+from edgeq.host.paths import home
 from edgeq.interface import DTYPES, Interface, Tensor, differences
 from edgeq.link.program import ProgramLink
 from edgeq.pack import pack
-from edgeq.paths import home
 from edgeq.runtime import available
-from edgeq.steps import Event
+from edgeq.transaction.changes import changes
+from edgeq.transaction.steps import Event
 
 
 def agent(*arguments: Any, **more: Any) -> subprocess.CompletedProcess[str]:
@@ -390,7 +390,7 @@ INTERFACES = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(INTERFACES, INTERFACES)
 def test_changes_of_an_interface_are_told_as_on_a_host(before: Interface, after: Interface) -> None:
     documents = [json.loads(json.dumps(item.to_json())) for item in (before, after)]
@@ -412,13 +412,13 @@ FACTS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(FACTS, st.sampled_from(["aarch64", "x86_64"]))
 def test_the_same_wheels_as_a_host_would_send(facts: dict[str, Any], arch: str) -> None:
     from edgeq.agent.errors import Refused
     from edgeq.agent.fitting import fitting
-    from edgeq.resolve import judge, of_facts
     from edgeq.runtimes import wheels_for
+    from edgeq.runtimes.resolve import judge, of_facts
 
     facts = {**facts, "arch": arch}
     wheels = wheels_for("ai-edge-litert", "2.3.0", arch)

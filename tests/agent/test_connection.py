@@ -163,13 +163,13 @@ bodies = st.recursive(
 KEYS = st.sampled_from(["sha", "off", "len", "data", "n", "name", "runs", "warmup", "threads", "job", "from", "wheels"])
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(op=st.sampled_from([0, 2]), command=st.integers(0, 20), body=st.dictionaries(KEYS, bodies, max_size=5))
 def test_any_request_is_answered(service: Service, op: int, command: int, body: dict[str, Any]) -> None:
     assert ask(Connection(service), op, 64, command, body).sequence == 7
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=200))
 def test_any_bytes_are_answered_or_end_the_stream(service: Service, data: bytes) -> None:
     with contextlib.suppress(ours.SmpError):

@@ -16,12 +16,12 @@ import pytest
 from bundles import make_bundle, tiny
 
 from edgeq.bundle import Bundle
-from edgeq.confirm import ConfirmPolicy
 from edgeq.device.agentfile import agent_path
 from edgeq.device.device import Device
 from edgeq.errors import DeviceError, EdgeqError
 from edgeq.link.program import ProgramLink
 from edgeq.protocol.status import Status
+from edgeq.transaction.confirm import ConfirmPolicy
 
 SAMPLE = b"".join(tiny()[2][0][0])
 WAIT_S = 60.0

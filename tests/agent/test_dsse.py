@@ -29,7 +29,7 @@ def test_the_encoding_is_that_of_the_specification() -> None:
     assert dsse.pae("é", b"") == b"DSSEv1 2 \xc3\xa9 0 ", "lengths are those of bytes"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text(max_size=20), st.binary(max_size=20), st.text(max_size=20), st.binary(max_size=20))
 def test_two_payloads_never_have_one_encoding(kind: str, payload: bytes, other_kind: str, other: bytes) -> None:
     assert (dsse.pae(kind, payload) == dsse.pae(other_kind, other)) == ((kind, payload) == (other_kind, other))
@@ -88,7 +88,7 @@ def test_ten_thousand_signatures_are_refused_unread() -> None:
         dsse.decode(changed(signatures=[item] * 10_000))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=60) | st.text(alphabet='{}[]":,payloadTypesignatures0', max_size=60).map(str.encode))
 def test_no_bytes_make_it_fail_otherwise(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):

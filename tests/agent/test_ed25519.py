@@ -179,14 +179,14 @@ def test_a_mixed_key_is_judged_as_openssl_judges_it() -> None:
     assert verdicts == {True, False}, "with the cofactor all of them would be right"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.binary(min_size=32, max_size=32), st.binary(max_size=200))
 def test_what_openssl_signs_is_right(seed: bytes, message: bytes) -> None:
     private = Ed25519PrivateKey.from_private_bytes(seed)
     assert verify(private.public_key().public_bytes_raw(), message, private.sign(message))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.binary(max_size=40), st.integers(0, 32 * 8 + 64 * 8 - 1), st.integers(1, 255))
 def test_changed_keys_and_signatures_are_judged_as_openssl_judges_them(message: bytes, bit: int, mask: int) -> None:
     both = bytearray(PUBLIC + PRIVATE.sign(message))
@@ -195,14 +195,14 @@ def test_changed_keys_and_signatures_are_judged_as_openssl_judges_them(message: 
     assert verify(public, message, signature) == peer(public, message, signature) is False
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=80), st.binary(max_size=80), st.binary(max_size=20))
 def test_no_bytes_make_it_fail(public: bytes, signature: bytes, message: bytes) -> None:
     assert not verify(public, message, signature)
     usable(public)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**256), st.integers(0, 2**256))
 def test_the_sum_of_products_is_that_of_single_additions(one: int, other: int) -> None:
     """The windows against bit by bit doubling and adding."""

@@ -144,7 +144,7 @@ def test_ticks() -> None:
     assert parse_process_ticks("") == 0
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text(max_size=60))
 def test_no_text_is_too_strange(text: str) -> None:
     parse_throttled(text)

@@ -17,11 +17,11 @@ from edgeq.agent.errors import Refused
 from edgeq.agent.service import Service
 from edgeq.bundle import Bundle
 from edgeq.client import Model
-from edgeq.confirm import ConfirmPolicy
 from edgeq.device.agentfile import agent_path
 from edgeq.device.device import Device
 from edgeq.link.program import ProgramLink
 from edgeq.protocol.status import Status
+from edgeq.transaction.confirm import ConfirmPolicy
 
 SAMPLE = b"".join(tiny()[2][0][0])
 WANTED = b"".join(tiny()[2][1][0])

@@ -14,12 +14,12 @@ from tried import SAMPLE, WAIT_S, Lab, serving, until
 
 from edgeq.agent.connection import Connection
 from edgeq.agent.service import Service
-from edgeq.confirm import ConfirmPolicy
 from edgeq.device.device import Device
 from edgeq.errors import DeviceError
 from edgeq.link.memory import MemoryLink
 from edgeq.protocol import contract, smp
 from edgeq.protocol.status import Status
+from edgeq.transaction.confirm import ConfirmPolicy
 
 # the watch
 

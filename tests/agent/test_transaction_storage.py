@@ -9,9 +9,9 @@ import time
 import pytest
 from tried import SAMPLE, WAIT_S, Lab, golden, serving, until
 
-from edgeq.confirm import ConfirmPolicy
 from edgeq.errors import DeviceError
 from edgeq.protocol.status import Status
+from edgeq.transaction.confirm import ConfirmPolicy
 
 
 class Trouble:

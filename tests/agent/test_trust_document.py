@@ -192,7 +192,7 @@ def test_the_largest_document_and_its_signatures_fit_into_one_message() -> None:
 CROWD = [Signer(f"member {number}") for number in range(6)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.integers(1, 4),
     st.integers(0, 2),
@@ -227,7 +227,7 @@ ANY = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_no_document_makes_it_fail_otherwise(data: st.DataObject) -> None:
     """Some part of a good document is replaced by anything."""

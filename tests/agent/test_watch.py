@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from edgeq.agent.errors import Refused
 from edgeq.agent.watch import Watch, Watcher
-from edgeq.confirm import ConfirmPolicy
 from edgeq.protocol.status import Status
+from edgeq.transaction.confirm import ConfirmPolicy
 
 
 def test_everything_that_the_policy_asks_for_is_waited_for() -> None:

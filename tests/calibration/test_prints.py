@@ -12,7 +12,7 @@ from edgeq.calibration.prints import ALIKE, distances, fingerprint, limit, smoot
 
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=4))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_print_is_small_and_has_the_mean_of_the_sample(shape: list[int]) -> None:
     x = np.random.default_rng(0).normal(size=shape)
     found = fingerprint(x)

@@ -21,7 +21,7 @@ from commandline import edgeq
 from sshd import Sshd, need_sshd
 
 from edgeq import fleet
-from edgeq.paths import home
+from edgeq.host.paths import home
 from edgeq.project import load_project
 
 LAB = """

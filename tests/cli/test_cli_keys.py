@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from signers import Signer
 
-from edgeq.paths import home
+from edgeq.host.paths import home
 
 Run = Callable[..., tuple[int, str, str]]
 SECRET = "correct horse battery"

@@ -23,9 +23,9 @@ from edgeq import cli
 from edgeq.cli.base import console
 from edgeq.device.client import Client
 from edgeq.device.open import open_device
-from edgeq.paths import home
+from edgeq.host.paths import home
 from edgeq.protocol import contract
-from edgeq.steps import STEPS
+from edgeq.transaction.steps import STEPS
 
 TO = ("--to", "local:")
 

@@ -10,7 +10,7 @@ import pytest
 
 from edgeq.cli.live import Line, counts, plain_lines, shown, watching
 from edgeq.errors import LinkError
-from edgeq.parallel import DONE, EVERYTHING, FAILED, WAITING, WORKING, Watch, for_each
+from edgeq.host.parallel import DONE, EVERYTHING, FAILED, WAITING, WORKING, Watch, for_each
 
 NAMES = ("pi1", "board")
 

@@ -12,7 +12,7 @@ from bundles import make_bundle
 from commandline import edgeq
 
 from edgeq.device.open import open_device
-from edgeq.paths import home
+from edgeq.host.paths import home
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 

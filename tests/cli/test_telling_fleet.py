@@ -20,9 +20,9 @@ from edgeq.cli.telling_fleet import (
 from edgeq.device.device import Release
 from edgeq.errors import DeviceError, LinkError
 from edgeq.fleet import Line, Row
+from edgeq.host.parallel import DONE, FAILED, STOPPED, WAITING
 from edgeq.inventory import Seen
 from edgeq.link.known_hosts import HostKey
-from edgeq.parallel import DONE, FAILED, STOPPED, WAITING
 from edgeq.project import DeviceEntry
 from edgeq.rollback import RolledBack
 from edgeq.transaction import Deployed

@@ -174,7 +174,7 @@ def test_a_clock_that_often_reads_0_has_an_interval_too() -> None:
     st.sampled_from([0.5, 0.9]),
     st.booleans(),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_interval_holds_the_difference(
     base: list[float], new: list[float], quantile: float, relative: bool
 ) -> None:

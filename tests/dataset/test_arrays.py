@@ -193,7 +193,7 @@ def test_an_input_that_is_misspelled_is_told(tmp_path: Path) -> None:
     assert open_dataset(path, inputs=("a", "b")).inputs == ("left", "rigth")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data(), st.sampled_from(["npy", "stored", "compressed"]))
 def test_mutated_files_raise_nothing_else(tmp_path: Path, data: st.DataObject, kind: str) -> None:
     x, y = np.arange(12, dtype=np.float32).reshape(4, 3), np.arange(4)

@@ -31,7 +31,7 @@ def plain(data: bytes) -> int:
     return crc ^ 0xFFFFFFFF
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.binary(max_size=50), st.integers(0, 40))
 def test_blocks_are_joined_as_if_there_were_none(data: bytes, times: int) -> None:
     long = data * times

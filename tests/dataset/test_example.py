@@ -18,7 +18,7 @@ VALUES = st.one_of(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.dictionaries(st.text("abc/", min_size=1, max_size=5), VALUES, max_size=4), st.booleans())
 def test_what_was_written_comes_back(features: dict[str, Any], packed: bool) -> None:
     found = read_example(example(packed, **features))
@@ -59,7 +59,7 @@ def test_broken_bytes_are_told(data: bytes, words: str) -> None:
         read_example(data)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_mutated_bytes_raise_nothing_else(data: st.DataObject) -> None:
     original = example(a=[1, 2, 300], b=[0.5, 1.5], c=[b"abc", b""], d=[2**40])

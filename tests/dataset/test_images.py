@@ -181,7 +181,7 @@ def test_without_pillow_one_line_says_what_to_install(tmp_path: Path, monkeypatc
     assert caught.value.hint == "pip install 'edgeq[images]'"
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data(), st.sampled_from(["PNG", "JPEG", "BMP", "GIF", "WEBP"]))
 def test_mutated_files_raise_nothing_else(data: st.DataObject, kind: str) -> None:
     with contextlib.suppress(EdgeqError):

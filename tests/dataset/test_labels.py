@@ -64,7 +64,7 @@ def test_too_many_labels_are_no_classes(monkeypatch: pytest.MonkeyPatch) -> None
     assert read([str(number) for number in range(20)]) is labels.TOO_MANY
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.text("abc", min_size=1, max_size=3), min_size=1, max_size=30))
 def test_every_label_keeps_its_name(texts: list[str]) -> None:
     found = read(texts)

@@ -45,7 +45,7 @@ def dataset(arrays: list[Any], numbers: list[int] | None = None, rate_hz: int = 
     return Dataset(Listed(given, None if numbers is None else tuple(numbers), rate_hz=rate_hz), "set")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 700), st.one_of(st.none(), st.integers(1, 900)), st.integers(0, 5))
 def test_choose_draws_without_repetition_in_order(size: int, count: int | None, seed: int) -> None:
     data = dataset([0] * size)
@@ -55,7 +55,7 @@ def test_choose_draws_without_repetition_in_order(size: int, count: int | None, 
     assert (data.choose(count, seed) == chosen).all()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=200), st.integers(1, 220), st.integers(0, 3))
 def test_choose_gives_every_class_as_much_as_it_has(numbers: list[int], count: int, seed: int) -> None:
     data = dataset([0] * len(numbers), numbers)

@@ -11,7 +11,7 @@ import pytest
 from edgeq.dataset import spool
 from edgeq.dataset.spool import Spool, room
 from edgeq.errors import UsageError
-from edgeq.paths import home
+from edgeq.host.paths import home
 
 
 def test_what_is_appended_is_read_where_it_lies() -> None:

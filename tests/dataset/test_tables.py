@@ -108,7 +108,7 @@ def test_endless_lines_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         open_dataset(write(tmp_path / "t.csv", "1" * 2000))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.tuples(st.floats(-1e9, 1e9), st.sampled_from(["cat", "dog", 'a "b"', "x,y"])), min_size=1, max_size=200
@@ -128,7 +128,7 @@ def test_every_line_is_found_again(tmp_path: Path, rows: list[tuple[float, str]]
         assert [data.classes[number] for number in data.require_labels()] == [label for _, label in rows]
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_mutated_files_raise_nothing_else(tmp_path: Path, data: st.DataObject) -> None:
     path = tmp_path / "m.csv"

@@ -168,14 +168,14 @@ def test_a_damaged_record_is_told_when_it_is_read(tmp_path: Path) -> None:
         data.read(2)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.lists(st.integers(0, 2**40), min_size=1, max_size=300), min_size=1, max_size=8))
 def test_every_record_is_found_again(tmp_path: Path, samples: list[list[int]]) -> None:
     data = open_dataset(write(tmp_path / "a.tfrecord", *({"x": sample} for sample in samples)))
     assert [data.read(index)[0].array.tolist() for index in range(len(data))] == samples
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_mutated_files_raise_nothing_else(tmp_path: Path, data: st.DataObject) -> None:
     path = tmp_path / "m.tfrecord"

@@ -127,7 +127,7 @@ def test_long_files_are_no_clips(tmp_path: Path) -> None:
         read_wav(tmp_path / "day.wav")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(-32768, 32767), min_size=1, max_size=50), st.integers(1, 192000), st.booleans())
 def test_what_the_standard_library_writes_comes_back(samples: list[int], rate_hz: int, ours: bool) -> None:
     data = struct.pack(f"<{len(samples)}h", *samples)
@@ -144,7 +144,7 @@ def test_what_the_standard_library_writes_comes_back(samples: list[int], rate_hz
     assert raw.array.tolist() == samples and raw.rate_hz == rate_hz
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data(), st.integers(1, 4), st.booleans())
 def test_mutated_files_raise_nothing_else(data: st.DataObject, width: int, extensible: bool) -> None:
     with contextlib.suppress(EdgeqError):

@@ -6,7 +6,7 @@ import pytest
 
 from edgeq.device.address import check_address, local_store
 from edgeq.errors import UsageError
-from edgeq.paths import home
+from edgeq.host.paths import home
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from edgeq import emulate
 from edgeq.emulate.process import ProcessId, identify
 from edgeq.emulate.state import Instance, Record, all_running, folder_of, read_record, running, write_record
 from edgeq.errors import UsageError
-from edgeq.lock import locked
+from edgeq.host.lock import locked
 
 
 def _record(key: str, process: ProcessId) -> Record:

@@ -12,7 +12,7 @@ from edgeq.estimate.solve import fit
 WORK = [[1.0, 1000.0 * 2**step, 10.0 * (7 + step % 3)] for step in range(12)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.tuples(*[st.floats(0.01, 100)] * 3), st.floats(1e-3, 1e6))
 def test_costs_that_made_the_data_are_found(costs: tuple[float, ...], factor: float) -> None:
     work = np.array(WORK)

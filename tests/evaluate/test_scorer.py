@@ -13,7 +13,7 @@ def _area(scores: np.ndarray, positive: np.ndarray) -> float:
     return float(np.mean(pairs)) if pairs else float("nan")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=1, max_size=30))
 def test_the_area_is_the_share_of_pairs_in_order(samples: list[tuple[int, bool]]) -> None:
     scores, positive = np.array([a for a, _ in samples], float), np.array([b for _, b in samples])

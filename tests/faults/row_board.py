@@ -21,7 +21,6 @@ from mcu import BOARD, build_hanging_board, make_mcu_bundle
 
 from edgeq import emulate
 from edgeq.bundle import Bundle
-from edgeq.confirm import ConfirmPolicy
 from edgeq.deploy import deploy
 from edgeq.device.device import Device
 from edgeq.emulate.firmware import VARIABLE
@@ -32,6 +31,7 @@ from edgeq.link.proxy import Faults, Proxy
 from edgeq.link.tcp import TcpLink
 from edgeq.micro.policy import policy_bytes
 from edgeq.protocol import contract
+from edgeq.transaction.confirm import ConfirmPolicy
 
 PATIENCE_S = 180.0
 CASES = 40

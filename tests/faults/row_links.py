@@ -15,7 +15,6 @@ from typing import Any
 from fault_lab import Daemon, Lab, PipeLink, converges, serving_on_disk
 from fault_table import Row
 
-from edgeq import trial
 from edgeq.agent import daemon
 from edgeq.deploy import deploy
 from edgeq.device import device as device_module
@@ -24,6 +23,7 @@ from edgeq.device.device import Device
 from edgeq.errors import EdgeqError, LinkError
 from edgeq.link.proxy import Faults, Proxy
 from edgeq.link.tcp import TcpLink
+from edgeq.transaction import trial
 
 LIMIT_S = 1.0
 """Of every request here; and of looking for a device whose link broke."""

@@ -26,7 +26,6 @@ from mcu import Process, build_process, make_mcu_bundle
 from moody_models import CRASHES, EATS, HANGS, MODELS, NAN
 
 from edgeq.bundle import Bundle, canonical_json, write_bundle
-from edgeq.confirm import ConfirmPolicy
 from edgeq.deploy import deploy
 from edgeq.device.address import local_store
 from edgeq.device.device import Device
@@ -34,6 +33,7 @@ from edgeq.firmware import ELF
 from edgeq.interface import Interface, Tensor
 from edgeq.link.tcp import TcpLink
 from edgeq.protocol import cbor
+from edgeq.transaction.confirm import ConfirmPolicy
 
 SHORT = Path(__file__).with_name("short_daemon.py")
 CALM = 5

@@ -444,7 +444,6 @@ def walk(lab: Lab, seed: int, *, walks: int, steps: int) -> None:
     how = settings(
         max_examples=walks,
         stateful_step_count=steps,
-        deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),
         print_blob=False,

@@ -30,7 +30,6 @@ from edgeq.agent.micro import IMAGE, LIBRARY, NAME
 from edgeq.agent.service import Service
 from edgeq.agent.worker import _Worker
 from edgeq.bundle import Bundle, read_bundle, write_bundle
-from edgeq.confirm import ConfirmPolicy
 from edgeq.device.device import Device
 from edgeq.errors import LinkError
 from edgeq.link.memory import MemoryLink
@@ -38,6 +37,7 @@ from edgeq.micro.linux import linux_library
 from edgeq.protocol import cbor
 from edgeq.protocol.status import Status
 from edgeq.quantize.golden import make_golden
+from edgeq.transaction.confirm import ConfirmPolicy
 
 PATIENCE_S = 15.0
 GOOD = 2

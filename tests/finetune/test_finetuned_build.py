@@ -12,8 +12,8 @@ import pytest
 from finetune_cases import finetuned, float_model, write_samples
 
 from edgeq.build import Built, build
+from edgeq.building.materials import Declared
 from edgeq.errors import ConvertError, UsageError
-from edgeq.materials import Declared
 from edgeq.passport.bundled import passport_of
 from edgeq.quantize.recipe_file import read_recipe
 from edgeq.quantize.repair.choose import choose

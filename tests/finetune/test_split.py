@@ -11,7 +11,7 @@ from edgeq.errors import UsageError
 from edgeq.finetune.split import FEWEST, MOST_HELD, split
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(FEWEST, 6000), st.floats(0.02, 0.8), st.integers(0, 9))
 def test_every_sample_is_in_one_of_both_and_the_same_seed_gives_the_same(count: int, share: float, seed: int) -> None:
     learn, held = split(count, None, share, seed)

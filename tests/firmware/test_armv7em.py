@@ -37,7 +37,7 @@ def single(name: str) -> Iterator[tuple[bytes, Steps]]:
     found: list[Case] = []
 
     @settings(
-        max_examples=EXAMPLES, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
+        max_examples=EXAMPLES, derandomize=True, database=None, phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(single_ops.cases(name))

@@ -15,7 +15,6 @@ from test_core_board import serve
 from test_signature_device import ONE, STRANGER, image, install, running
 from test_trials import begin
 
-from edgeq.confirm import ConfirmPolicy
 from edgeq.deploy import deploy
 from edgeq.device.device import Device
 from edgeq.device.open import open_device
@@ -23,6 +22,7 @@ from edgeq.emulate.launch_board import FLASH
 from edgeq.emulate.state import folder_of
 from edgeq.errors import DeviceError
 from edgeq.protocol import contract
+from edgeq.transaction.confirm import ConfirmPolicy
 from edgeq.verify import Checked, verify
 
 SECTOR = 4096

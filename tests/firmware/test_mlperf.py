@@ -192,7 +192,7 @@ def test_the_rest_of_a_damaged_frame_is_no_command(library: ctypes.CDLL, command
             assert b"m-ready" not in board.feed(f"{command}%".encode())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.binary(max_size=200), command=st.sampled_from(COMMANDS))
 def test_no_bytes_that_may_be_of_a_frame_are_a_command(library: ctypes.CDLL, data: bytes, command: str) -> None:
     board = Board(library)
@@ -200,7 +200,7 @@ def test_no_bytes_that_may_be_of_a_frame_are_a_command(library: ctypes.CDLL, dat
     assert b"m-ready" not in board.feed(data + command.encode() + b"%")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     commands=st.lists(
         st.one_of(

@@ -17,12 +17,12 @@ from service import bundle_for, send
 from test_trials import begin, states, why
 from test_watchdog import until, watched
 
-from edgeq.confirm import ConfirmPolicy
 from edgeq.deploy import deploy
 from edgeq.device.device import Device
 from edgeq.device.open import open_device
 from edgeq.firmware import ELF
 from edgeq.protocol import contract
+from edgeq.transaction.confirm import ConfirmPolicy
 
 INPUT = tiny()[2][0][0][0]
 

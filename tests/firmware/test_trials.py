@@ -11,12 +11,12 @@ from bundles import tiny
 from mcu import make_image
 from ownboard import Board
 
-from edgeq.confirm import ConfirmPolicy
 from edgeq.device.device import Device
 from edgeq.errors import DeviceError
 from edgeq.micro.policy import policy_bytes
 from edgeq.protocol import contract, smp
 from edgeq.protocol.status import Status
+from edgeq.transaction.confirm import ConfirmPolicy
 
 HZ = 1000
 """Ticks of `Board`."""

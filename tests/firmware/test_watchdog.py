@@ -13,7 +13,6 @@ from once import once
 from service import bundle_for, send
 
 from edgeq import emulate
-from edgeq.confirm import ConfirmPolicy
 from edgeq.deploy import deploy
 from edgeq.device.open import open_device
 from edgeq.emulate.firmware import VARIABLE
@@ -21,6 +20,7 @@ from edgeq.errors import EdgeqError
 from edgeq.firmware import ELF
 from edgeq.micro.policy import policy_bytes
 from edgeq.protocol import contract
+from edgeq.transaction.confirm import ConfirmPolicy
 
 PATIENCE_S = 120.0
 

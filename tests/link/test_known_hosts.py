@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeq import paths
 from edgeq.errors import LinkError, UsageError
+from edgeq.host import paths
 from edgeq.link.known_hosts import (
     HostKey,
     check,

@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sshd import Sshd, keygen, need_sshd
 
-from edgeq import paths
 from edgeq.errors import LinkError, LinkTimeout, UsageError
+from edgeq.host import paths
 from edgeq.link.ssh import SshSession, fetch_host_key, remember
 from edgeq.link.ssh_config import resolve
 from edgeq.link.ssh_link import last_line, remote_command
@@ -91,7 +91,7 @@ def test_a_session_survives_floods_that_are_cut_off(session: SshSession) -> None
         assert session.run(["echo", "alive"]).stdout == b"alive\n"
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.text(st.characters(blacklist_characters="\0", blacklist_categories=["Cs"])), min_size=1, max_size=4))
 def test_arguments_arrive_verbatim(session: SshSession, argv: list[str]) -> None:
     done = session.run(["printf", r"%s\0", *argv])

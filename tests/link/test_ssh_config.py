@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from edgeq import paths
 from edgeq.errors import UsageError
+from edgeq.host import paths
 from edgeq.link.ssh_address import Address
 from edgeq.link.ssh_config import resolve
 

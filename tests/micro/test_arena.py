@@ -124,7 +124,7 @@ def storages(draw: st.DrawFn) -> Storage:
     )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(storages(), max_size=24))
 def test_what_lives_at_once_never_overlaps(items: list[Storage]) -> None:
     check(items, plan_arena(items))
@@ -135,7 +135,7 @@ def test_the_same_storages_give_the_same_layout() -> None:
     assert plan_arena(items) == plan_arena(list(items))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(storages(), max_size=24))
 def test_the_bound_is_the_fullest_op(items: list[Storage]) -> None:
     loads = [sum(-(-s.bytes // s.align) * s.align for s in items if s.first <= op <= s.last) for op in range(30)]

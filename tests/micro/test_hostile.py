@@ -23,7 +23,7 @@ def drawn(name: str) -> list[bytes]:
 
     @seed(0)
     @settings(
-        max_examples=5, deadline=None, database=None, phases=[Phase.generate],
+        max_examples=5, database=None, phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(single_ops.cases(name))

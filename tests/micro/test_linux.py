@@ -16,6 +16,7 @@ import tinymodel
 
 from edgeq.agent.micro import IMAGE, LIBRARY, MicroModel
 from edgeq.errors import UsageError
+from edgeq.host.paths import shipped
 from edgeq.interface import Interface
 from edgeq.micro.compile import compile_model
 from edgeq.micro.library import FLAGS, source_files
@@ -23,10 +24,9 @@ from edgeq.micro.linux import COMPILERS, MEMBER, linux_library
 from edgeq.micro.native import NativeModel
 from edgeq.model.describe import describe
 from edgeq.model.tflite import read_model
-from edgeq.paths import shipped
 from edgeq.preprocess import Raw, parse
 from edgeq.preprocess.wire import encode_raw
-from edgeq.resolve import MICRO_ARCHS
+from edgeq.runtimes.resolve import MICRO_ARCHS
 
 CASE = Path(__file__).resolve().parents[1] / "cases" / "linux" / "golden.c"
 

@@ -32,7 +32,7 @@ def answers(case: Case) -> list[list[Array]]:
 @pytest.mark.parametrize("name", single_ops.OPS)
 def test_the_bytes_are_the_oracles(name: str) -> None:
     @settings(
-        max_examples=EXAMPLES, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
+        max_examples=EXAMPLES, derandomize=True, database=None, phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(single_ops.cases(name))

@@ -20,7 +20,7 @@ def drawn(name: str) -> list[Case]:
     found: list[Case] = []
 
     @settings(
-        max_examples=25, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
+        max_examples=25, derandomize=True, database=None, phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(cases(name))

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from bundles import tiny
 
-from edgeq.confirm import LONGEST_S, MOST, ConfirmPolicy
 from edgeq.errors import UsageError
 from edgeq.micro.compile import compile_model
 from edgeq.micro.image import ENVELOPE, Contents, write_image
 from edgeq.micro.policy import PLAIN, POLICY, policy_bytes
+from edgeq.transaction.confirm import LONGEST_S, MOST, ConfirmPolicy
 
 
 def test_a_policy_is_twelve_bytes() -> None:

@@ -33,7 +33,7 @@ def test_a_model_for_any_batch_has_the_bytes_of_one_for_a_batch_of_1() -> None:
 @pytest.mark.parametrize("name", sorted(RULES.keys() & single_ops.OPS.keys()))
 def test_a_forgotten_side_is_found_again(name: str) -> None:
     @settings(
-        max_examples=20, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
+        max_examples=20, derandomize=True, database=None, phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(single_ops.cases(name))

@@ -116,7 +116,7 @@ def test_foreign_archives_do_no_harm(tail: bytes) -> None:
     assert labels_of(b"TFL3" + tail) == ()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.text(max_size=60),
     st.lists(st.text(st.characters(codec="utf-8", categories=["L", "N"]), min_size=1), min_size=3, max_size=3),

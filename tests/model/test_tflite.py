@@ -151,7 +151,7 @@ def test_a_truncated_model_is_refused(tiny: bytes) -> None:
             read_model(tiny[:size])
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 1 << 20), st.integers(0, 0xFFFFFFFF), st.sampled_from("BHI")), max_size=6))
 def test_a_damaged_model_is_read_or_refused(tiny: bytes, damage: list[tuple[int, int, str]]) -> None:
     data = bytearray(tiny)

@@ -92,7 +92,7 @@ def test_what_is_no_passport_is_told(data: bytes, words: str) -> None:
         parse(data, "'x'")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_whatever_a_passport_says_is_refused_or_told(document: dict[str, Any], data: st.DataObject) -> None:
     """Any value anywhere is replaced: then it is an ArtifactError, or a card and a bill of materials."""

@@ -81,7 +81,7 @@ def test_a_buffer_larger_than_allowed_is_refused() -> None:
         extract(large, "x")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_damage_ends_in_one_sentence(model: bytes, data: st.DataObject) -> None:
     changed = bytearray(model[: data.draw(st.integers(8, len(model)))])

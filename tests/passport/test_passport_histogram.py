@@ -22,7 +22,7 @@ def test_numbers_have_seven_digits() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int16"])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.floats(1e-4, 100), st.integers(-100, 100))
 def test_a_device_counts_integers_as_the_host_counts_real_values(dtype: str, scale: float, zero_point: int) -> None:
     tensor = Tensor("x", (1,), dtype, scale, zero_point)

@@ -58,7 +58,7 @@ def test_the_aspect_ratio_is_kept(
 
 
 @given(*[st.integers(1, 3000)] * 2, *[st.integers(1, 500)] * 2)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_cover_covers_and_contain_is_contained(tall: int, wide: int, height: int, width: int) -> None:
     covering, contained = fitted(tall, wide, height, width, "cover"), fitted(tall, wide, height, width, "contain")
     assert covering[0] >= height

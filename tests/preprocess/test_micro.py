@@ -106,7 +106,7 @@ def test_every_byte_of_pymicro_features_on_speech(shared_models: Path) -> None:
 
 
 @given(cuts=st.lists(st.integers(0, 1500), max_size=8))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_stream_carries_its_state_over_the_chunks(cuts: list[int]) -> None:
     samples, stream, at, found = SOUNDS["random"][:6000], DEFAULTS.stream(), 0, []
     for cut in [*cuts, len(samples)]:

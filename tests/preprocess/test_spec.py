@@ -200,7 +200,7 @@ def steps() -> st.SearchStrategy[dict[str, Any]]:
     st.sampled_from(INPUTS),
     st.lists(steps(), max_size=4) | st.lists(st.recursive(st.none() | st.text() | st.floats(), st.lists), max_size=2),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_what_is_read_reads_back_and_all_else_is_refused(kind: str, found: list[Any]) -> None:
     table = {"input": kind, "steps": found, **({"rate_hz": 16000} if kind == "audio" else {})}
     try:

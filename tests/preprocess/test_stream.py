@@ -48,7 +48,7 @@ def chains(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 
 @given(steps=chains(), cuts=st.lists(st.integers(0, 2500), max_size=10), raw_hz=st.sampled_from([16000, 44100, 8000]))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_chunks_give_what_the_whole_gives(steps: list[dict[str, Any]], cuts: list[int], raw_hz: int) -> None:
     chain = parse({"input": "audio", "rate_hz": 16000, "steps": steps})
     try:

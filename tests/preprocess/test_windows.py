@@ -15,7 +15,7 @@ from edgeq.preprocess.windows import Windows
     cuts=st.lists(st.integers(0, 7), max_size=20),
     width=st.sampled_from([0, 1, 3]),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_chunks_give_the_windows_of_the_whole(length: int, step: int, cuts: list[int], width: int) -> None:
     total = sum(cuts)
     data = np.arange(total * max(width, 1)).reshape((total, width) if width else (total,))

@@ -100,7 +100,7 @@ def test_too_many_samples_are_refused(tmp_path: Path, monkeypatch: pytest.Monkey
         read_recording(write(tmp_path, "t_s,power_mw\n0,1\n1,1\n2,1\n"))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(text=st.text(st.sampled_from("t_s,power_mw\n0123.e-;\"' nan()#gatecurrent"), max_size=120))
 def test_any_text_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     path = write(tmp_path_factory.getbasetemp(), "t_s,power_mw\n" + text, "any.csv")

@@ -13,8 +13,8 @@ import smallnet
 
 from edgeq import searched
 from edgeq.build import build
+from edgeq.building.materials import UNDECLARED
 from edgeq.errors import FitError, GateFailed, UsageError
-from edgeq.materials import UNDECLARED
 from edgeq.quantize.outputs import Runner
 from edgeq.quantize.recipe import Recipe
 from edgeq.quantize.samples import as_samples

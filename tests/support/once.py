@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeq.lock import locked
+from edgeq.host.lock import locked
 
 VARIABLE = "EDGEQ_TESTS_RUN"
 WAIT_S = 600.0

@@ -10,8 +10,8 @@ import tinymodel
 from once import once
 
 from edgeq.build import build
+from edgeq.building.materials import Declared
 from edgeq.bundle import Bundle
-from edgeq.materials import Declared
 from edgeq.target import load_target
 from edgeq.waiver import Waiver
 

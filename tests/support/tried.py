@@ -14,10 +14,10 @@ from bundles import make_bundle, tiny
 from edgeq.agent.connection import Connection
 from edgeq.agent.service import Service
 from edgeq.bundle import Bundle
-from edgeq.confirm import ConfirmPolicy
 from edgeq.device.device import Device
 from edgeq.link.memory import MemoryLink
 from edgeq.runtime import available
+from edgeq.transaction.confirm import ConfirmPolicy
 
 WAIT_S = 20.0
 PLAIN = ConfirmPolicy()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgeq.errors import TargetError
-from edgeq.paths import shipped
+from edgeq.host.paths import shipped
 from edgeq.target import all_targets, broken_targets, load_target, target_folders
 
 RPI4 = (shipped("targets") / "rpi4.toml").read_text(encoding="utf-8")

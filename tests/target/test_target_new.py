@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgeq.errors import TargetError
-from edgeq.paths import shipped
+from edgeq.host.paths import shipped
 from edgeq.target import load_target, new_target
 
 NAMES = sorted(path.stem for path in shipped("targets").glob("*.toml"))

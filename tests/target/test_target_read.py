@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgeq.errors import TargetError
-from edgeq.paths import shipped
+from edgeq.host.paths import shipped
 from edgeq.target import MODES, read_target
 from edgeq.target.checks import CHECKS
 

@@ -12,7 +12,7 @@ import pytest
 
 from edgeq.emulate.boards import boards
 from edgeq.emulate.userlands import userlands
-from edgeq.paths import shipped
+from edgeq.host.paths import shipped
 from edgeq.runtimes import pick, wheels_for
 from edgeq.target import Accelerator, Cpu, Energy, FlashRegion, Memory, Os, Power, Runtime, TargetProfile, read_target
 from edgeq.target.profile import (

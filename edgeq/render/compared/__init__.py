@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edgeq.compare import Comparison
 from edgeq.errors import UsageError
-from edgeq.paths import write_whole
+from edgeq.host.paths import write_whole
 
 RENDERERS = {
     "text": "edgeq.render.compared.text",

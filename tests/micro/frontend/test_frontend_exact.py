@@ -106,7 +106,7 @@ def chains(draw: st.DrawFn) -> tuple[Preprocess, int, int, int]:
     st.integers(0, 1 << 20),
     st.sampled_from([0, 1, 40, 3000, 32767]),
 )
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=120, suppress_health_check=list(HealthCheck))
 def test_any_chain(
     drive: Drive, chain: tuple[Preprocess, int, int, int], dtype: str, size: float, piece: int, seed: int, most: int
 ) -> None:

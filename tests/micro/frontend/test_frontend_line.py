@@ -12,13 +12,13 @@ from typer.testing import CliRunner
 
 from edgeq import emulate
 from edgeq.build import build
+from edgeq.building.materials import Declared
 from edgeq.cli import app
 from edgeq.deploy import deploy
 from edgeq.device.open import open_device
 from edgeq.emulate.boards import boards
 from edgeq.infer import infer, read_inputs
 from edgeq.interface import Array
-from edgeq.materials import Declared
 from edgeq.preprocess import Raw, parse
 from edgeq.preprocess.audio import at_rate
 from edgeq.target import load_target

@@ -57,7 +57,7 @@ def chains(draw: st.DrawFn) -> tuple[Preprocess, tuple[int, int], Raw]:
 
 
 @given(chains(), st.sampled_from(["int8", "uint8", "int16"]), st.floats(-14, 10), st.integers(1, 99))
-@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=250, suppress_health_check=list(HealthCheck))
 def test_any_bits_through_any_chain(
     drive: Drive, chain: tuple[Preprocess, tuple[int, int], Raw], dtype: str, size: float, piece: int
 ) -> None:

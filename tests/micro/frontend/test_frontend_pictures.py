@@ -69,7 +69,7 @@ def chains(draw: st.DrawFn) -> tuple[Preprocess, tuple[int, int, int], Raw]:
 
 
 @given(chains(), st.sampled_from(["int8", "uint8", "int16"]), st.sampled_from([1.0, 2 / 255, 0.5]), st.integers(1, 99))
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 def test_any_chain(
     drive: Drive, chain: tuple[Preprocess, tuple[int, int, int], Raw], dtype: str, scale: float, piece: int
 ) -> None:

@@ -73,7 +73,7 @@ def chains(draw: st.DrawFn) -> tuple[tuple[Step, ...], int, int, int, int]:
 
 
 @given(chains(), st.integers(1, 999), st.integers(0, 99), st.sampled_from([0, 1, 900, 32767, 10**6]))
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, suppress_health_check=list(HealthCheck))
 def test_any_chain(
     drive: Drive, chain: tuple[tuple[Step, ...], int, int, int, int], piece: int, seed: int, most: int
 ) -> None:
@@ -168,7 +168,7 @@ def test_every_length_that_gives_the_rows_is_taken_and_no_other(drive: Drive, fr
 
 
 @given(st.sampled_from(PAIRS), st.integers(1, 1 << 26))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_lengths_go_together(pair: tuple[int, int], samples: int) -> None:
     made = record(*pair)
     assert resampled(made, fewest(made, samples)) >= samples > resampled(made, fewest(made, samples) - 1)

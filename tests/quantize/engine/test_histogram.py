@@ -9,7 +9,7 @@ from edgeq.quantize.engine.histogram import Histogram
 parts = st.lists(st.lists(st.floats(-1e6, 1e6, width=32), min_size=1, max_size=20), min_size=1, max_size=6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(parts=parts, seed=st.integers(0, 99))
 def test_counts_do_not_depend_on_the_order(parts: list[list[float]], seed: int) -> None:
     one, other = Histogram(), Histogram()

@@ -36,21 +36,21 @@ def test_every_method_of_a_recipe_exists() -> None:
     assert tuple(METHODS) == NAMES and PLAIN in NAMES
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows=values, method=st.sampled_from(NAMES), headroom=st.sampled_from([0.0, 1.0, 2.0]))
 def test_a_range_holds_0_and_is_finite(rows: Floats, method: str, headroom: float) -> None:
     each = found(rows, Ranging(method, headroom))
     assert each.low <= 0 <= each.high and np.isfinite([each.low, each.high]).all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(rows=values, method=st.sampled_from(NAMES))
 def test_headroom_scales_a_range(rows: Floats, method: str) -> None:
     one, two = found(rows, Ranging(method, 1.0)), found(rows, Ranging(method, 2.0))
     assert (two.low, two.high) == pytest.approx((2 * one.low, 2 * one.high))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(rows=values, method=st.sampled_from(NAMES), seed=st.integers(0, 99))
 def test_the_order_of_samples_does_not_matter(rows: Floats, method: str, seed: int) -> None:
     mixed = rows[np.random.default_rng(seed).permutation(len(rows))]
@@ -58,14 +58,14 @@ def test_the_order_of_samples_does_not_matter(rows: Floats, method: str, seed: i
     assert (one.low, one.high) == pytest.approx((other.low, other.high), rel=1e-5)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(rows=values, method=st.sampled_from([name for name in NAMES if name != "extrapolated"]))
 def test_only_extrapolation_goes_beyond_what_was_seen(rows: Floats, method: str) -> None:
     each = found(rows, Ranging(method))
     assert each.low >= min(float(rows.min()), 0) - 1e-3 and each.high <= max(float(rows.max()), 0) + 1e-3
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(rows=values, shares=st.tuples(st.floats(0.001, 0.4), st.floats(0.001, 0.4)).map(sorted))
 @pytest.mark.parametrize("method", ["percentile", "per-sample"])
 def test_a_larger_quantile_is_never_wider(method: str, rows: Floats, shares: list[float]) -> None:

@@ -15,7 +15,7 @@ def size(values: np.ndarray) -> float:
     return steps.size()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(step=st.floats(1e-3, 10), zero=st.integers(-128, 127), seed=st.integers(0, 99))
 def test_dequantized_bytes_tell_their_step(step: float, zero: int, seed: int) -> None:
     bytes_ = np.random.default_rng(seed).integers(-128, 128, 3000)

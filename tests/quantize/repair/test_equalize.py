@@ -20,7 +20,7 @@ KINDS = st.text("cdpzr", min_size=1, max_size=6)
 SLOW = (HealthCheck.too_slow,)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=25, suppress_health_check=SLOW)
 @given(seed=st.integers(0, 1000), kinds=KINDS, act=st.sampled_from(["NONE", "RELU", "RELU6", "TANH"]))
 def test_what_a_model_computes_does_not_change(seed: int, kinds: str, act: str) -> None:
     model = FloatNet(seed, kinds, act, imbalance=1.0).model
@@ -31,7 +31,7 @@ def test_what_a_model_computes_does_not_change(seed: int, kinds: str, act: str) 
     assert np.allclose(answers(equalize_activations(model, seen)), wanted, atol=close)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=25, suppress_health_check=SLOW)
 @given(seed=st.integers(0, 1000), kinds=KINDS)
 def test_any_factors_of_any_family_leave_the_answers(seed: int, kinds: str) -> None:
     model = FloatNet(seed, kinds).model

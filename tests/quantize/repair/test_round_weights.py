@@ -20,7 +20,7 @@ from edgeq.quantize.verify import check_mode
 MODE = "static_wi4_ai8"
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=(HealthCheck.too_slow,))
+@settings(max_examples=15, suppress_health_check=(HealthCheck.too_slow,))
 @given(seed=st.integers(0, 1000), kinds=st.text("cdp", min_size=1, max_size=4))
 def test_patches_times_weights_are_what_a_layer_computes(seed: int, kinds: str) -> None:
     model = FloatNet(seed, kinds, "NONE").model
@@ -35,7 +35,7 @@ def test_patches_times_weights_are_what_a_layer_computes(seed: int, kinds: str) 
         assert np.allclose(sums, wanted, atol=1e-4 * max(1, float(np.abs(wanted).max())))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 1000), inputs=st.integers(2, 12))
 def test_rounding_together_is_no_worse_than_alone(seed: int, inputs: int) -> None:
     draws = np.random.default_rng(seed)

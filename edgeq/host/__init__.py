@@ -1,0 +1,1 @@
+"""This machine: its files, its terminal, its locks, and work side by side on it."""
