@@ -445,6 +445,7 @@ def walk(lab: Lab, seed: int, *, walks: int, steps: int) -> None:
         max_examples=walks,
         stateful_step_count=steps,
         database=None,
+        deadline=None,
         suppress_health_check=list(HealthCheck),
         print_blob=False,
         phases=[Phase.generate],  # a walk that failed is told as it was: to make it shorter would take too long
