@@ -11,9 +11,9 @@ from edgeq.bundle import Bundle
 from edgeq.device.device import Device, Progress, silent
 from edgeq.explained import explained
 from edgeq.plan import Cargo, Fit, Piece, interface_changes, load, preflight
-from edgeq.transaction import Deployed, Transaction, require_space, user_name
 from edgeq.transaction.confirm import ConfirmPolicy
 from edgeq.transaction.steps import Steps, Tell, unheard
+from edgeq.transaction.transaction import Deployed, Transaction, require_space, user_name
 from edgeq.units import format_bytes
 
 

@@ -22,8 +22,8 @@ from edgeq.project import DeviceEntry, Project
 from edgeq.rollback import RolledBack
 from edgeq.rollback import rollback as roll_back
 from edgeq.run import Run
-from edgeq.transaction import Deployed
 from edgeq.transaction.steps import Tell, unheard
+from edgeq.transaction.transaction import Deployed
 from edgeq.verify import Verified
 from edgeq.verify import verify as verify_device
 

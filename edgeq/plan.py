@@ -17,8 +17,8 @@ from edgeq.runtimes import Wheel, fetch
 from edgeq.runtimes.resolve import SYSTEM, judge, of_facts, place_of
 from edgeq.signing.image import sent_image
 from edgeq.signing.signable import wire_envelope
-from edgeq.transaction import SPACE_MARGIN, require_interface, require_space
 from edgeq.transaction.confirm import ConfirmPolicy, describe_checks
+from edgeq.transaction.transaction import SPACE_MARGIN, require_interface, require_space
 
 SECTOR_BYTES = 4096
 """In a slot the manifest begins at a sector of its own."""

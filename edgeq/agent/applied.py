@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from edgeq.transaction import Deployed
 from edgeq.transaction.releases import TRIAL
+from edgeq.transaction.transaction import Deployed
 
 SHOWS = "'edgeq-agent status'"
 """What tells on the device what serves; the host tells of applied bundles, too, so nothing here needs Linux."""

@@ -20,11 +20,18 @@ from edgeq.agent.itself import Itself, no
 from edgeq.agent.policy import policy_of
 from edgeq.errors import ArtifactError, UsageError
 from edgeq.protocol.status import Status
-from edgeq.transaction import SPACE_MARGIN, Deployed, Transaction, require_interface, require_space, user_name
 from edgeq.transaction.changes import changes
 from edgeq.transaction.confirm import ConfirmPolicy, describe_checks
 from edgeq.transaction.releases import Progress
 from edgeq.transaction.steps import Steps, Tell, unheard
+from edgeq.transaction.transaction import (
+    SPACE_MARGIN,
+    Deployed,
+    Transaction,
+    require_interface,
+    require_space,
+    user_name,
+)
 from edgeq.units import format_bytes
 
 COPY = "Copy it again, or pack it again."

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from edgeq.device.device import Installed, Release
     from edgeq.plan import Plan
     from edgeq.rollback import RolledBack
-    from edgeq.transaction import Deployed
+    from edgeq.transaction.transaction import Deployed
     from edgeq.verify import Checked, Verified
 
 Told = tuple[Any, str]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from edgeq.plan import Plan
     from edgeq.rollback import RolledBack
     from edgeq.run import Run
-    from edgeq.transaction import Deployed
+    from edgeq.transaction.transaction import Deployed
     from edgeq.trust import Compared
     from edgeq.verify import Verified
 

@@ -25,7 +25,7 @@ from edgeq.inventory import Seen
 from edgeq.link.known_hosts import HostKey
 from edgeq.project import DeviceEntry
 from edgeq.rollback import RolledBack
-from edgeq.transaction import Deployed
+from edgeq.transaction.transaction import Deployed
 from edgeq.trust import TRUSTED, Compared
 
 A, B, C, D = (DeviceEntry(name, f"ssh://{name}", "rpi4") for name in ("a", "b", "c", "d"))
