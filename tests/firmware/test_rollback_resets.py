@@ -106,9 +106,16 @@ class Starts(threading.Thread):
         return len(self.stacks) - 1
 
     def _look(self) -> None:
-        stack = self._stat.read_text().rpartition(")")[2].split()[25]
+        before = self._stack()
+        time.sleep(0.005)
+        while before != (stack := self._stack()):  # while it is being replaced it lies somewhere else for a moment
+            before = stack
+            time.sleep(0.005)
         if self.stacks[-1:] != [stack]:
             self.stacks.append(stack)
+
+    def _stack(self) -> str:
+        return self._stat.read_text().rpartition(")")[2].split()[25]
 
 
 @pytest.fixture
