@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +13,7 @@ import numpy as np
 import pytest
 from bundles import tiny
 from commandline import edgeq
-from mcu import BOARD, FIRMWARE, SANITIZE, Process, make_mcu_bundle
+from mcu import BOARD, SANITIZE, Process, build_with_kernels, make_mcu_bundle
 from once import once
 
 from edgeq import emulate
@@ -28,6 +26,7 @@ from edgeq.device.open import open_device
 from edgeq.emulate.firmware import VARIABLE
 from edgeq.errors import DeviceError
 from edgeq.explained import explained
+from edgeq.firmware import ELF
 from edgeq.interface import Interface
 from edgeq.link.proxy import Faults, Noise, Proxy
 from edgeq.link.tcp import TcpLink
@@ -42,7 +41,6 @@ from edgeq.quantize.golden import Golden, from_seed, make_golden
 from edgeq.served import serving
 
 CASES = Path(__file__).parents[1] / "cases"
-KERNELS = CASES / "firmware" / "wrong_kernels.c"
 MICRO = "edgeq-micro"
 PICTURE = Raw(np.arange(11 * 9 * 3, dtype=np.uint8).reshape(11, 9, 3))
 DEPTHWISE, SPOILT, WRONG_BY = 1, 17, 32
@@ -53,11 +51,7 @@ def firmware(name: str, port: str, compiler: str, flags: str = "") -> Path:
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed")
 
-    def make(folder: Path) -> None:
-        command = ["make", "-s", f"-j{os.cpu_count()}", "-C", FIRMWARE, "-f", "firmware.mk", f"PORT={port}"]
-        subprocess.run([*command, f"BUILD={folder}", f"TABLE={KERNELS}", f"CFLAGS={flags}"], check=True, timeout=300)
-
-    return once(name, make) / "firmware.elf"
+    return once(name, lambda folder: build_with_kernels(folder, "wrong_kernels", port, flags)) / ELF
 
 
 @pytest.fixture

@@ -92,21 +92,21 @@ def board_firmware(name: str) -> Path:
     return once(f"firmware-{name}", make) / ELF
 
 
-def build_hanging(folder: Path, port: str, flags: str) -> None:
-    """Firmware whose convolutions never end in a model that is called "hang"."""
-    table = Path(__file__).resolve().parents[1] / "cases" / "firmware" / "hanging_kernels.c"
+def build_with_kernels(folder: Path, kernels: str, port: str, flags: str = "") -> None:
+    """Firmware whose table of kernels is `tests/cases/firmware/<kernels>.c`."""
+    table = Path(__file__).resolve().parents[1] / "cases" / "firmware" / f"{kernels}.c"
     command = ["make", "-s", f"-j{os.cpu_count()}", "-C", FIRMWARE, "-f", "firmware.mk", f"PORT={port}"]
     subprocess.run([*command, f"BUILD={folder}", f"TABLE={table}", f"CFLAGS={flags}"], check=True, timeout=600)
 
 
 def build_hanging_board(folder: Path) -> None:
-    """The same for `BOARD`, whose watchdog waits for a second of its time."""
-    build_hanging(folder, load_target(BOARD).port, "-DWATCHDOG_TICKS=25000000u")
+    """Convolutions never end in a model that is called "hang"; the watchdog of `BOARD` waits a second of its time."""
+    build_with_kernels(folder, "hanging_kernels", load_target(BOARD).port, "-DWATCHDOG_TICKS=25000000u")
 
 
 def build_hanging_process(folder: Path) -> None:
     """The same as a process of this machine, under sanitizers."""
-    build_hanging(folder, "host", SANITIZE)
+    build_with_kernels(folder, "hanging_kernels", "host", SANITIZE)
 
 
 def make_image(
