@@ -27,7 +27,7 @@ from edgeq.sustained import Teller
 from edgeq.target import TargetProfile, load_target
 
 FACTS = (
-    *("board", "arch", "cpu", "cores", "os", "kernel", "python", "libc", "ram_bytes", "disk_bytes", "disk_free_bytes"),
+    *("board", "arch", "cpu", "cores", "os", "kernel", "python", "libc", "ram_bytes", "disk_bytes", "free_bytes"),
     *("emulated", "emulator"),
 )
 

@@ -68,7 +68,7 @@ def fit(
 def _disk(manifest: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
     """What was sent of the release, against that and what is still free beside it: it lies there already. An emulator's
     disk is no board's."""
-    free = facts.get("disk_free_bytes")
+    free = facts.get("free_bytes")
     if not free or facts.get("emulated"):
         return {}
     tag = "cp" + "".join(str(facts.get("python")).split(".")[:2])

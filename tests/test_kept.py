@@ -39,7 +39,7 @@ def test_elsewhere_only_the_limit_is_known_beforehand() -> None:
 
 def test_a_device_with_a_disk_of_its_own_tells_what_is_free_on_it() -> None:
     wheels = [{"python": "cp311", "size": 500}, {"python": "cp312", "size": 900}]
-    manifest, facts = {**MANIFEST, "runtime": {"wheels": wheels}}, {"disk_free_bytes": 1_000_000, "python": "3.11.2"}
+    manifest, facts = {**MANIFEST, "runtime": {"wheels": wheels}}, {"free_bytes": 1_000_000, "python": "3.11.2"}
     found = fit(manifest, load_target("rpi4"), facts)
     assert found is not None
     assert found["disk"]["parts"] == {"bundle": 19_000, "runtime": 500}

@@ -20,7 +20,7 @@ from edgeq.runtime import available
 
 
 def describe(root: Path, agent_sha: str) -> dict[str, Any]:
-    """The facts of `describe`; sizes in bytes, `disk_*` of the file system that the store lies on."""
+    """The facts of `describe`; sizes in bytes, those of the disk are of the file system that the store lies on."""
     emulator = _read("/etc/edgeq-emulated")
     runtime, bits = available(), 8 * struct.calcsize("P")
     disk = shutil.disk_usage(root)
@@ -46,7 +46,6 @@ def describe(root: Path, agent_sha: str) -> dict[str, Any]:
         "numpy": package_version("numpy"),
         "ram_bytes": parse_meminfo(_read("/proc/meminfo")),
         "free_bytes": disk.free,
-        "disk_free_bytes": disk.free,
         "disk_bytes": disk.total,
         "bench": 1,
         "emulated": bool(emulator),

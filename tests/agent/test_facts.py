@@ -45,5 +45,4 @@ def test_findings_of_a_place(mounts: str, folder: str, codes: list[str]) -> None
 def test_the_size_of_the_store_s_file_system_is_told(tmp_path: Path) -> None:
     facts, seen = describe(tmp_path, ""), os.statvfs(tmp_path)
     assert facts["disk_bytes"] == seen.f_blocks * seen.f_frsize
-    assert 0 <= facts["disk_free_bytes"] <= seen.f_blocks * seen.f_frsize
-    assert facts["free_bytes"] == facts["disk_free_bytes"] < facts["disk_bytes"]
+    assert 0 <= facts["free_bytes"] < facts["disk_bytes"]
