@@ -47,7 +47,15 @@ class Labelled:
 
         return explained(device, self.bundle, bundles_of(project, entry), console.progress)
 
-    def measure(self, device: Device, project: Project, entry: DeviceEntry, beside: Partials) -> Document | None:
+    def beside(self, folder: Path) -> Partials | None:
+        """Where what the device said stays until a run has it; None where nobody asked."""
+        if not self.data:
+            return None
+        from edgeq.correctness.unfinished import Partials
+
+        return Partials(folder)
+
+    def measure(self, device: Device, project: Project, entry: DeviceEntry, beside: Partials | None) -> Document | None:
         """The document `Run.correctness`; None where nobody asked. What the device said stays with `beside`."""
         if not self.data:
             return None
@@ -69,9 +77,11 @@ class Labelled:
 
 def kept(run: Run, document: Document | None) -> Run:
     """The run with its document, judged with it."""
+    if document is None:
+        return run
     from edgeq.correctness import with_correctness
 
-    return run if document is None else with_correctness(run, document)
+    return with_correctness(run, document)
 
 
 def tell_accuracy(document: Document | None, told: Any, text: str) -> tuple[Any, str]:

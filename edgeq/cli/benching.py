@@ -93,11 +93,10 @@ def _bench(
     from edgeq.bench import bench as bench_device
     from edgeq.cli.profiling import bundles_of
     from edgeq.cli.telling_bench import tell_run, tell_sweep
-    from edgeq.correctness.unfinished import Partials
     from edgeq.results import publish
 
     entry, made = project.resolve(device), []
-    beside = Partials(output.parent if output else project.runs)
+    beside = labelled.beside(output.parent if output else project.runs)
     with ExitStack() as stack:
         opened = stack.enter_context(open_address(entry.address))
         stack.enter_context(labelled.explained(opened, project, entry))
@@ -124,7 +123,8 @@ def _bench(
             else:
                 publish(run, path)
             made.append((run, path))
-            beside.remove()
+            if beside:
+                beside.remove()
             if stopped():
                 break
     console.result(*tell_accuracy(document, *(tell_run(*made[0]) if len(sweep) == 1 else tell_sweep(made))))
