@@ -53,6 +53,7 @@ def write(model: bytes, recipe: Recipe, ranges: Ranges, weights: WeightRanges | 
 
 def operations() -> frozenset[str]:
     """The names of the operators that an override may name."""
+    _library()
     from litert_quantizer.qtyping import TFLOperationName
 
     return frozenset(each.value for each in TFLOperationName)

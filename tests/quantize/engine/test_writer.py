@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import tinymodel
 
@@ -38,6 +40,14 @@ def test_overrides_that_meet_something() -> None:
 def test_overrides_that_meet_nothing(override: Override, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         check(override)
+
+
+def test_without_the_library_an_operator_cannot_be_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = read_model(tinymodel.converted().float_model)
+    monkeypatch.delitem(sys.modules, "litert_quantizer.qtyping", raising=False)
+    monkeypatch.setitem(sys.modules, "litert_quantizer", None)
+    with pytest.raises(UsageError, match="needs litert-quantizer"):
+        check_overrides(model, Recipe(overrides=(Override(WIDE, op="DIV"),)))
 
 
 def test_the_worker_tells_it_as_it_is() -> None:
