@@ -66,12 +66,19 @@ def dependence(values: Floats) -> Dependence:
 
 
 def block_quantiles(
-    runs: Sequence[Values], quantile: float, resamples: int, random: np.random.Generator, *, student: bool = True
+    runs: Sequence[Values],
+    quantile: float,
+    resamples: int,
+    random: np.random.Generator,
+    *,
+    student: bool = True,
+    plans: Sequence[Dependence] | None = None,
 ) -> Floats:
     """The quantile of all samples together in each of so many resamples, within the range of the samples; each run is
-    drawn anew in blocks, as many samples as it has. Without `student` they spread as if their variance was known."""
+    drawn anew in blocks, as many samples as it has. Without `student` they spread as if their variance was known.
+    `plans` tell how alike samples of each run are, where that is known already."""
     arrays = [to_floats(run) for run in runs]
-    plans = [dependence(run) for run in arrays]
+    plans = plans or [dependence(run) for run in arrays]
     ordered = np.sort(np.concatenate(arrays))
     draw = _limit if ordered.size > MOST_DRAWN else _drawn
     found = draw(ordered, arrays, [plan.length for plan in plans], quantile, resamples, random)

@@ -15,12 +15,13 @@ from statistics import NormalDist
 
 import numpy as np
 
-from edgeq.bootstrap import block_quantiles, dependence
+from edgeq.bootstrap import Dependence, block_quantiles, dependence
 from edgeq.stats import Floats, Values, bounds
 
 RESAMPLES = 2000
 SEED = 0
 _Runs = tuple[Floats, ...]
+_Plans = Sequence[Sequence[Dependence]]
 
 
 @dataclass(frozen=True)
@@ -82,10 +83,10 @@ def difference(
         return replace(told, low=told.change, high=told.change)
     if not all(bounds(int(count), quantile, confidence) for count in told.effective):
         return told
-    low, high = _interval(sides, quantile, relative, confidence)
+    low, high = _interval(sides, plans, quantile, relative, confidence)
     scale = abs(first) if relative else 1.0
     z = NormalDist().inv_cdf((1 + confidence) / 2)
-    excess, reach = (each / scale for each in _between(sides, quantile, z))
+    excess, reach = (each / scale for each in _between(sides, plans, quantile, z))
     step = resolution(pooled) / scale
     low = told.change - hypot(max(told.change - low, 0), reach) - step
     return replace(
@@ -101,12 +102,14 @@ def _runs(side: Sequence[Values]) -> tuple[Floats, ...]:
     return tuple(np.asarray(run, np.float64) for run in side if len(run))
 
 
-def _interval(sides: tuple[_Runs, _Runs], quantile: float, relative: bool, confidence: float) -> tuple[float, float]:
+def _interval(
+    sides: tuple[_Runs, _Runs], plans: _Plans, quantile: float, relative: bool, confidence: float
+) -> tuple[float, float]:
     """The percentile interval of the bootstrap."""
     streams = np.random.SeedSequence(SEED).spawn(2)
     base, new = (
-        block_quantiles(side, quantile, RESAMPLES, np.random.default_rng(stream))
-        for side, stream in zip(sides, streams, strict=True)
+        block_quantiles(side, quantile, RESAMPLES, np.random.default_rng(stream), plans=found)
+        for side, found, stream in zip(sides, plans, streams, strict=True)
     )
     changes = new - base
     if relative:
@@ -126,18 +129,21 @@ def resolution(sides: Sequence[Floats]) -> float:
     return float(np.diff(values).min())
 
 
-def _between(sides: tuple[_Runs, _Runs], quantile: float, z: float) -> tuple[float, float]:
+def _between(sides: tuple[_Runs, _Runs], plans: _Plans, quantile: float, z: float) -> tuple[float, float]:
     """Standard deviation between runs of a side beyond their own noise, and how far it makes the interval reach."""
     freedom = sum(len(side) - 1 for side in sides)
     if not freedom:
         return 0.0, 0.0
     spread = own = 0.0
-    for number, side in enumerate(sides):
+    for number, (side, found) in enumerate(zip(sides, plans, strict=True)):
         if len(side) > 1:
             middles = np.array([np.quantile(run, quantile) for run in side])
             spread += float(((middles - middles.mean()) ** 2).sum())
             random = np.random.default_rng((SEED, number))
-            spreads = [block_quantiles([run], quantile, RESAMPLES, random, student=False).var() for run in side]
+            spreads = [
+                block_quantiles([run], quantile, RESAMPLES, random, student=False, plans=[plan]).var()
+                for run, plan in zip(side, found, strict=True)
+            ]
             own += (len(side) - 1) * float(np.mean(spreads))
     excess = sqrt(max(0.0, spread - own) / freedom)
     return excess, _student(z, freedom) * excess * sqrt(sum(1 / len(side) for side in sides))
