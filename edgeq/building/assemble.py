@@ -29,8 +29,6 @@ from edgeq.runtimes import WHEELED, wheels_for
 from edgeq.target import TargetProfile
 from edgeq.transaction.confirm import ConfirmPolicy
 
-"""The member that a microcontroller gets."""
-
 
 @dataclass(frozen=True)
 class Ingredients:

@@ -43,12 +43,8 @@ class Item:
 
     @property
     def kind(self) -> str:
-        """What has a cost of its own."""
-        return _kind(self.op, self.variant)
-
-
-def _kind(op: str, variant: str | None) -> str:
-    return f"{op} {variant}" if variant else op
+        """What people call it."""
+        return f"{self.op} {self.variant}" if self.variant else self.op
 
 
 POINTWISE, DILATED = "1x1", "dilated"
@@ -60,12 +56,11 @@ def item_of(op: str, macs: int, size: int, outputs: int, window: Window | None, 
     """One op as a model's file or a profile's row tells it; `also` are the ops that it does in passing."""
     variant, gathered = "", 0
     if window:
-        variant = (
-            DILATED if max(window.dilation) > 1 else POINTWISE if op == "CONV_2D" and window.size == (1, 1) else ""
-        )
-        gathered = outputs // window.channels[1] * math.prod(window.size) * window.channels[0]
+        full = op == CONVOLUTION
+        variant = DILATED if max(window.dilation) > 1 else POINTWISE if full and window.size == (1, 1) else ""
+        gathered = outputs // window.channels[1] * math.prod(window.size) * window.channels[0] if full else 0
     joined = outputs * sum(other in _JOINED for other in also)
-    return Item(op, Size(macs, size, outputs, gathered if op == "CONV_2D" else 0, joined), variant)
+    return Item(op, Size(macs, size, outputs, gathered, joined), variant)
 
 
 @dataclass(frozen=True)
@@ -76,10 +71,6 @@ class Spent:
     sizes: tuple[Size, ...]
     took: float
     variant: str | None = None
-
-    @property
-    def kind(self) -> str:
-        return _kind(self.op, self.variant)
 
 
 @dataclass(frozen=True)

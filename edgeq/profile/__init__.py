@@ -24,6 +24,8 @@ WITHOUT = (
     "model as a whole."
 )
 
+AROUND = "around each record of the plan"
+
 __all__ = ["MCU_RUNS", "RUNS", "Profile", "profile"]
 
 
@@ -77,12 +79,14 @@ def _linux(
             raise
         raise DeviceError(error.message, WITHOUT, Status.UNSUPPORTED) from error
     told, release = linux.read(result["detail"], samples, how[0]), serving(device)
-    model = _model(release, *bundles) if told.records else None
-    rows, notes = _of_records(told, model) if told.records else linux.rows_of(told)
-    source = "the device's clock, around each record of the plan"
-    if not told.records:
-        source = f"{told.facts['runtime']}'s profiler, in whole microseconds"
-    said = {"unit": "ns", "how": _how(facts), "source": source, **_named(model), **told.facts}
+    if told.records:
+        model = _model(release, *bundles)
+        rows, notes = _of_records(told, model)
+        said = {"source": f"the device's clock, {AROUND}", **_named(model)}
+    else:
+        rows, notes = linux.rows_of(told)
+        said = {"source": f"{told.facts['runtime']}'s profiler, in whole microseconds"}
+    said = {"unit": "ns", "how": _how(facts), **said, **told.facts}
     return Profile(release, profiled(rows, told.whole, said, notes))
 
 
@@ -110,8 +114,7 @@ def _mcu(
     whole = device.bench(runs, 1, 0, progress=progress)
     unit = "instructions" if "invoke_instructions" in whole else "ns"
     source = "the device's instruction counter" if unit == "instructions" else "the device's clock"
-    source = f"{source}, around each record of the plan"
-    said = {"unit": unit, "how": _how(facts), "source": source, "threads": 1, **_named(model)}
+    said = {"unit": unit, "how": _how(facts), "source": f"{source}, {AROUND}", "threads": 1, **_named(model)}
     return Profile(release, profiled(rows, whole[f"invoke_{unit}"], said, notes))
 
 

@@ -48,9 +48,9 @@ WINDOW = {"size": [1, 1], "stride": [1, 1], "dilation": [1, 1], "channels": [8, 
 def test_what_a_newer_run_says_of_filters() -> None:
     rows = [op(0, outputs=16, window=WINDOW, also=[1], also_ops=["ADD"]), op(2, "ADD", outputs=16)]
     _, measured = measured_of(run(ops=rows))
-    assert [(spent.kind, spent.sizes) for spent in measured.ops] == [
-        ("CONV_2D 1x1", (Size(1000, 64, 16, 32, 16),)),
-        ("ADD", (Size(1000, 64, 16),)),
+    assert [(spent.op, spent.variant, spent.sizes) for spent in measured.ops] == [
+        ("CONV_2D", "1x1", (Size(1000, 64, 16, 32, 16),)),
+        ("ADD", "", (Size(1000, 64, 16),)),
     ]
 
 

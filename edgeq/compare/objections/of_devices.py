@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from edgeq.compare.objections.check import AGAIN, ALL, TIMES, Check, Pair, differ, differs, one_alone
@@ -14,7 +15,7 @@ _CLASS = (("architecture", "arch"), ("board", "board"), ("CPU", "cpu"), ("cores"
 
 
 def _device(pair: Pair) -> str:
-    rows = [(word, *pair.each(lambda run, key=key: _fact(run, key))) for word, key in _CLASS]  # type: ignore[misc]
+    rows = [(word, *pair.each(partial(_fact, key=key))) for word, key in _CLASS]
     if not all(pair.each(lambda run: run.device.get("board"))):
         rows.append(("target", *pair.each(lambda run: run.release.get("target"))))
     found = [f"{word} {before} and {after}" for word, before, after in rows if differ(before, after)]
