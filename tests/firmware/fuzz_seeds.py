@@ -53,7 +53,7 @@ def cases(name: str) -> list[Case]:
 
     @seed(0)
     @settings(
-        max_examples=EXAMPLES, database=None, phases=[Phase.generate],
+        max_examples=EXAMPLES, deadline=None, database=None, phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(single_ops.cases(name))
