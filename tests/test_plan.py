@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from bundles import make_bundle, tiny
+from inmemory import connect
 
-from edgeq.agent.connection import Connection
 from edgeq.agent.service import Service
 from edgeq.deploy import deploy
-from edgeq.device.device import Device
 from edgeq.errors import ArtifactError, DeviceError
-from edgeq.link.memory import MemoryLink
 from edgeq.plan import make_plan, policy_of
 from edgeq.protocol import contract, smp
 from edgeq.protocol.status import Status
@@ -23,30 +20,11 @@ from edgeq.transaction.confirm import ConfirmPolicy, describe_policy
 READS = (contract.DESCRIBE, contract.BLOB_HAVE, contract.RELEASES, contract.MEMBER, (0, 0, smp.OS_PARAMS))
 
 
-@pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
-    service = Service(tmp_path / "store")
-    yield service
-    service.close()
-
-
-def connect(service: Service, asked: list[tuple[int, int, int]] | None = None) -> Device:
-    connection = Connection(service)
-
-    def peer(data: bytes) -> bytes:
-        request = smp.decode(data)
-        if asked is not None:
-            asked.append((request.op, request.group, request.command))
-        return connection.feed(data)
-
-    return Device(MemoryLink(peer), "memory:")
-
-
 def test_only_questions_are_asked(service: Service, tmp_path: Path) -> None:
     one, two, asked = make_bundle(tmp_path / "one", name="one"), make_bundle(tmp_path / "two", name="two"), []
     with connect(service) as device:
         deploy(one, device)
-    with connect(service, asked) as device:
+    with connect(service, asked=asked) as device:
         plan = make_plan(two, device)
     assert set(asked) <= set(READS)
     assert (plan.same, plan.serving and plan.serving.name, plan.changes) == (False, "one", ())

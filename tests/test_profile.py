@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 from bundles import make_bundle
-from inmemory import device_at
 from mcu import BOARD, Process, make_image, make_mcu_bundle
 
 from edgeq import cli, emulate
@@ -41,9 +40,8 @@ def process(firmware_process: Path, tmp_path: Path) -> Iterator[Process]:
 
 
 @pytest.fixture
-def linux(tmp_path: Path) -> Iterator[Device]:
-    with device_at(tmp_path / "store") as device:
-        yield device
+def linux(device: Device) -> Device:
+    return device
 
 
 def serve(device: Device, folder: Path) -> Bundle:

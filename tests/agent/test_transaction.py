@@ -5,19 +5,16 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
+from inmemory import connect
 from tried import SAMPLE, WAIT_S, Lab, serving, until
 
-from edgeq.agent.connection import Connection
 from edgeq.agent.service import Service
-from edgeq.device.device import Device
 from edgeq.errors import DeviceError
-from edgeq.link.memory import MemoryLink
-from edgeq.protocol import contract, smp
+from edgeq.protocol import contract
 from edgeq.protocol.status import Status
 from edgeq.transaction.confirm import ConfirmPolicy
 
@@ -398,24 +395,19 @@ def test_nobody_goes_back_to_what_was_tried_again_and_found_bad(lab: Lab) -> Non
 def test_a_rollback_is_one_request_and_one_load(lab: Lab) -> None:
     """Nothing that takes longer is part of it; how long it takes, `benchmarks/rollback.py` measures."""
     lab.activate(lab.bundle())
-    serving_, connection = lab.service.transaction.serving, Connection(lab.service)
-    asked, loads, opened = Counter[tuple[int, int, int]](), list[int](), serving_._opened
-
-    def feed(data: bytes) -> bytes:
-        request = smp.decode(data)
-        asked[request.op, request.group, request.command] += 1
-        return connection.feed(data)
+    serving_ = lab.service.transaction.serving
+    asked, loads, opened = list[tuple[int, int, int]](), list[int](), serving_._opened
 
     def opens(n: int) -> Any:
         loads.append(n)
         return opened(n)
 
-    with Device(MemoryLink(feed), "memory:") as device:
+    with connect(lab.service, asked=asked) as device:
         device.invoke(SAMPLE)
         (was,) = (loaded.process(opened) for loaded in serving_._all.values())
         serving_._opened = opens
         asked.clear()
         assert device.rollback() == 1
-        assert (asked.pop(contract.ROLLBACK), set(asked)) == (1, {contract.JOB})
+        assert (asked.count(contract.ROLLBACK), set(asked)) == (1, {contract.ROLLBACK, contract.JOB})
         assert device.invoke(SAMPLE)
     assert (loads, was.alive) == ([1], True)  # the one that served is not restarted: a request may be under way

@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 from bundles import make_bundle, tiny
+from inmemory import device_at
 
-from edgeq.agent.connection import Connection
-from edgeq.agent.service import Service
 from edgeq.bench import bench
 from edgeq.bundle import write_bundle
 from edgeq.compare.baseline import read_side, write_baseline
@@ -23,7 +22,6 @@ from edgeq.compare.metrics import METRICS
 from edgeq.compare.objections import CODES, object_to
 from edgeq.deploy import deploy
 from edgeq.device.device import Device
-from edgeq.link.memory import MemoryLink
 from edgeq.preprocess import Raw, parse
 from edgeq.preprocess.wire import encode_raw
 from edgeq.run import Run
@@ -42,10 +40,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def device(home: Path) -> Iterator[Device]:
-    service = Service(home / "store")
-    with Device(MemoryLink(Connection(service).feed), "memory:") as found:
+    with device_at(home / "store") as found:
         yield found
-    service.close()
 
 
 class Bench:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from bundles import make_bundle, tiny
-from mcu import FAMILY, Process
+from mcu import FAMILY, Process, write_mcu_bundle
 
 from edgeq.agent.connection import Connection
 from edgeq.agent.service import Service
@@ -31,19 +31,6 @@ from edgeq.quantize.golden import make_golden
 
 COUNT = 60
 STEPS = parse({"input": "image", "steps": [{"do": "scale", "multiply": 0.02, "add": -2.5}]})
-
-
-@pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
-    found = Service(tmp_path / "store")
-    yield found
-    found.close()
-
-
-@pytest.fixture
-def device(service: Service) -> Iterator[Device]:
-    with Device(MemoryLink(Connection(service).feed), "memory:") as found:
-        yield found
 
 
 @pytest.fixture
@@ -261,18 +248,8 @@ def mcu_bundle(
         "golden.cbor": golden.encode(),
         "image.eqi": compiled.image(text, vectors, target="host", name="tiny"),
     }
-    manifest = {
-        "name": "tiny",
-        "target": "host",
-        "arch": arch,
-        "mode": "static_wi8_ai8",
-        "model": {"macs": 1234},
-        "golden": {"vectors": len(inputs), "kernels": FAMILY, "tolerance": 0, "runtime": "edgeq-micro 1"},
-        "runtime": {"name": FAMILY, "version": "1", "threads": 1, "wheels": []},
-        "evaluation": None,
-        "device_files": ["image.eqi"],
-    }
-    return write_bundle(folder, members, manifest)
+    told = {"vectors": len(inputs), "kernels": FAMILY, "tolerance": 0, "runtime": "edgeq-micro 1"}
+    return write_mcu_bundle(folder, members, name="tiny", target="host", arch=arch, golden=told)
 
 
 def test_a_microcontroller_is_equal_bit_by_bit_unless_it_has_other_weights(process: Process, tmp_path: Path) -> None:

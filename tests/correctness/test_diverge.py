@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +10,12 @@ import pytest
 from badruntimes import bad_runtime
 from bundles import make_bundle, tiny
 
-from edgeq.agent.connection import Connection
-from edgeq.agent.service import Service
 from edgeq.correctness import serving
 from edgeq.correctness.diverge import failing_vector, first_parting
 from edgeq.deploy import deploy
 from edgeq.device.device import Device
 from edgeq.errors import DeviceError
 from edgeq.explained import explained
-from edgeq.link.memory import MemoryLink
 from edgeq.model.objects import pack_tflite, unpack_tflite
 from edgeq.model.tflite import read_model
 from edgeq.protocol.status import Status
@@ -35,14 +31,6 @@ class Interpreter(_Plain):
             data = data.replace({old!r}, {new!r})
         super().__init__(model_content=data, **options)
 """
-
-
-@pytest.fixture
-def device(tmp_path: Path) -> Iterator[Device]:
-    service = Service(tmp_path / "store")
-    with Device(MemoryLink(Connection(service).feed), "memory:") as found:
-        yield found
-    service.close()
 
 
 def dense() -> tuple[int, bytes]:

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from bundles import tiny
 from commandline import edgeq
-from mcu import BOARD, SANITIZE, Process, build_with_kernels, make_mcu_bundle
+from mcu import BOARD, SANITIZE, Process, build_with_kernels, make_mcu_bundle, write_mcu_bundle
 from once import once
 
 from edgeq import emulate
-from edgeq.bundle import Bundle, canonical_json, write_bundle
+from edgeq.bundle import Bundle, canonical_json
 from edgeq.correctness.diverge import failing_vector, first_parting
 from edgeq.correctness.records import first_differing
 from edgeq.deploy import deploy
@@ -112,17 +112,7 @@ def write(
         "golden.cbor": golden.encode(),
         "image.eqi": made.image(text, vectors, raws, preprocess=front, target=facts["target"], name=folder.name),
     }
-    manifest = {
-        "name": folder.name,
-        "target": facts["target"],
-        "arch": facts["arch"],
-        "mode": "static_wi8_ai8",
-        "model": {"macs": 0},
-        "runtime": {"name": MICRO, "version": "1", "threads": 1, "wheels": []},
-        "evaluation": None,
-        "device_files": ["image.eqi"],
-    }
-    return write_bundle(folder, members, manifest)
+    return write_mcu_bundle(folder, members, name=folder.name, target=facts["target"], arch=facts["arch"])
 
 
 def fails(device: Device, bundle: Bundle) -> Any:

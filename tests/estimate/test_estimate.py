@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 from bundles import make_bundle
 
-from edgeq.agent.connection import Connection
-from edgeq.agent.service import Service
 from edgeq.bundle import Bundle
 from edgeq.deploy import deploy
 from edgeq.device.device import Device
@@ -19,7 +17,6 @@ from edgeq.errors import UsageError
 from edgeq.estimate import estimate, published, tables_in
 from edgeq.estimate.table import Key, Measured, Size, Spent, Table
 from edgeq.estimate.work import items_of
-from edgeq.link.memory import MemoryLink
 from edgeq.profile import profile
 from edgeq.run import read_run
 from edgeq.target import load_target
@@ -133,13 +130,10 @@ def test_beyond_the_sizes_seen_the_reason_names_the_op(bundle: Bundle) -> None:
     assert any("seen were" in told.why for told in found.ops)
 
 
-def test_a_real_profile_is_learned_and_its_network_recognized(bundle: Bundle, tmp_path: Path) -> None:
+def test_a_real_profile_is_learned_and_its_network_recognized(bundle: Bundle, device: Device, tmp_path: Path) -> None:
     """The runtime's profiler and the model's file count the same ops with the same sizes."""
-    service = Service(tmp_path / "store")
-    with Device(MemoryLink(Connection(service).feed), "memory:") as device:
-        deploy(bundle, device)
-        table = profile(device, runs=20).table
-    service.close()
+    deploy(bundle, device)
+    table = profile(device, runs=20).table
     run = replace(read_run(CASES / "local-measured.json"), profile=table)
     run.write(tmp_path / "runs" / "run.json")
     (own,) = tables_in(tmp_path / "runs").tables

@@ -78,10 +78,8 @@ RESULT = {
 
 def result_message() -> Any:
     """The message `BenchmarkResult`, made of what its file says: no wheel has it."""
-    protobuf = pytest.importorskip("google.protobuf")
     from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-    assert protobuf
     file = descriptor_pb2.FileDescriptorProto(name="benchmark_result.proto", package="t", syntax="proto2")
     whole = {"latency_metrics": "LatencyMetrics", "memory_metrics": "MemoryMetrics", "misc_metrics": "MiscMetrics"}
     for name, fields in RESULT.items():
@@ -115,8 +113,7 @@ def test_a_run_in_the_tools_words(path: Path) -> None:
     assert result["misc_metrics"]["num_runs"] == len(invoke.values)
     assert latency["min_ms"] <= latency["p5_ms"] <= latency["median_ms"]
     assert json.loads(json.dumps(result)) == result
-    from google.protobuf import json_format
-
+    json_format = pytest.importorskip("google.protobuf.json_format", reason="protobuf is not installed")
     parsed = json_format.Parse(json.dumps(result), result_message())
     assert parsed.misc_metrics.num_runs == len(invoke.values)
     load = run.one("rss_load")

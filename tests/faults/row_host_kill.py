@@ -3,12 +3,10 @@ answer being read."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import killed_host
+import pytest
 from fault_lab import Daemon, Lab, PipeLink, converges, serving_on_disk
 from fault_table import Row
 
@@ -22,21 +20,12 @@ def _deploy(lab: Lab, store: Path, at: int, way: str) -> tuple[int, int]:
     """The exit code of `edgeq deploy` over `local:`, and how many messages it sent where it lived."""
     home = store.parent / "home"
     home.mkdir()
-    with home_at(home):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EDGEQ_HOME", str(home))
         local_store("local:").symlink_to(store)
     code, count, said = killed_host.run(at, way, store.parent, home, "deploy", lab.other.folder, "--to", "local:", "-q")
     assert code in (0, -9), said
     return code, count
-
-
-@contextmanager
-def home_at(home: Path) -> Iterator[None]:
-    """EDGEQ_HOME is there."""
-    os.environ["EDGEQ_HOME"], before = str(home), os.environ["EDGEQ_HOME"]
-    try:
-        yield
-    finally:
-        os.environ["EDGEQ_HOME"] = before
 
 
 def _messages(lab: Lab) -> int:

@@ -34,6 +34,14 @@ def library() -> ctypes.CDLL:
 
 
 @pytest.fixture
+def edges(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the edges of the trigger pin of a process that starts now are kept."""
+    path = tmp_path / "edges"
+    monkeypatch.setenv("EQ_TRIGGER", str(path))
+    return path
+
+
+@pytest.fixture
 def process(firmware_process: Path, tmp_path: Path) -> Iterator[Process]:
     """The firmware as a process under sanitizers, with flash of its own."""
     running = Process(firmware_process, tmp_path / "flash.bin")

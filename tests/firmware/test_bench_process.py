@@ -24,14 +24,6 @@ STEP_S = 1e-6
 
 
 @pytest.fixture
-def edges(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the pin's edges of a process that starts now are kept."""
-    path = tmp_path / "edges"
-    monkeypatch.setenv("EQ_TRIGGER", str(path))
-    return path
-
-
-@pytest.fixture
 def served(edges: Path, process: Process, tmp_path: Path) -> Iterator[Device]:
     """A process on which a bundle serves, with a pin."""
     with open_device(process.address) as device:

@@ -325,14 +325,6 @@ def test_float_values_are_quantized_on_the_device(library: ctypes.CDLL) -> None:
 
 
 @pytest.fixture
-def edges(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the trigger pin of a process that starts now is kept."""
-    path = tmp_path / "edges"
-    monkeypatch.setenv("EQ_TRIGGER", str(path))
-    return path
-
-
-@pytest.fixture
 def triggered(edges: Path, process: Process) -> Process:
     return process
 

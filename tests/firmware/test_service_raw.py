@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 from bundles import tiny
-from mcu import Process
+from mcu import Process, write_mcu_bundle
 from service import bundle_for
 
-from edgeq.bundle import Bundle, canonical_json, write_bundle
+from edgeq.bundle import Bundle, canonical_json
 from edgeq.deploy import deploy
 from edgeq.device.device import Device
 from edgeq.device.open import open_device
@@ -52,7 +52,7 @@ def raw_bundle(device: Device, folder: Path, spoilt: bool = False, steps: Any = 
 
 def bundle_of(device: Device, path: Path, preprocess: Preprocess, raw: Raw, spoilt: bool = False) -> Bundle:
     """The same for any preprocessing."""
-    facts, name = device.describe(), path.name
+    facts = device.describe()
     data = tiny()[0]
     told = Tensor("x", INPUT.shape, "int8", INPUT.scales[0], INPUT.zero_points[0])
     text = canonical_json(Interface((told,), (told,), (), preprocess.to_json()).to_json())
@@ -60,17 +60,7 @@ def bundle_of(device: Device, path: Path, preprocess: Preprocess, raw: Raw, spoi
     made[5] ^= spoilt
     image = front(preprocess, INPUT, [(raw, [bytes(made)])], text, facts["target"]).image
     members = {"model.tflite": data, "interface.json": text, "image.eqi": image}
-    manifest = {
-        "name": name,
-        "target": facts["target"],
-        "arch": facts["arch"],
-        "mode": "static_wi8_ai8",
-        "model": {"macs": 0},
-        "runtime": {"name": "edgeq-micro", "version": "1", "threads": 1, "wheels": []},
-        "evaluation": None,
-        "device_files": ["image.eqi"],
-    }
-    return write_bundle(path, members, manifest)
+    return write_mcu_bundle(path, members, name=path.name, target=facts["target"], arch=facts["arch"])
 
 
 def expected(raw: Raw) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -42,13 +41,6 @@ def trust(tmp_path: Path) -> Path:
     path = tmp_path / "trust.json"
     trusting.create(path, [public(ALICE), public(BOB, APPROVER)], {})
     return sign(path, ALICE, BOB)
-
-
-@pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
-    service = Service(tmp_path / "store")
-    yield service
-    service.close()
 
 
 def again(service: Service) -> Device:

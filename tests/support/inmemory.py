@@ -12,6 +12,7 @@ from edgeq.agent.connection import Connection
 from edgeq.agent.service import Service
 from edgeq.device.device import Device
 from edgeq.link.memory import MemoryLink
+from edgeq.protocol import smp
 
 PATIENCE_S = 60.0
 
@@ -30,10 +31,24 @@ def service_at(root: Path) -> Iterator[Service]:
 
 
 def connect(
-    service: Service, address: str = "memory:", *, close_after: int | None = None, facts: dict[str, Any] | None = None
+    service: Service,
+    address: str = "memory:",
+    *,
+    close_after: int | None = None,
+    facts: dict[str, Any] | None = None,
+    asked: list[tuple[int, int, int]] | None = None,
 ) -> Device:
-    """The device over a link that ends after `close_after` bytes; `facts` replace what it says of itself."""
-    device = Device(MemoryLink(Connection(service).feed, close_after=close_after), address)
+    """The device over a link that ends after `close_after` bytes; `facts` replace what it says of itself, and each
+    request's command is added to `asked`."""
+    connection = Connection(service)
+
+    def peer(data: bytes) -> bytes:
+        if asked is not None:
+            request = smp.decode(data)
+            asked.append((request.op, request.group, request.command))
+        return connection.feed(data)
+
+    device = Device(MemoryLink(peer, close_after=close_after), address)
     if facts:
         device.describe().update(facts)
     return device

@@ -142,6 +142,13 @@ def make_mcu_bundle(folder: Path, *, name: str = "tiny", target: str, arch: str,
         "golden.cbor": make_golden(data, inputs, FAMILY).encode(),
         "image.eqi": make_image(target=target, name=name, **spoilt),
     }
+    return write_mcu_bundle(folder, members, name=name, target=target, arch=arch)
+
+
+def write_mcu_bundle(
+    folder: Path, members: dict[str, bytes], *, name: str, target: str, arch: str, **more: Any
+) -> Bundle:
+    """A bundle of these files, of which a device gets the image; `more` is the manifest's."""
     manifest = {
         "name": name,
         "target": target,
@@ -151,5 +158,6 @@ def make_mcu_bundle(folder: Path, *, name: str = "tiny", target: str, arch: str,
         "runtime": {"name": FAMILY, "version": "1", "threads": 1, "wheels": []},
         "evaluation": None,
         "device_files": ["image.eqi"],
+        **more,
     }
     return write_bundle(folder, members, manifest)

@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgeq.bundle import Bundle, canonical_json, write_bundle
+from mcu import FAMILY, write_mcu_bundle
+
+from edgeq.bundle import Bundle, canonical_json
 from edgeq.interface import Interface, Tensor
 from edgeq.micro.compile import compile_model
 from edgeq.quantize.golden import make_golden
@@ -30,7 +32,6 @@ NAME = re.compile(r"^m-(name)-dut-\[([^]]+)]$")
 PROFILE = re.compile(r"^m-(model|profile)-\[([^]]+)]$")
 RESULTS = re.compile(r"^m-results-\[([^]]+)\]$")
 LAP = re.compile(r"^m-lap-us-([0-9]+)$")
-FAMILY = "edgeq-micro"
 
 Talk = Callable[[str], list[str]]
 """Send a command, without its end, and give the lines of the answer."""
@@ -162,14 +163,4 @@ def dut_bundle(folder: Path, name: str, model: bytes, inputs: Sequence[bytes], f
     vectors = [(list(a), list(b)) for a, b in zip(golden.inputs, golden.outputs, strict=True)]
     image = compile_model(model).image(text, vectors, target=facts["target"], name=name)
     members = {"model.tflite": model, "interface.json": text, "golden.cbor": golden.encode(), "image.eqi": image}
-    manifest = {
-        "name": name,
-        "target": facts["target"],
-        "arch": facts["arch"],
-        "mode": "static_wi8_ai8",
-        "model": {"macs": 0},
-        "runtime": {"name": FAMILY, "version": "1", "threads": 1, "wheels": []},
-        "evaluation": None,
-        "device_files": ["image.eqi"],
-    }
-    return write_bundle(folder, members, manifest)
+    return write_mcu_bundle(folder, members, name=name, target=facts["target"], arch=facts["arch"], model={"macs": 0})

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from bundles import make_bundle, tiny
+from inmemory import connect
 
-from edgeq.agent.connection import Connection
 from edgeq.agent.service import Service
 from edgeq.bundle import Bundle
 from edgeq.device.device import Device
-from edgeq.link.memory import MemoryLink
 from edgeq.runtime import available
 from edgeq.transaction.confirm import ConfirmPolicy
 
@@ -37,7 +36,7 @@ class Lab:
         return self.service.store.root
 
     def device(self) -> Device:
-        return Device(MemoryLink(Connection(self.service).feed), "memory:")
+        return connect(self.service)
 
     def bundle(self, policy: ConfirmPolicy = PLAIN, **manifest: Any) -> Bundle:
         self.count += 1

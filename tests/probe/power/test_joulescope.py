@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import builtins
 import inspect
-import threading
 import time
 from typing import Any
 
@@ -156,7 +155,7 @@ def test_one_that_is_silent_or_interrupted_is_let_go(monkeypatch: pytest.MonkeyP
         patch.setattr(joulescope.time, "sleep", interrupted)
         benched(patch, driver)
     assert driver.finalized
-    assert not [thread for thread in threading.enumerate() if thread in (driver._thread,)]
+    assert not driver._thread.is_alive()
 
 
 def test_a_js110_has_two_inputs(monkeypatch: pytest.MonkeyPatch) -> None:

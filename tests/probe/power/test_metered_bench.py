@@ -41,12 +41,10 @@ class Watched(Device):
 
 
 @pytest.fixture
-def device(tmp_path: Path) -> Iterator[Watched]:
-    service = Service(tmp_path / "store")
+def device(service: Service, tmp_path: Path) -> Iterator[Watched]:
     with Watched(MemoryLink(Connection(service).feed), "memory:") as device:
         deploy(make_bundle(tmp_path / "bundle"), device)
         yield device
-    service.close()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no pty")
