@@ -110,11 +110,8 @@ def _invoke_raws(device: Device, raws: Sequence[Raw], interface: Interface, prog
     """Raw outputs as bytes, one row a sample."""
     rows, told = [], time.monotonic()
     _check_fill(raws, interface)
-    if device.describe().get("frontend") or device.manifest()["runtime"]["name"] == "edgeq-micro":
-        # Our own front end hears one rate, that which [preprocess] begins with (a resample step behind that is the
-        # device's); a file of another rate is brought to it here.
-        rate_hz = int((interface.preprocess or {}).get("rate_hz", 0))
-        raws = [at_rate(item, rate_hz) if item.rate_hz and rate_hz else item for item in raws]
+    rate_hz = device.heard_rate_hz()
+    raws = [at_rate(item, rate_hz) for item in raws]
     for done, item in enumerate(raws):
         if time.monotonic() - told > PROGRESS_S:
             told = time.monotonic()

@@ -80,7 +80,7 @@ def correctness(
     places = stratified(len(given), given.labels, limit)
     part = given.choose(places)
     kernels = kernels_of(found)
-    raws = raws_of(opened, steps, variant.interface, device, kernels == MICRO)
+    raws = raws_of(opened, steps, variant.interface, device)
     ways: list[Way] = [*([raws.choose(places)] if raws else ()), part.samples]
     kept = None if beside is None or remembers(found) else partial(beside.file, [given.sha256, places])
     streamed, way = through(device, release, variant.interface, ways, kept, progress)

@@ -37,13 +37,10 @@ class Raws:
         return Raws(self.steps, len(places), lambda index: self.read(places[index]))
 
 
-def raws_of(
-    data: Dataset, steps: Preprocess | None, interface: Interface, device: Device, in_integers: bool
-) -> Raws | None:
+def raws_of(data: Dataset, steps: Preprocess | None, interface: Interface, device: Device) -> Raws | None:
     """The raw inputs of `data`; None where there are none, or the device says that it takes none.
 
-    A front end of edgeq-micro (`in_integers`) hears one rate, that which the steps begin with; a clip of another is
-    brought to it here.
+    Where its front end hears one rate alone, a clip of another is brought to that here.
     """
     facts = device.describe()
     own = facts.get("frontend") if facts.get("kind") == "mcu" else True
@@ -51,7 +48,7 @@ def raws_of(
         return None
     if raw_input(data.read(0)[0], steps) is None:
         return None
-    rate_hz = steps.rate_hz if in_integers or facts.get("frontend") else 0
+    rate_hz = device.heard_rate_hz()
 
     def read(place: int) -> Raw:
         title = f"{data.name(place)} of '{data.spec}'"
@@ -64,7 +61,7 @@ def raws_of(
             check_fills(steps, raw, interface.inputs[0].shape)
         except PreprocessError as error:
             raise UsageError(f"{sentence(title)}: {error.message}", error.hint) from error
-        return at_rate(raw, rate_hz) if raw.rate_hz and rate_hz else raw
+        return at_rate(raw, rate_hz)
 
     return Raws(steps, len(data), read)
 

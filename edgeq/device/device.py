@@ -18,6 +18,7 @@ from edgeq.preprocess.wire import encode_raw
 from edgeq.protocol import contract, smp
 from edgeq.protocol.status import Status
 from edgeq.run import Plan
+from edgeq.runtimes.resolve import MICRO
 from edgeq.transaction.releases import Installed, Progress, Release, Watched, read_installed, silent
 
 FIRST_PAUSE_S = 0.01
@@ -202,6 +203,14 @@ class Device:
         """One raw input in, which the release's own preprocessing takes; raw output tensors, interface order, out."""
         item = encode_raw(raw)
         return self._invoke(item.pop("data"), n, item)
+
+    def heard_rate_hz(self, n: int | None = None) -> int:
+        """The one rate that the release's own front end hears, that which [preprocess] begins with (a resample step
+        behind it is the device's); 0 where it takes any. Our own front end hears one, on a microcontroller and on
+        Linux."""
+        if not self.describe().get("frontend") and self.manifest(n)["runtime"]["name"] != MICRO:
+            return 0
+        return int((self.interface(n).preprocess or {}).get("rate_hz", 0))
 
     def look(self, data: bytes, tensor: int, n: int | None = None) -> bytes:
         """One sample in, the values of a tensor of the model's main graph out; `DeviceError` where the device does not

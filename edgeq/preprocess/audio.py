@@ -85,10 +85,11 @@ class Resample:
 
 
 def at_rate(raw: Raw, rate_hz: int) -> Raw:
-    """Audio as a microphone of `rate_hz` would have given it: resampled, rounded to int16."""
+    """Audio as a microphone of `rate_hz` would have given it: resampled, rounded to int16. What has no rate, and all
+    where `rate_hz` is 0, stays as it is."""
     import numpy as np
 
-    if raw.rate_hz == rate_hz:
+    if raw.rate_hz in (0, rate_hz) or not rate_hz:
         return raw
     samples = Resample(raw.rate_hz, rate_hz)(np.asarray(raw.array, np.float64), True)
     return Raw(np.clip(np.rint(samples), -32768, 32767).astype(np.int16), rate_hz)
