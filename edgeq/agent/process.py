@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +28,7 @@ class ModelProcess:
     def __init__(self, model: Path, *, runtime: Path | None, threads: int, kernels: str, python: str = "") -> None:
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (closed in close)
         self._tail = ""
+        self._reaping = threading.Lock()
         try:
             self._child = subprocess.Popen(
                 [python or sys.executable, *program(), "worker", str(runtime or ""), str(memory_limit(model))],
@@ -87,9 +89,10 @@ class ModelProcess:
     @property
     def _ended(self) -> bool:
         """Looked at without taking its exit code: as long as nobody has, its number and its group are its own."""
-        if self._child.returncode is not None:
-            return True
-        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        with self._reaping:
+            if self._child.returncode is not None:
+                return True
+            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     def _obituary(self) -> str:
         deadline = time.monotonic() + 5
@@ -103,12 +106,17 @@ class ModelProcess:
         how = f"was killed by {_signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
         return f"the model's process {how}{self._tail}"
 
+    def end(self) -> None:
+        """End the process and all that it has started in its session. Beside a request, which then fails; twice, too."""
+        with self._reaping:
+            if self._child.returncode is None:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(self.pid, signal.SIGKILL)
+            self._child.wait()
+
     def close(self) -> None:
-        """End the process and all that it has started in its session; may be called twice."""
-        if self._child.returncode is None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, signal.SIGKILL)
-        self._child.wait()
+        """End it, and let go of its pipes: by whoever asks it, or where nobody does; may be called twice."""
+        self.end()
         for stream in (self._child.stdin, self._child.stdout):
             if stream:
                 stream.close()

@@ -13,6 +13,8 @@ from edgeq.protocol.status import Status
 
 LINGER_S = 5.0
 """How long a model stays loaded that does not serve, after the last request for it."""
+LEAVE_S = 1.0
+"""How long an agent that ends waits for a request to notice that its model's process is gone."""
 
 
 class _Loaded:
@@ -25,20 +27,34 @@ class _Loaded:
 
     @property
     def here(self) -> bool:
-        return self._process is not None and self._process.alive
+        process = self._process
+        return process is not None and process.alive
 
     def process(self, opened: Callable[[int], ModelProcess]) -> ModelProcess:
         """The running process; whoever asks has the turn."""
-        if not self.here:
+        if not self.here and not self.over:
             self.close()
             self._process = opened(self.n)
-            if self.over:  # It was being loaded when the agent ended.
-                self.close()
-                raise Ending(Status.STATE, "the agent is ending")
+        if self.over:  # The agent ended while one waited for the turn, or while the model was being loaded.
+            self.close()
+            raise Ending(Status.STATE, "the agent is ending")
         assert self._process is not None
         return self._process
 
+    def leave(self) -> None:
+        """For good, and whatever it does just now: who has the turn finds its process gone."""
+        self.over = True
+        process = self._process
+        if process is not None:
+            process.end()
+        if self.turn.acquire(timeout=LEAVE_S):  # Else it is being loaded, and closed by who loads it.
+            try:
+                self.close()
+            finally:
+                self.turn.release()
+
     def close(self) -> None:
+        """By whoever has the turn, or where nobody uses it."""
         if self._process is not None:
             self._process.close()
             self._process = None
@@ -145,5 +161,4 @@ class Serving:
             everything = list(self._all.values())
             self._all.clear()
         for loaded in everything:
-            loaded.over = True
-            loaded.close()
+            loaded.leave()

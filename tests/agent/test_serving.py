@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import sys
 import threading
 import time
@@ -13,7 +15,7 @@ from bundles import make_bundle, tiny
 from inmemory import connect
 
 from edgeq.agent import serving
-from edgeq.agent.errors import Refused
+from edgeq.agent.errors import Ending, Refused
 from edgeq.agent.service import Service
 from edgeq.bundle import Bundle
 from edgeq.client import Model
@@ -224,6 +226,54 @@ def test_a_model_that_was_served_until_just_now_still_answers(
     assert sorted(service.transaction.serving._all) == [2]
 
 
+def test_an_agent_that_ends_between_two_looks_at_a_process_takes_it_from_nobody(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asks whether its process has ended is told that the agent ends, not that there is no such child."""
+    service.invoke(None, SAMPLE)
+    models, looks = service.transaction.serving, os.waitid
+    ending = threading.Thread(target=models.close)
+
+    def late(*asked: int) -> object:
+        if not ending.ident:
+            ending.start()
+            ending.join(0.5)
+        return looks(*asked)
+
+    monkeypatch.setattr(os, "waitid", late)
+    with pytest.raises(Ending):
+        service.invoke(None, SAMPLE)
+    ending.join(30)
+    assert not ending.is_alive()
+
+
+def test_an_agent_that_ends_lets_nobody_wait_for_an_answer(service: Service) -> None:
+    service.invoke(None, SAMPLE)
+    models, said = service.transaction.serving, list[Exception]()
+    process = models._all[1]._process
+    assert process is not None
+    os.kill(process.pid, signal.SIGSTOP)
+
+    def ask() -> None:
+        try:
+            service.invoke(None, SAMPLE)
+        except Exception as error:
+            said.append(error)
+
+    asking = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in asking:
+        thread.start()
+    deadline = time.monotonic() + 30
+    while models._all[1].users < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    models.close()
+    for thread in asking:
+        thread.join(30)
+    assert [type(error) for error in said] == [Ending] * 3
+    assert not process.alive
+
+
 def test_a_model_that_is_being_loaded_when_the_agent_ends_is_let_go() -> None:
     loading, go_on, ended = threading.Event(), threading.Event(), threading.Event()
 
@@ -233,6 +283,8 @@ def test_a_model_that_is_being_loaded_when_the_agent_ends_is_let_go() -> None:
         def __init__(self, n: int) -> None:
             loading.set()
             assert go_on.wait(30)
+
+        def end(self) -> None: ...
 
         def close(self) -> None:
             ended.set()
