@@ -107,7 +107,7 @@ class ModelProcess:
         return f"the model's process {how}{self._tail}"
 
     def end(self) -> None:
-        """End the process and all that it has started in its session. Beside a request, which then fails; twice, too."""
+        """End the process and all that it has started in its session; beside a request, which then fails, and twice."""
         with self._reaping:
             if self._child.returncode is None:
                 with contextlib.suppress(ProcessLookupError, PermissionError):

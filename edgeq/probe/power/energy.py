@@ -104,7 +104,7 @@ def integrate(
         "alignment": height * align_s,
         "idle_noise": idle.noise_mw * seconds if idle else 0.0,
         "idle_drift": idle.drift_mw * seconds if idle else 0.0,
-        "lost": _lost(t, p, gate, step) if resolved else 0.0,
+        "lost": _lost(t, p, gate, step),
         "sampling": 0.0 if resolved else _standard_error(p[_inside(t, gate)]) * seconds,
         "meter": _meter(meter, gross_mj, idle, seconds),
         "supply": abs(net_mj) * meter.supply_pct / 100 / sqrt(3),
@@ -174,7 +174,7 @@ def _check_gate(gate: Gate, first: float, last: float) -> None:
 
 def _lost(t: Floats, p: Floats, gate: Gate, step_s: float) -> float:
     """Where samples are missing, power is taken from those around; it may have been any that the gate has, or where it
-    has none, any of the recording."""
+    has none, any of the recording. In a hole across an edge, it changed at any moment from one end's to the other's."""
     gaps = np.diff(t) - step_s
     holes = np.flatnonzero(gaps > step_s / 2)
     starts, ends = np.array(gate).T
@@ -183,7 +183,9 @@ def _lost(t: Floats, p: Floats, gate: Gate, step_s: float) -> float:
     if not holes.size:
         return 0.0
     seen = p[_inside(t, gate)]
-    return float((seen if seen.size else p).std()) * float(np.sqrt(np.sum(gaps[holes] ** 2)))
+    spread = float((seen if seen.size else p).std())
+    changed = np.abs(p[holes + 1] - p[holes]) / sqrt(12)
+    return float(np.sqrt(np.sum((gaps[holes] * np.maximum(changed, spread)) ** 2)))
 
 
 def _inside(t: Floats, gate: Gate) -> NDArray[np.bool_]:

@@ -104,13 +104,27 @@ def test_it_finds_out_which_plug_answers(path: str, answer: Any) -> None:
     assert capture.supply_v in (232.0, 233.0)
 
 
+EACH, RUNS = 0.01, 150
+IDLE_W, BUSY_W = 3.0, 5.0
+EXACT_UJ = (BUSY_W - IDLE_W) * EACH * 1e6
+
+
+def energy_of(probe: Plug, began: float) -> dict[str, Any]:
+    """The account of a bench that the device began at `began` of this machine's clock."""
+    times = tuple(n * EACH for n in range(RUNS))
+    told = [Series("invoke", "ns", "measured", (EACH * 1e9,) * RUNS, t_s=times)]
+    energy = account([probe], told, {"began_ns": 0, "clock": [(0, began - 0.001, began + 0.001)]}).energy
+    assert energy is not None
+    return dict(energy)
+
+
 def test_energy_of_a_bench_at_the_mains() -> None:
-    """3 W idle and 5 W busy, for 2 s; the device tells when it began and the plug's values are the moment's."""
+    """In real time, so that a busy machine shifts what is read when: energy is known as well as it says."""
     began = time.monotonic() + 1.2
-    seconds = 1.5
+    seconds = RUNS * EACH
 
     def now() -> dict[str, Any]:
-        return {**SHELLY, "apower": 5.0 if began <= time.monotonic() < began + seconds else 3.0}
+        return {**SHELLY, "apower": BUSY_W if began <= time.monotonic() < began + seconds else IDLE_W}
 
     with serving({"/rpc/Switch.GetStatus?id=0": now}) as host:
         probe = open_probe(f"plug:{host}?every_s=0.05&idle_s=1.2", PI)
@@ -118,19 +132,31 @@ def test_energy_of_a_bench_at_the_mains() -> None:
         probe.start()
         time.sleep(seconds)
         probe.stop()
-    each, runs = 0.01, 150
-    told = [
-        Series("invoke", "ns", "measured", (each * 1e9,) * runs, t_s=tuple(n * each for n in range(runs))),
-    ]
-    answer = {"began_ns": 0, "clock": [(0, began - 0.001, began + 0.001)]}
-    energy = account([probe], told, answer).energy
-    assert energy is not None
+    energy = energy_of(probe, began)
     assert energy["gate"] == "markers"
-    exact_uj = 2.0 * each * 1e6
-    assert energy["energy_uj"] == pytest.approx(exact_uj, rel=0.1)
-    assert abs(energy["energy_uj"] - exact_uj) < energy["uncertainty_uj"]
+    assert abs(energy["energy_uj"] - EXACT_UJ) < energy["uncertainty_uj"] < EXACT_UJ
     assert energy["supply_v"] == 232.0
     assert "assumed" in energy["accuracy"]
+
+
+@pytest.mark.parametrize(("silent", "within"), [((0.0, 0.0), 0.03), ((0.9, 1.4), 0.2), ((1.5, 2.0), 0.2)])
+def test_energy_of_what_a_plug_told(silent: tuple[float, float], within: float) -> None:
+    """The bench runs from 1 s to 2.5 s; a plug that is silent across an edge knows less, and says so."""
+    probe = open_probe("plug:127.0.0.1?every_s=0.05&averaged_s=0", PI)
+    assert isinstance(probe, Plug)
+    began, end = 1.0, 1.0 + RUNS * EACH
+    for step in range(71):
+        at = step * 0.05
+        if not silent[0] < at < silent[1]:
+            watts = BUSY_W if began <= at < end else IDLE_W
+            probe._rows.append((at - 0.002, at + 0.002, (watts * 1e3, 230.0)))
+    probe._bench_s = (began, end)
+    energy = energy_of(probe, began)
+    off = abs(energy["energy_uj"] - EXACT_UJ)
+    assert off < within * EXACT_UJ and off < energy["uncertainty_uj"]
+    assert ("lost" in energy["budget"]) == (silent != (0.0, 0.0))
+    if silent[0] < began < silent[1]:  # For 0.45 s nobody saw when the 2 W came.
+        assert energy["budget"]["lost"] == pytest.approx(2000 * 0.45 / 12**0.5 / RUNS * 1e3, rel=0.01)
 
 
 def test_a_plug_that_falls_silent_for_a_moment_is_counted() -> None:
