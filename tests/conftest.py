@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 settings.register_profile("edgeq", deadline=None)  # How long an example takes is the machine's affair.
 settings.load_profile("edgeq")
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # As in what a shell starts with '&', and its children's children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_configure(config: pytest.Config) -> None:

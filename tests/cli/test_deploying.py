@@ -212,11 +212,15 @@ def test_ctrl_c_in_the_watch_leaves_the_device_to_decide(run: Any, tmp_path: Pat
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(root)}
     )
     assert process.stderr is not None
-    for line in process.stderr:
-        if "watch: on trial, waits" in line:
-            break
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    with process:
+        try:
+            for line in process.stderr:
+                if "watch: on trial, waits" in line:
+                    break
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert err.endswith(
         "\nInterrupted. The device confirms or reverts by itself; 'edgeq releases local:' shows what came of it.\n"

@@ -104,7 +104,7 @@ def with_raw() -> dict[str, Any]:
 
 
 PAIRS: dict[str, Callable[[Bench], tuple[Run, Run]]] = {
-    "invalid_run": lambda made: (made(), made(stopped=lambda: True, runs=1_000_000, warmup=1_000)),
+    "invalid_run": lambda made: (made(), made(stopped=lambda: True, runs=1_000_000, warmup=1_000_000)),
     "degraded_run": lambda made: (made(), made(runs=3)),
     "emulated_real": lambda made: (made(), made(facts={"emulated": True, "emulator": "qemu-user 8"})),
     "other_emulator": lambda made: (
