@@ -80,15 +80,17 @@ class _Supervisor:
     def run(self) -> None:
         while not self.ending.is_set():
             try:
-                path, trial = installed.next_start(self.root, archive())
-            except (Refused, OSError) as error:
+                self._live()
+            except (Refused, OSError) as error:  # Memory or disk are full: they may not be for ever.
                 self._say(f"nothing can be started: {error}")
                 self.ending.wait(self.pace.longest_s)
-                continue
-            began = time.monotonic()
-            code = self._once(path, trial)
-            if self.ending.is_set():
-                return
+
+    def _live(self) -> None:
+        """One life of the agent, and the pause behind it."""
+        path, trial = installed.next_start(self.root, archive())
+        began = time.monotonic()
+        code = self._once(path, trial)
+        if not self.ending.is_set():
             self._pause(code, time.monotonic() - began, trial)
 
     def _once(self, path: Path, trial: bool) -> int:
@@ -184,7 +186,7 @@ class _Supervisor:
         child.wait()
 
     def _say(self, text: str) -> None:
-        with self._log() as log:
+        with contextlib.suppress(OSError), self._log() as log:
             log.write(f"supervisor: {text}\n".encode())
 
     def _log(self) -> IO[bytes]:

@@ -116,6 +116,17 @@ def test_a_frozen_agent_is_started_anew(root: Path) -> None:
     assert b"gave no answer 2 times" in (root / "service" / "log").read_bytes()
 
 
+def test_a_full_disk_does_not_end_it(root: Path) -> None:
+    """What it has to say of an agent that ended cannot be written; the agent is started anew all the same."""
+    log = installed.folder(root) / "log"
+    log.unlink()
+    log.symlink_to("/dev/full")
+    (agent,) = processes(root)
+    os.kill(agent, signal.SIGKILL)
+    until(lambda: agent not in processes(root))
+    until(lambda: facts(root))
+
+
 def test_who_joins_in_the_gap_waits_for_the_supervised_agent(root: Path) -> None:
     for _ in range(3):
         with attach(root) as device:
