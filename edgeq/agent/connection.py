@@ -181,13 +181,20 @@ class Connection:
         if offset == len(self._input):
             self._input += data
             if len(self._input) == length:
-                n = _or_none(_count, body.get("n"))
-                self._output = self._service.invoke(
-                    n, bytes(self._input), body.get("raw"), _or_none(_count, body.get("tensor"))
-                )
+                self._output = self._inferred(body)
         if len(self._input) == length:
             return {"off": length, "out": len(self._output)}
         return {"off": len(self._input)}
+
+    def _inferred(self, body: dict[str, Any]) -> bytes:
+        """What the model says of the input. Where it says nothing the input is gone, too: its last chunk, sent again,
+        must not find the output of the inference before."""
+        try:
+            n, tensor = (_or_none(_count, body.get(key)) for key in ("n", "tensor"))
+            return self._service.invoke(n, bytes(self._input), body.get("raw"), tensor)
+        except BaseException:
+            self._input.clear()
+            raise
 
     def output(self, body: dict[str, Any]) -> dict[str, Any]:
         offset = _count(body["off"])

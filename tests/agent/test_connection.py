@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import smp.image_management
 import smp.os_management
-from bundles import make_bundle
+from bundles import make_bundle, tiny
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from inmemory import connect
@@ -114,6 +115,29 @@ def test_bad_requests_are_refused_by_number(
     told = ask(Connection(service), op, 64, command, body).body
     assert told["err"] == {"group": 64, "rc": status}
     assert told["rsn"]
+
+
+def test_the_last_chunk_of_an_inference_that_failed_finds_no_older_output(service: Service, tmp_path: Path) -> None:
+    connection = Connection(service)
+    deploy(make_bundle(tmp_path / "b"), connect(service))
+    size = tiny()[1].inputs[0].size_bytes
+    assert ask(connection, ours.WRITE, 64, 10, {"off": 0, "len": size, "data": bytes(size)}).body["out"]
+    last = {"off": size, "len": size + 1, "data": b"x"}  # One byte more than a sample has.
+    assert ask(connection, ours.WRITE, 64, 10, {**last, "off": 0, "data": bytes(size)}).body == {"off": size}
+    assert ask(connection, ours.WRITE, 64, 10, last).body["err"]["rc"] == Status.INVALID
+    assert ask(connection, ours.WRITE, 64, 10, last).body == {"off": 0}
+
+
+@pytest.mark.parametrize(
+    "raw", [{}, {"type": "uint8", "shape": 3, "rate": 0}, {"type": ["uint8"], "shape": [1], "rate": 0}]
+)
+def test_a_raw_input_that_is_none_says_nothing_against_the_model(
+    service: Service, tmp_path: Path, raw: dict[str, Any]
+) -> None:
+    interface = replace(tiny()[1], preprocess={"input": "image", "steps": []})
+    deploy(make_bundle(tmp_path / "b", interface=interface), connect(service))
+    told = ask(Connection(service), ours.WRITE, 64, 10, {"off": 0, "len": 1, "data": b"x", "raw": raw}).body
+    assert told["err"]["rc"] == Status.INVALID  # RUNTIME would count as a bad inference, which may end a trial.
 
 
 def test_jobs_that_fail_say_why(service: Service) -> None:
