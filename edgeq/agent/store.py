@@ -102,7 +102,7 @@ class Store:
             return State.from_json(json.loads((self.root / "state").read_text(encoding="utf-8")))
         except FileNotFoundError:
             return State()
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise Refused(Status.IO, f"the state file {self.root / 'state'} is damaged: {error!r}") from error
 
     def reload(self) -> None:

@@ -40,7 +40,8 @@ def agent_sha() -> str:
 def agent_path() -> Path:
     """The agent as a file of this machine, for `local:`."""
     path = home() / f"agent-{agent_sha()[:16]}.pyz"
-    if not path.exists():
+    # A name stands for its content, but for a crash of this machine before that was on the disk.
+    if not path.exists() or path.stat().st_size != len(agent_bytes()):
         path.parent.mkdir(parents=True, exist_ok=True)
         # Several commands may be the first at once: each writes a file of its own, the last rename wins.
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as part:

@@ -140,6 +140,15 @@ def test_old_releases_and_their_blobs_go(tmp_path: Path) -> None:
     store.check_release(1)
 
 
+@pytest.mark.parametrize("damage", ["", "{", "null", "[]", '{"schema": 1, "releases": []}'])
+def test_a_damaged_state_is_told_by_name(tmp_path: Path, damage: str) -> None:
+    Store(tmp_path).save()
+    (tmp_path / "state").write_text(damage)
+    with pytest.raises(Refused, match="state is damaged") as no:
+        Store(tmp_path)
+    assert no.value.status == Status.IO
+
+
 def test_damaged_facts_of_a_release_keep_no_store_from_opening(tmp_path: Path) -> None:
     store, bundle = Store(tmp_path / "store"), make_bundle(tmp_path / "bundle")
     fill(store, bundle)

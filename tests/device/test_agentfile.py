@@ -39,6 +39,11 @@ def test_the_same_bytes_from_the_same_sources() -> None:
     assert agent_sha()[:16] in agent_path().name
 
 
+def test_one_that_a_crash_left_without_its_bytes_is_written_again() -> None:
+    agent_path().write_bytes(b"")
+    assert agent_path().read_bytes() == agent_bytes()
+
+
 def test_many_may_be_the_first_at_once() -> None:
     for path in home().glob("agent-*.pyz"):
         path.unlink()
