@@ -110,7 +110,8 @@ static int check_tensors(const struct eq_bounds *bounds, const struct eq_body *h
         }
         vector += tensor[i].bytes;
     }
-    return eq_check_const(bounds, head->golden | EQ_CONST, vector * head->goldens, 1);
+    /* 32 bits hold what all of them are together, however they overlap. */
+    return eq_check_that(vector < EQ_CONST) | eq_check_const(bounds, head->golden | EQ_CONST, vector * head->goldens, 1);
 }
 
 static int check_body(const struct eq_bounds *bounds, const struct eq_body *head,

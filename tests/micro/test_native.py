@@ -132,6 +132,19 @@ def test_what_the_runtime_says_of_an_image_is_told() -> None:
         NativeModel(edited(image, plan_at(image), b"\xff\xff"))
 
 
+@pytest.mark.parametrize("count", [9, 1 << 15])
+def test_inputs_that_overlap_are_less_than_2_gb_together(count: int) -> None:
+    source, out = View(Buffer("in", 1 << 16)), View(Buffer("out", 4))
+    plan = Plan((copy(source, out, 4),), (source,) * count, (out,), ())
+    image = write_image(plan, lay_out(plan), Contents([tensor(1 << 16)] * count, [tensor(4)], b"{}"))
+    if count == 9:
+        with NativeModel(image) as model:
+            assert sum(model.input_bytes) == 9 << 16
+    else:
+        with pytest.raises(ArtifactError, match="out of range"):
+            NativeModel(image)
+
+
 def test_many_models_in_many_threads() -> None:
     def work(shift: int) -> bool:
         with NativeModel(mapped(lambda value: value ^ shift, size=1000)) as model:

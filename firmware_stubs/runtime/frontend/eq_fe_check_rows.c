@@ -46,13 +46,14 @@ static int matrix(struct eq_fe_check *check, const struct eq_fe_matrix *op)
     return 1;
 }
 
+/* A picture goes on until its rows are full, so that each of them must fill one. */
 static int stack(struct eq_fe_check *check, const struct eq_fe_stack *op)
 {
     uint64_t wide = (uint64_t)op->frames * check->width, bytes = wide * 4;
     int first = !check->stack;
     check->stack = 1;
     check->width = (uint32_t)wide;
-    return first && op->frames >= 1 && op->step >= 1 && eq_fe_fits(check, wide, 4) &&
+    return first && check->head->input != EQ_FE_IMAGE && op->frames >= 1 && op->step >= 1 && eq_fe_fits(check, wide, 4) &&
            eq_check_arena(check->bounds, op->kept, bytes, 4) == EQ_OK &&
            eq_check_apart(op->kept, bytes, check->head->values, check->head->values_bytes) == EQ_OK;
 }

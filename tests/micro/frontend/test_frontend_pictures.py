@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+import fronts
 import numpy as np
 import pytest
 from fronts import Drive, front, tensor
@@ -12,9 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgeq.errors import ConvertError, UsageError
+from edgeq.micro.frontend.pictures import lower_image
+from edgeq.micro.frontend.program import Memory, Program, Stack
 from edgeq.micro.frontend.reference import quantized
+from edgeq.micro.graph import Tensor
 from edgeq.micro.native import NativeModel
 from edgeq.preprocess import Preprocess, Raw, parse
+from edgeq.protocol.status import Status
 from edgeq.runtime import quantize
 
 Step = Mapping[str, Any]
@@ -145,3 +151,16 @@ def test_an_image_that_is_too_small_or_too_long_is_refused(drive: Drive) -> None
 def test_what_cannot_be_done_is_refused_by_name(steps: list[Step], why: str) -> None:
     with pytest.raises(ConvertError, match=why):
         front(image(*steps), tensor((1, 8, 9, 3)))
+
+
+def test_rows_of_a_picture_are_not_stacked(drive: Drive, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody lowers that; of an image that says it, a step of 2^32 - 1 would keep the core busy for hours."""
+
+    def stacked(preprocess: Preprocess, given: Tensor) -> Program:
+        program, kept = lower_image(preprocess, given), Memory("kept", 4 * 4)
+        picture, *rest = program.records
+        return replace(program, memories=(*program.memories, kept), records=(picture, Stack(1, 2, kept), *rest))
+
+    assert drive(front(image(), tensor((4, 4, 1))).image, photo(4, 4, 1))[0] == 0
+    monkeypatch.setattr(fronts, "lower", stacked)
+    assert drive(front(image(), tensor((4, 4, 1))).image, photo(4, 4, 1))[0] == -Status.INVALID
