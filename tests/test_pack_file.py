@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import struct
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bundles import make_bundle
@@ -150,6 +153,25 @@ def rezip(path: Path, change: dict[str, bytes], compress: int = zipfile.ZIP_STOR
         for name, data in {**members, **change}.items():
             archive.writestr(zipfile.ZipInfo(name), data, compress)
     return other
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda runtime: runtime.pop("version"),
+        lambda runtime: runtime.update(name=3),
+        lambda runtime: runtime["wheels"][0].pop("glibc"),
+        lambda runtime: runtime["wheels"][0].update(python=""),
+        lambda runtime: runtime["wheels"][0].update(name=[]),
+    ],
+)
+def test_a_runtime_that_cannot_be_judged_is_damage(bundle: Bundle, spoil: Callable[[dict[str, Any]], object]) -> None:
+    path = pack(bundle, wheels=False).path
+    with Eqb(path) as eqb:
+        document = eqb.manifest
+    spoil(document["runtime"])
+    with pytest.raises(EqbError, match="breaks the schema"):
+        Eqb(rezip(path, {"manifest.json": json.dumps(document).encode()}))
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ MOST_MANIFEST_BYTES, MOST_SIGNATURE_BYTES = 4 << 20, 1 << 20
 PIECE_BYTES = 1 << 20
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 _WHEEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+!-]{0,199}\.whl")
+_PYTHON = re.compile(r"cp[0-9]{2,4}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _END = struct.Struct("<4s4H2LH")
 _ENTRY = struct.Struct("<4s6H3L5H2L")
@@ -186,14 +187,25 @@ def _manifest(data: bytes) -> dict[str, Any]:
     files, runtime, golden = (document.get(key) for key in ("files", "runtime", "golden"))
     texts = all(isinstance(document.get(key), str) for key in ("name", "target", "arch"))
     tables = isinstance(files, dict) and isinstance(runtime, dict) and isinstance(golden, dict)
-    if not texts or not tables or not isinstance(runtime.get("wheels"), list):
+    if not texts or not tables or not _names_runtime(runtime):
         raise EqbError("its manifest breaks the schema")
     named = all(_NAME.fullmatch(name) and name not in (MANIFEST, SIGNATURE) for name in files)
     wheels = runtime["wheels"]
-    held = all(isinstance(wheel, dict) and _WHEEL.fullmatch(str(wheel.get("file"))) for wheel in wheels)
-    if not named or not held or not all(map(_promised, (*files.values(), *wheels))):
+    if not named or not all(map(_is_wheel, wheels)) or not all(map(_promised, (*files.values(), *wheels))):
         raise EqbError("its manifest breaks the schema")
     return dict(document)
+
+
+def _names_runtime(runtime: dict[str, Any]) -> bool:
+    texts = all(isinstance(runtime.get(key), str) for key in ("name", "version"))
+    return texts and isinstance(runtime.get("wheels"), list)
+
+
+def _is_wheel(entry: Any) -> bool:
+    """Whether it says what a device is held to before it takes one."""
+    if not isinstance(entry, dict) or not all(isinstance(entry.get(key), str) for key in ("name", "version", "glibc")):
+        return False
+    return all(form.fullmatch(str(entry.get(key))) for key, form in (("file", _WHEEL), ("python", _PYTHON)))
 
 
 def _promised(entry: Any) -> bool:
