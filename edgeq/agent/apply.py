@@ -64,7 +64,7 @@ def opened(path: Path) -> Eqb:
     try:
         eqb = Eqb(path)
     except EqbError as error:
-        hint = "Apply it with a newer agent." if error.newer else "Copy it again, or pack it again."
+        hint = "Apply it with a newer agent." if error.newer else COPY
         raise ArtifactError(f"'{path}' cannot be applied: {error.reason}.", hint) from error
     except OSError as error:
         hint = "Name a file that 'edgeq pack' wrote."

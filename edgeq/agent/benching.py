@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from array import array
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple
 
 from edgeq.agent import micro, rails
 from edgeq.agent.errors import Refused
+from edgeq.agent.files import sha256_of
 from edgeq.agent.golden import open_model
 from edgeq.agent.jobs import Job
 from edgeq.agent.process import ModelProcess
@@ -86,7 +86,8 @@ def bench(store: Store, job: Job, n: int, wanted: Asked) -> dict[str, Any]:
     kernels = kernels_of(store.release_manifest(n), wanted.delegate)
     member = micro.IMAGE if kernels == micro.NAME else "model.tflite"
     request = {**_request(wanted, golden["inputs"][0]), **_raw(folder, golden, wanted)}
-    result: dict[str, Any] = {"n": n, "warmup": 0, "member": member, "model_sha": _sha(folder / member)}
+    sha = bytes.fromhex(sha256_of(folder / member))
+    result: dict[str, Any] = {"n": n, "warmup": 0, "member": member, "model_sha": sha}
     before, rest, load = sensors(), rails.at_rest(), Load()
     job.note("loading the model")
     since_ns = time.perf_counter_ns()
@@ -163,11 +164,3 @@ def _progress(job: Job, result: dict[str, Any], wanted: Asked, since_ns: int) ->
         return f"{done} of {wanted.runs} runs"
     passed = min(wanted.seconds, (time.perf_counter_ns() - since_ns) / 1e9)
     return f"{done} runs, {passed:.0f} of {wanted.seconds:g} s"
-
-
-def _sha(path: Path) -> bytes:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        for piece in iter(lambda: file.read(1 << 20), b""):
-            digest.update(piece)
-    return digest.digest()

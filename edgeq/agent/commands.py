@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from edgeq.agent.errors import Refused
+from edgeq.agent.process import how_it_ended
 from edgeq.protocol.status import Status
 
 LONGEST_REASON = 300
@@ -57,8 +58,7 @@ def run(what: str, argv: Sequence[str], timeout_s: float, variables: Mapping[str
             how = "printed more than a megabyte" if too_much else f"did not end within {timeout_s:g} s"
             raise _refusal(f"{what} {how} and was killed{_last_line(output)}")
         if code:
-            how = f"was killed by {_signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
-            raise _refusal(f"{what} {how}{_last_line(output)}")
+            raise _refusal(f"{what} {how_it_ended(code)}{_last_line(output)}")
 
 
 def _wait(child: subprocess.Popen[bytes], output: IO[bytes], deadline: float) -> int | None:
@@ -73,13 +73,6 @@ def _wait(child: subprocess.Popen[bytes], output: IO[bytes], deadline: float) ->
         time.sleep(pause)
         pause = min(2 * pause, LAST_POLL_S)
     return child.returncode
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
 
 
 def _refusal(reason: str) -> Refused:

@@ -102,9 +102,7 @@ class ModelProcess:
         self.close()
         if not ended:
             return "the model's process broke the protocol"
-        code = self._child.returncode
-        how = f"was killed by {_signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
-        return f"the model's process {how}{self._tail}"
+        return f"the model's process {how_it_ended(self._child.returncode)}{self._tail}"
 
     def end(self) -> None:
         """End the process and all that it has started in its session; beside a request, which then fails, and twice."""
@@ -131,11 +129,14 @@ class ModelProcess:
         self.close()
 
 
-def _signal_name(number: int) -> str:
+def how_it_ended(code: int) -> str:
+    """A clause for an exit code, which is negative for a signal."""
+    if code >= 0:
+        return f"ended with exit code {code}"
     try:
-        return signal.Signals(number).name
+        return f"was killed by {signal.Signals(-code).name}"
     except ValueError:
-        return f"signal {number}"
+        return f"was killed by signal {-code}"
 
 
 _CHATTER = ("INFO:", "WARNING:")

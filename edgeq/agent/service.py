@@ -6,7 +6,7 @@ import contextlib
 import json
 import sys
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 from edgeq.agent import benching, profiling
 from edgeq.agent.errors import Refused
@@ -23,7 +23,6 @@ from edgeq.agent.trust import Trust
 from edgeq.protocol.status import Status
 
 INVOKE_TIMEOUT_S = 60.0
-BENCH_TIMEOUT_S = 300.0
 MAX_INVOKE_BYTES = 16 << 20
 MAX_ENVELOPE_BYTES = 1 << 20
 PIECE_BYTES = 48 << 10
@@ -125,27 +124,24 @@ class Service:
 
     # jobs
 
-    def start(self, work: Callable[[Job], dict[str, Any]]) -> Job:
-        return self.jobs.start(work)
-
     def stage(self, sha: bytes, wheels: list[bytes], system: str | None = None, envelope: bytes | None = None) -> Job:
         shas, stage = [wheel.hex() for wheel in wheels], self.transaction.stage
         if envelope is not None and not 0 < len(envelope) <= MAX_ENVELOPE_BYTES:
             raise Refused(Status.INVALID, f"an envelope of {len(envelope)} bytes")
-        return self.start(lambda job: stage(sha.hex(), shas, job.note, system, envelope))
+        return self.jobs.start(lambda job: stage(sha.hex(), shas, job.note, system, envelope))
 
     def selftest(self, n: int | None) -> Job:
         number = self.number(n)
-        return self.start(lambda job: selftest(self.store, number, job.note))
+        return self.jobs.start(lambda job: selftest(self.store, number, job.note))
 
     def activate(self, n: int) -> Job:
-        return self.start(lambda job: self.transaction.activate(n, job.note))
+        return self.jobs.start(lambda job: self.transaction.activate(n, job.note))
 
     def rollback(self) -> Job:
-        return self.start(lambda job: self.transaction.rollback(job.note))
+        return self.jobs.start(lambda job: self.transaction.rollback(job.note))
 
     def verify(self) -> Job:
-        return self.start(lambda job: self.transaction.verify(job.note))
+        return self.jobs.start(lambda job: self.transaction.verify(job.note))
 
     def confirm(self, n: int) -> dict[str, Any]:
         self.transaction.confirm(n)
@@ -165,13 +161,13 @@ class Service:
     def bench(self, body: dict[str, Any]) -> Job:
         """Measure the serving release in a fresh process, as the request says."""
         wanted, number = benching.asked(body), self.number(None)
-        return self.start(lambda job: benching.bench(self.store, job, number, wanted))
+        return self.jobs.start(lambda job: benching.bench(self.store, job, number, wanted))
 
     def profile(self, n: int | None, runs: int, threads: int, delegate: str) -> Job:
         """What each op of a release takes, in a fresh process."""
         profiling.check(runs, threads)
         number = self.number(n)
-        return self.start(lambda job: profiling.profile(self.store, job, number, runs, threads, delegate))
+        return self.jobs.start(lambda job: profiling.profile(self.store, job, number, runs, threads, delegate))
 
     # inference
 

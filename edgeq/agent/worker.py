@@ -206,20 +206,18 @@ def split(data: bytes, at: int, sizes: list[int]) -> list[bytes]:
 
 def memory_bytes(key: str) -> int:
     """A line of /proc/self/status (VmRSS, VmHWM), in bytes; 0 where the kernel does not say."""
-    try:
-        for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
-            if line.startswith(key + ":"):
-                return int(line.split()[1]) * 1024
-    except (OSError, ValueError, IndexError):
-        pass
-    return 0
+    return _line_of("/proc/self/status", key)
 
 
 def pss_bytes() -> int:
     """The proportional set size of this process: pages that others use, too, count in part; 0 where it is not told."""
+    return _line_of("/proc/self/smaps_rollup", "Pss")
+
+
+def _line_of(path: str, key: str) -> int:
     try:
-        for line in Path("/proc/self/smaps_rollup").read_text(encoding="ascii", errors="replace").splitlines():
-            if line.startswith("Pss:"):
+        for line in Path(path).read_text(encoding="ascii", errors="replace").splitlines():
+            if line.startswith(key + ":"):
                 return int(line.split()[1]) * 1024
     except (OSError, ValueError, IndexError):
         pass

@@ -16,6 +16,7 @@ from types import TracebackType
 from edgeq.errors import ArtifactError, UsageError
 from edgeq.micro.image import ALIGN, read_image
 from edgeq.micro.library import find_library
+from edgeq.micro.lower.context import DTYPES
 from edgeq.preprocess import Raw
 from edgeq.preprocess.wire import encode_raw
 from edgeq.protocol.status import Status
@@ -43,7 +44,6 @@ _PROTOTYPES = {
     "eq_native_goldens": (c_uint, [c_void_p]),
     "eq_native_kinds": (c_size_t, [c_void_p, c_void_p, c_size_t]),
 }
-_DTYPES = {"int16": 2, "float32": 4, "uint8": 5}
 _MEANINGS = {
     Status.INVALID: "an offset, length, shape or parameter of it is out of range",
     Status.NO_SPACE: "it needs a larger arena",
@@ -145,7 +145,7 @@ class NativeModel:
             raise UsageError("The image has no front end.", "Compile the model with [preprocess].")
         sent = encode_raw(raw)
         shape = sent["shape"]
-        item = _Raw(_DTYPES[sent["type"]], len(shape), (*shape, 0, 0, 0)[:3], sent["rate"])
+        item = _Raw(DTYPES[sent["type"]], len(shape), (*shape, 0, 0, 0)[:3], sent["rate"])
         with self._lock:
             self._open()
             why = c_char_p()
