@@ -91,9 +91,17 @@ def check_data(
             wrong.append(shape)
         else:
             evidence = replace(evidence, model=_watch(float_model, norm, given, others, facts, progress))
-    count = len(named) or (evidence.model.classes if evidence.model else 0) or len(opened.classes)
-    evidence = replace(evidence, class_count=count)
+    evidence = replace(evidence, class_count=_classes(evidence, named, opened))
     return _report(evidence, wrong, opened, note, waivers)
+
+
+def _classes(evidence: Evidence, named: Sequence[str], opened: Dataset) -> int:
+    """How many there are, by the names, the model, or what the data and the evaluation set have."""
+    count = len(named) or (evidence.model.classes if evidence.model else 0)
+    if count or not evidence.calibration.counts:
+        return count
+    other = evidence.evaluation.counts if evidence.evaluation else None
+    return max(len(opened.classes), max(other, default=-1) + 1 if other else 0)
 
 
 def _open(

@@ -20,13 +20,13 @@ REORDERED = 0.2
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """Needs a model of three or more classes."""
+    """Needs a classifier; that answers are always the same is told of three or more classes."""
     model, facts = evidence.model, evidence.calibration
-    if model is None or model.classes < 3 or len(facts) < LEAST:
+    if model is None or model.classes < 2 or len(facts) < LEAST:
         return
     tells, labels = told(model.answers), facts.labels
     got = model.answers.argmax(axis=1)
-    if tells < TELLS and (labels is None or len(np.unique(labels)) > 1):
+    if model.classes > 2 and tells < TELLS and (labels is None or len(np.unique(labels)) > 1):
         most = int(np.bincount(got).max())
         yield Finding(
             "answers",
@@ -64,7 +64,7 @@ def _labels(evidence: Evidence, model: ModelFacts, labels: Numbers, got: Numbers
     said = np.bincount(got, minlength=model.classes)[: model.classes] / count
     guess = float((shares * said).sum())
     limit = guess + 3 * math.sqrt(guess * (1 - guess) / count) + 0.02
-    if right <= limit and len(classes) > 2:
+    if right <= limit and len(classes) > min(2, model.classes - 1):
         yield Finding(
             "labels-disagree",
             "warning",

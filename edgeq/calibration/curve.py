@@ -28,6 +28,8 @@ LEAST = 16
 FEW = 32
 """Fewer calibration samples than this are worth a warning."""
 ENOUGH_DB = 1.0
+POOR_DB = 10.0
+"""Answers with less of signal over error are of no use, whatever the samples: a third of their size is error."""
 _BUDGET_MACS = 3e10
 _SEED = 0
 
@@ -101,13 +103,25 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     best = max(point.median_db for point in curve)
     enough = next(point for point in curve if point.median_db >= best - ENOUGH_DB)
     first, last, before = curve[0], curve[-1], curve[-2]
+    have = f"the {best:.1f} dB that an int8 model's answers have on samples held back"
+    if best < POOR_DB:
+        yield Finding(
+            "sample-size",
+            "warning",
+            f"No number of these samples makes a good int8 model: its answers have {best:.1f} dB of signal over error "
+            f"at most, on samples held back; {POOR_DB:.0f} dB are let pass.",
+            "See where it is lost with 'edgeq sensitivity'. Often columns of the input are of very different sizes: "
+            "bring each to the same scale in [preprocess], before the model, or take --mode static_wi8_ai16.",
+            best,
+            POOR_DB,
+        )
+        return
     text = f"{enough.size} samples would do" if enough.size < last.size else f"All {last.size} samples are of use"
-    cost = best - first.median_db
+    costs = [f"{each.size} cost {best - each.median_db:.1f} dB" for each in dict.fromkeys((first, enough))]
     yield Finding(
         "sample-size",
         "info",
-        f"{text}: {first.size} cost {cost:.1f} dB, {enough.size} cost {best - enough.median_db:.1f} dB "
-        f"of the {best:.1f} dB that an int8 model's answers have on samples held back.",
+        f"{text}: {', '.join(costs)} of {have}.",
         "" if enough.size < last.size else "The curve still rises: more samples may help.",
         last.median_db - before.median_db,
         ENOUGH_DB,

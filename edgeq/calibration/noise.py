@@ -20,6 +20,8 @@ SHAPE = 0.03
 """How far the distribution may be from a uniform or a normal one (largest difference of the cumulative ones)."""
 SMOOTH = 0.4
 """Where the samples of a set have at least this correlation in the middle, one without any is another kind of thing."""
+APART = 0.4
+"""And it has less than this share of what is in the middle: in 8 x 8 pixels chance alone gives correlations of 0.4."""
 LEAST_FEATURES = 64
 COMMON = 1.15
 """What unrelated values seem to have in common, in units of the Marchenko-Pastur edge: 0.95 to 1.05 in trials."""
@@ -132,15 +134,16 @@ def _strangers(facts: SetFacts) -> Iterator[Finding]:
         return  # clips of sound may well be noise
     if len(facts) < 2 * LEAST_SAMPLES or not np.isfinite(found).all():
         return
-    limit = 4 / math.sqrt(facts.few[0].size) + SLACK
+    middle = float(np.median(found))
+    limit = min(4 / math.sqrt(facts.few[0].size) + SLACK, APART * middle)
     strange = np.flatnonzero(found <= limit)
-    if not len(strange) or float(np.median(found)) < SMOOTH:
+    if not len(strange) or middle < SMOOTH:
         return
     yield Finding(
         "noise-samples",
         "warning",
         f"{len(strange)} of {len(facts)} samples of '{facts.spec}' are noise where the others are smooth (correlation "
-        f"of neighbours {found[strange].max():.2f} at most, {np.median(found):.2f} in the middle of the set): "
+        f"of neighbours {found[strange].max():.2f} at most, {middle:.2f} in the middle of the set): "
         f"{told([facts.names[place] for place in strange])}.",
         "Remove them" + (", unless they are signals (sound, vibration), which may be noise." if series else "."),
         float(found[strange].max()),

@@ -144,7 +144,7 @@ def _norm(model: ModelFacts) -> Iterator[Finding]:
         return
     text = (
         f"before its activation the channels of the first layer ('{first.name}') have {fit.ratio:.3g} times the "
-        f"deviation that its batch norm left in training, in the median, and means that are off by {fit.offset:.2g} "
+        f"deviation that its batch norm left in training, in the median, and means that are off by {fit.offset:.3g} "
         f"deviations"
     )
     if mended:
@@ -152,7 +152,8 @@ def _norm(model: ModelFacts) -> Iterator[Finding]:
         message = _said_so(f"{fit.title}, they would be {closer:.0f} times closer; {text}")
     else:
         message = f"The samples have another scale or mean than the model was trained on: {text}."
-    severity = "warning" if model.classes and trusted(model) else "error"
+    plausible = BEYOND[0] <= fit.ratio <= BEYOND[1] and model.classes and trusted(model)
+    severity = "warning" if plausible else "error"
     yield Finding("scale", severity, message, _HINT, fit.distance, NEAR)
 
 

@@ -21,7 +21,8 @@ _LEAST = 8
 
 
 def fingerprint(values: NDArray[Any]) -> Floats:
-    """Means over a coarse grid; of one axis also the RMS of each part, since sound has a mean of 0."""
+    """Means over a coarse grid. Sound has a mean of 0: of a long axis also the RMS of each part, and the means after
+    random signs, since two tones that fade alike are no copies."""
     x = np.asarray(values, np.float64)
     if x.ndim > 1:
         for axis in range(x.ndim):
@@ -31,7 +32,8 @@ def fingerprint(values: NDArray[Any]) -> Floats:
     if flat.size <= _LONG:
         return flat.astype(np.float32)
     means, squares = _pool(flat, 0, _LONG), _pool(np.square(flat), 0, _LONG)
-    return np.concatenate([means, np.sqrt(squares)]).astype(np.float32)
+    signs = np.random.default_rng(0).choice((-1.0, 1.0), flat.size)
+    return np.concatenate([means, np.sqrt(squares), _pool(flat * signs, 0, _LONG)]).astype(np.float32)
 
 
 def smoothness(values: NDArray[Any]) -> float:

@@ -30,9 +30,9 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         yield Finding(
             "shift",
             "warning",
-            f"'{other.spec}' is of another kind than '{evidence.calibration.spec}': a feature of the first layer "
-            f"differs by {found:.1f} of its deviations between the two; {limit:.1f} are let pass, and mixing the sets "
-            f"{DRAWS} times gave {chance:.1f} at most.",
+            f"'{other.spec}' is of another kind than '{evidence.calibration.spec}': a feature of the first layer, or "
+            f"how far it spreads, differs by {found:.1f} of its deviations between the two; {limit:.1f} are let pass, "
+            f"and mixing the sets {DRAWS} times gave {chance:.1f} at most.",
             "Compare how the two were recorded and preprocessed: ranges from the one need not fit the other.",
             found,
             limit,
@@ -54,9 +54,12 @@ def matched(one: Floats, labels: Numbers | None, two: Floats, others: Numbers | 
 
 
 def apart(one: Floats, two: Floats) -> tuple[float, float]:
-    """The largest difference of a feature's means, in its deviations within the sets, and what chance gives."""
+    """The largest difference of a feature's means, in its deviations within the sets, and what chance gives. How far it
+    is from its mean counts as a feature too: two sets of mean 0 differ in nothing else."""
     rows = np.concatenate([one, two]).astype(np.float64)
-    within = np.sqrt((one.var(axis=0) * len(one) + two.var(axis=0) * len(two)) / len(rows))
+    rows = np.concatenate([rows, np.abs(rows - rows.mean(axis=0))], axis=1)
+    apart = [rows[: len(one)].var(axis=0) * len(one), rows[len(one) :].var(axis=0) * len(two)]
+    within = np.sqrt(sum(apart) / len(rows))
     overall = rows.std(axis=0)
     kept = overall > 1e-6 * (overall.max() + 1e-30)
     rows, within, overall = rows[:, kept], within[kept], overall[kept]

@@ -26,7 +26,8 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         yield Finding(
             "still-tensor",
             "warning",
-            f"{len(still)} tensors have the same value for all samples: {told([each.name for each in still])}.",
+            f"{len(still)} of {len(model.tensors)} tensors {'has' if len(still) == 1 else 'have'} the same value for "
+            f"all samples: {told([each.name for each in still])}.",
             "The samples do not reach that part of the model, or their scale is not what it was trained on.",
             len(still),
             0,
@@ -37,8 +38,8 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         yield Finding(
             "dead-channels",
             "warning",
-            f"In {len(dead)} layers more than half of the channels stay at 0 for all samples; in '{worst.name}' "
-            f"{worst.dead:.0%} do.",
+            f"In {len(dead)} of {len(model.tensors)} tensors more than half of the channels stay at 0 for all samples; "
+            f"in '{worst.name}' {worst.dead:.0%} do.",
             "Compare the scale and the mean of the samples with what the model was trained on.",
             worst.dead,
             DEAD,
@@ -49,8 +50,8 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         yield Finding(
             "wasted-range",
             "info",
-            f"In {len(wasted)} tensors 99.9 % of the values lie in less than {USED:.1%} of the range; in "
-            f"'{worst.name}' in {worst.used:.1%}.",
+            f"In {len(wasted)} of {len(model.tensors)} tensors 99.9 % of the values lie in less than {USED:.1%} of "
+            f"the range; in '{worst.name}' in {worst.used:.1%}.",
             "A recipe's other methods for ranges may measure better; 'edgeq build --repair' tries them.",
             worst.used,
             USED,

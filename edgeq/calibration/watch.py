@@ -40,8 +40,9 @@ def watch(job: Job) -> dict[str, Any]:
     statistics = observe(job.model, calibration, histograms=True, progress=ticker.tell)
     runner = Runner(job.model)
     place = answer(info)
-    answers, features = _pass(runner, job, info, place)
+    outputs, features = _pass(runner, job, info, place)
     classes = _classes(info, place, numbers)
+    answers = _of_two(outputs) if classes == 2 else outputs
     autoencoder = not classes and info.outputs[-1].elements == info.inputs[0].elements > 1
     trials: list[Trial] = []
     if len(info.inputs) == 1 and info.inputs[0].dtype == "float32" and (classes or autoencoder):
@@ -51,7 +52,8 @@ def watch(job: Job) -> dict[str, Any]:
 
         def asked(x: NDArray[Any]) -> Floats:
             runner.run([x])
-            return np.array(runner.tensor(place).ravel())
+            said = np.array(runner.tensor(place).ravel())
+            return _of_two(said[None])[0] if classes == 2 else said
 
         trials = try_all(inputs, answers[:count], numbers, asked, autoencoder)
     job.progress("measuring how many samples it takes")
@@ -69,7 +71,7 @@ def watch(job: Job) -> dict[str, Any]:
         features[:count],
         features[count:],
         tuple(trials),
-        tuple(measure(job.model, statistics, calibration, extremes, answers[:count])),
+        tuple(measure(job.model, statistics, calibration, extremes, outputs[:count])),
     )
     return _packed(found)
 
@@ -98,12 +100,20 @@ def _classes(info: ModelInfo, place: int, labels: NDArray[np.int64] | None) -> i
     """How many classes the model tells apart; 0 where it does not look like that."""
     output = info.outputs[-1]
     count = output.shape[-1] if output.shape else 0
+    last = info.subgraphs[0].operators[-1]
+    if output.elements == 1 and last.name == "LOGISTIC" and place in last.inputs:
+        return 2
     if output.elements != count or not _CLASSES[0] <= count <= _CLASSES[1]:
         return 0
     squashed = any(operator.name in SQUASHING for operator in info.subgraphs[0].operators[-2:])
     squashed = squashed and place != info.subgraphs[0].outputs[-1]
     fitting = labels is not None and len(labels) > 0 and int(labels.max()) < count
     return count if squashed or fitting else 0
+
+
+def _of_two(answers: Floats) -> Floats:
+    """(n, 2): a sigmoid of one value is a softmax of 0 and that value."""
+    return np.insert(answers, 0, 0, axis=1) if answers.shape[1] == 1 else answers
 
 
 def _ordered(statistics: Statistics, info: ModelInfo) -> list[TensorStatistics]:

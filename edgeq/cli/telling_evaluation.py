@@ -99,7 +99,10 @@ def _slices(document: Mapping[str, Any]) -> list[str]:
         key = "drop" if paired else "value"
         unit = FRACTION if these[0]["metric"] == ACCURACY else document["unit"]
         worst = sorted(these, key=lambda row: (-1 if paired else 1) * float(row[key] or 0))[:SHOWN]
-        head = (by, "samples", *(("float", "quantized", "loss", "95 % interval", "") if paired else ("quantized",)))
+        # Within a class F1 and AUC say little: the table then says what it holds.
+        of = f" {these[0]['metric']}" if these[0]["metric"] != document["metric"] else ""
+        values = (f"float{of}", f"quantized{of}", "loss", "95 % interval", "") if paired else (f"quantized{of}",)
+        head = (by, "samples", *values)
         lines = [(row["slice"], row["samples"], *_cells(row, unit, paired)) for row in worst]
         more = f"\n... and {len(these) - SHOWN} more that lost less" if len(these) > SHOWN else ""
         found.append(table(head, lines) + more)

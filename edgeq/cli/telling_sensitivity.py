@@ -10,6 +10,8 @@ from edgeq.render.svg import Item, bars, standalone
 SHOWN = 20
 NOTABLE_DB = 1.0
 """What a layer must win at the model's answers before it is worth a line."""
+APART_DB = 10.0
+"""Where the whole is worse than the worst layer by so much, the loss is not in the layers."""
 CUT = 0.001
 """From this share of values on a tensor's range is too narrow."""
 
@@ -49,13 +51,14 @@ def _advice(found: dict[str, Any]) -> list[str]:
         lines.append(f"16-bit activations in '{best['name']}' alone would buy {gain:.1f} dB; in a recipe:")
         lines += ["  [[override]]", '  mode = "static_wi8_ai16"', f"  tensor = '{best['pattern']}'"]
     else:
-        lines.append(f"No single layer would buy {NOTABLE_DB:g} dB with 16-bit activations: the loss is spread evenly.")
+        lines.append(f"No single layer would buy {NOTABLE_DB:g} dB with 16-bit activations: {_where(found)}")
     cut = [tensor for tensor in found["tensors"] if tensor["saturated"] > CUT]
     if cut:
         worst = max(cut, key=lambda tensor: tensor["saturated"])
         lines.append(
-            f"{len(cut)} tensors are cut off at the end of their range in more than {CUT:.1%} of their values, "
-            f"'{worst['name']}' most ({worst['saturated']:.1%}): more or other calibration samples would widen it."
+            f"{len(cut)} of {len(found['tensors'])} tensors {'is' if len(cut) == 1 else 'are'} cut off at the end of "
+            f"their range in more than {CUT:.1%} of their values, "
+            f"'{worst['name']}' most ({worst['saturated']:.1%}): more or other calibration samples may widen it."
         )
     parted = found["divergence"]
     pair = f"LiteRT's {parted['first']} and {parted['second']} kernels"
@@ -67,6 +70,20 @@ def _advice(found: dict[str, Any]) -> list[str]:
     else:
         lines.append(f"{pair} give the same bytes.")
     return lines
+
+
+def _where(found: dict[str, Any]) -> str:
+    """What it is that no layer alone is to blame for."""
+    least = min((layer["alone_db"] for layer in found["layers"]), default=found["sqnr_db"])
+    if least - found["sqnr_db"] < APART_DB:
+        return "the loss is spread evenly."
+    before = (least, *(each["sqnr_db"] for each in found["tensors"]))
+    falls = [(level - each["sqnr_db"], each) for level, each in zip(before, found["tensors"], strict=False)]
+    most = max(falls, key=lambda pair: pair[0], default=None)
+    seen = f"; most at '{most[1]['name']}', which has {most[1]['sqnr_db']:.1f} dB" if most and most[0] > 0 else ""
+    return (
+        f"alone each has {least:.1f} dB or more, so it is the input, or an operator that is no layer, that loses{seen}."
+    )
 
 
 def picture(found: dict[str, Any]) -> str:

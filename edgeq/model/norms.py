@@ -35,7 +35,7 @@ def first_norm(model: Any) -> Norm | None:
     first = next((each for each in layers if type(each).__name__ in _SUMS), None)
     if first is None or getattr(first.activation, "__name__", "") != "linear":
         return None
-    norm = next((each for each in layers if type(each).__name__ == "BatchNormalization" and _behind(each, first)), None)
+    norm = next((each for each in _behind(model, layers, first) if type(each).__name__ == "BatchNormalization"), None)
     if norm is None or _untouched(norm):
         return None
     channels = int(first.output.shape[-1])
@@ -48,8 +48,16 @@ def _untouched(norm: Any) -> bool:
     return bool((norm.moving_mean.numpy() == 0).all() and (norm.moving_variance.numpy() == 1).all())
 
 
-def _behind(norm: Any, first: Any) -> bool:
+def _behind(model: Any, layers: list[Any], first: Any) -> list[Any]:
+    """The layers that take what `first` gives."""
+    if type(model).__name__ == "Sequential":  # built twice when it is loaded, so that tensors do not say what follows
+        place = layers.index(first) + 1
+        return layers[place : place + 1]
+    return [each for each in layers if _takes(each, first)]
+
+
+def _takes(layer: Any, first: Any) -> bool:
     try:
-        return norm.input is first.output
+        return layer.input is first.output
     except (AttributeError, ValueError):  # a layer that is used several times has no one input
         return False

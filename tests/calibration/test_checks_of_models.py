@@ -7,13 +7,14 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import flat
 import numpy as np
 import pytest
-from practice import bars, bars_case, look
+from practice import Case, bars, bars_case, look
 
-from edgeq.calibration import checks, outliers, preprocessing, shift, trials
+from edgeq.calibration import checks, curve, outliers, preprocessing, shift, trials
 from edgeq.calibration.curve import part
-from edgeq.calibration.evidence import Trial
+from edgeq.calibration.evidence import Point, Trial
 from edgeq.calibration.hypotheses import Facts, hypotheses
 from edgeq.quantize.engine.statistics import observe
 from edgeq.quantize.samples import as_samples
@@ -91,6 +92,49 @@ def test_sets_from_one_source_are_not_apart() -> None:
         assert found <= max(shift.APART, 1.5 * chance)
     found, chance = shift.apart(rows[:60], rows[60:] + 3 * rows.std(axis=0))
     assert found > max(shift.APART, 1.5 * chance)
+
+
+def test_sets_of_one_mean_that_spread_otherwise_are_apart() -> None:
+    draw = np.random.default_rng(1)
+    one, two = draw.normal(0, 1, (100, 6)).astype(np.float32), draw.normal(0, 9, (80, 6)).astype(np.float32)
+    found, chance = shift.apart(one, two)
+    assert found > max(shift.APART, 1.5 * chance)
+
+
+def test_a_curve_that_stays_low_is_a_warning(tmp_path: Path) -> None:
+    evidence = look(replace(bars_case(48), x_eval=None, y_eval=None), bars(), tmp_path)
+    assert evidence.model is not None
+    low = replace(evidence.model, curve=(Point(5, (5.1,)), Point(36, (-1.0,))))
+    found = list(curve.check(replace(evidence, model=low)))
+    assert [(each.code, each.severity, each.actual) for each in found] == [("sample-size", "warning", 5.1)]
+    flat = replace(evidence.model, curve=(Point(5, (40.0,)), Point(36, (40.1,))))
+    (told,) = curve.check(replace(evidence, model=flat))
+    assert told.severity == "info" and told.message.startswith("5 samples would do: 5 cost 0.1 dB of the 40.1 dB")
+
+
+def sigmoid_of_sums(width: int, bias: float) -> bytes:
+    """(1, width) -> the sigmoid of its sum and `bias`."""
+    weights = flat.Tensor((1, width), "float32", data=np.ones((1, width), np.float32))
+    offset = flat.Tensor((1,), "float32", data=np.array([bias], np.float32))
+    x, total, out = (flat.Tensor((1, size), "float32", (), 0) for size in (width, 1, 1))
+    dense = flat.Op("FULLY_CONNECTED", [x, weights, offset], [total], flat.options("FullyConnected"))
+    return flat.write_model([dense, flat.Op("LOGISTIC", [total], [out])], [x], [out])
+
+
+def test_one_sigmoid_tells_two_classes_apart(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(80, 12)).astype(np.float32)
+    x += (np.arange(80) % 2)[:, None] * 2.0
+    y = (x.sum(axis=1) > 12).astype(np.int64)
+    model = tmp_path / "one.tflite"
+    model.write_bytes(sigmoid_of_sums(12, -12.0))
+    evidence = look(Case(x, y), model, tmp_path)
+    assert evidence.model is not None and evidence.model.classes == 2 and evidence.model.answers.shape == (80, 2)
+    assert (evidence.model.answers.argmax(axis=1) == y).all() and evidence.model.curve
+    assert "labels-order" not in {each.code for each in checks.run(evidence)}
+    flipped = checks.run(look(Case(x, 1 - y), model, tmp_path))
+    assert "labels-order" in {each.code for each in flipped}
+    alone = checks.run(look(Case(x[y == 1], y[y == 1]), model, tmp_path))
+    assert "class-missing" in {each.code for each in alone}
 
 
 def test_other_shares_of_the_classes_are_no_other_distribution() -> None:

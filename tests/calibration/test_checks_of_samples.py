@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from practice import Case, findings, pictures
+from practice import Case, findings, pictures, save
 
 from edgeq.calibration import checks
 from edgeq.calibration.evidence import told
+from edgeq.check_data import check_data
 
 
 def test_silence_that_is_a_class_of_its_own_is_fine(tmp_path: Path) -> None:
@@ -39,6 +40,26 @@ def test_few_classes_with_unequal_shares(tmp_path: Path) -> None:
     x, _ = pictures(60, 9)
     uneven = np.array([0] * 40 + [1] * 20)
     assert "class-balance" not in findings(Case(x, uneven), None, tmp_path)
+
+
+def test_a_class_that_only_the_evaluation_set_has_is_missing(tmp_path: Path) -> None:
+    x, y = pictures(60, 9)
+    test = save(tmp_path / "test.npz", *pictures(60, 10))
+    one, all_of_them = save(tmp_path / "one.npz", x, np.zeros(60, np.int64)), save(tmp_path / "all.npz", x, y)
+    found = {each.code: each for each in check_data(one, eval_data=test).findings}
+    assert found["class-missing"].message.startswith("5 of 6 classes")
+    assert "class-missing" not in {each.code for each in check_data(all_of_them, eval_data=test).findings}
+
+
+def test_tones_that_fade_alike_are_no_copies(tmp_path: Path) -> None:
+    time = np.arange(2000) / 8000
+    draw = np.random.default_rng(0)
+    tones = [np.sin(2 * np.pi * draw.uniform(900, 1500) * time + draw.uniform(0, 6)) for _ in range(80)]
+    fades = np.exp(-np.outer(draw.uniform(1, 6, 80), time)) * draw.uniform(3000, 9000, (80, 1))
+    clips = np.round(np.array(tones) * fades).astype(np.int16)
+    assert not {"duplicates", "near-duplicates"} & set(findings(Case(clips, None), None, tmp_path, rate_hz=8000))
+    clips[-4:] = clips[:4] + draw.integers(-9, 10, (4, 2000))
+    assert findings(Case(clips, None), None, tmp_path, rate_hz=8000)["near-duplicates"].severity == "warning"
 
 
 def test_names_are_cut() -> None:

@@ -53,6 +53,15 @@ def test_vectors_of_noise_among_others(tmp_path: Path) -> None:
     assert "sample 3, sample 9" in found.message
 
 
+def test_small_pictures_have_correlations_by_chance(tmp_path: Path) -> None:
+    x = np.random.default_rng(8).normal(size=(200, 8, 11))
+    x = x[..., :-3] + x[..., 1:-2] + x[..., 2:-1] + x[..., 3:]
+    assert "noise-samples" not in findings(Case(x, None), None, tmp_path)
+    x[:8] = np.random.default_rng(9).normal(0, x.std(), x[:8].shape)
+    found = findings(Case(x, None), None, tmp_path)["noise-samples"]
+    assert "sample 2" in found.message and found.actual < 0.4
+
+
 @pytest.mark.parametrize("name", DATA)
 def test_data(tmp_path: Path, name: str) -> None:
     found = findings(Case(DATA[name], None), None, tmp_path)

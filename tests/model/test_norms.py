@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -37,6 +38,12 @@ last = L.BatchNormalization(scale=False, center=False)
 plain = model(L.Flatten(), L.Dense(3), last)
 last.moving_variance.assign([1.0, 2.0, 3.0])
 shared = L.Conv2D(3, 1)
+follows = L.BatchNormalization(scale=False, center=False, moving_variance_initializer="zeros")
+
+def saved(*layers):
+    keras.Sequential([L.Input((8, 8, 3)), *layers]).save(sys.argv[2])
+    return keras.models.load_model(sys.argv[2], compile=False)
+
 told = [
     first_norm(each) and first_norm(each).to_json()
     for each in (
@@ -47,6 +54,8 @@ told = [
         model(L.Conv2D(2, 3)),
         model(L.Conv2D(2, 3), L.BatchNormalization()),
         model(shared, shared, L.BatchNormalization()),
+        saved(L.Conv2D(2, 3), L.ReLU(), follows),
+        saved(L.Conv2D(2, 3), follows, L.ReLU()),
     )
 ]
 print(json.dumps(told))
@@ -54,15 +63,16 @@ print(json.dumps(told))
 
 
 @pytest.mark.parametrize("library", ["keras", "tf_keras"])
-def test_the_first_norm_of_a_model(library: str) -> None:
+def test_the_first_norm_of_a_model(tmp_path: Path, library: str) -> None:
     pytest.importorskip("tensorflow")
     if library == "tf_keras":
         pytest.importorskip("tf_keras")
     quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
-    command = [sys.executable, "-W", "ignore", "-c", _SCRIPT, library]
+    command = [sys.executable, "-W", "ignore", "-c", _SCRIPT, library, str(tmp_path / "model.keras")]
     done = subprocess.run(command, env=quiet, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
-    right, plain, *others = json.loads(done.stdout.splitlines()[-1])
+    right, plain, *others, sequential = json.loads(done.stdout.splitlines()[-1])
     assert Norm.from_json(right) == Norm((0.5, 0.0), (2.0, 3.0))
     assert Norm.from_json(plain) == Norm((0.0,) * 3, (1.0,) * 3)
-    assert others == [None] * 5
+    assert others == [None] * 6
+    assert Norm.from_json(sequential) == Norm((0.0,) * 2, (1.0,) * 2)

@@ -53,6 +53,18 @@ def test_a_spoilt_layer_is_the_first_of_the_ranking_and_floats_there_buy_it_back
     assert drawn.startswith("<svg xmlns=") and worst["name"].split("/")[-1] in drawn
 
 
+def test_a_loss_that_no_layer_has_is_told_where_it_shows() -> None:
+    layer = {"name": "dense", "operator": "FULLY_CONNECTED", "weights": 9, "alone_db": 45.9, "int16_db": -0.8}
+    tensors = [{"name": name, "sqnr_db": noise, "saturated": 0.0} for name, noise in (("near", 40.0), ("scaled", 3.2))]
+    found = {"sqnr_db": -0.8, "samples": 64, "recipe": {"mode": "static_wi8_ai8"}, "tensors": tensors}
+    found |= {"layers": [{**layer, "float_db": -0.8}]}
+    found |= {"divergence": {"first": "builtin", "second": "reference", "operator": ""}}
+    told = tell_sensitivity(found)
+    assert "alone each has 45.9 dB or more" in told and "most at 'scaled', which has 3.2 dB" in told
+    evenly = tell_sensitivity({**found, "layers": [{**layer, "alone_db": 8.0, "float_db": -0.5}]})
+    assert "spread evenly" in evenly and "'scaled'" not in evenly
+
+
 def test_the_pattern_of_a_layer_is_an_override_of_it_alone(variants: Variants) -> None:
     x = as_samples(images(8))
     found = in_worker(analyse, "The analysis", variants.float_model, x, {"recipe": Recipe().to_json(), "samples": 4})
