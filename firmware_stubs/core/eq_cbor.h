@@ -71,7 +71,6 @@ struct eq_writer {
 };
 
 void eq_put_head(struct eq_writer *out, enum eq_major major, uint64_t value);
-void eq_put_int(struct eq_writer *out, int64_t value);
 void eq_put_bool(struct eq_writer *out, int value);
 void eq_put_null(struct eq_writer *out);
 void eq_put_bytes(struct eq_writer *out, const void *data, uint32_t bytes);

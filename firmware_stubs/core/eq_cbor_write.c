@@ -29,11 +29,6 @@ void eq_put_head(struct eq_writer *out, enum eq_major major, uint64_t value)
     }
 }
 
-void eq_put_int(struct eq_writer *out, int64_t value)
-{
-    eq_put_head(out, value < 0 ? EQ_NEGATIVE : EQ_UINT, value < 0 ? (uint64_t)(-1 - value) : (uint64_t)value);
-}
-
 void eq_put_bool(struct eq_writer *out, int value)
 {
     eq_put_head(out, EQ_SIMPLE, value ? 21 : 20);

@@ -164,14 +164,14 @@ static int cbor(const uint8_t *data, uint32_t bytes, struct answer *answer)
     return status;
 }
 
-/* value i64 -> its encoding */
+/* value u64 -> its encoding */
 static int integer(const uint8_t *data, uint32_t bytes, struct answer *answer)
 {
     uint8_t copy[9];
     struct eq_writer out = {copy, copy + sizeof copy, 0};
-    int64_t value;
+    uint64_t value;
     memcpy(&value, data, bytes);
-    eq_put_int(&out, value);
+    eq_put_uint(&out, value);
     say(answer, copy, (size_t)(out.at - copy));
     return EQ_OK;
 }

@@ -1,24 +1,22 @@
 /* A port to start from: copy the folder, then fill in every place that says BOARD. */
+#define RING_BYTES 4096u /* BOARD: of what has arrived while the core is busy */
+
 #include "cortex_m.h"
 #include "eq_port.h"
+#include "ring.h"
 
 #define CLOCK_HZ 48000000u /* BOARD */
-#define RING_BYTES 4096u
 #define MESSAGE_BYTES 1024u
 #define FRAME_BYTES (MESSAGE_BYTES / 2u * 3u) /* more than the longest frame: base64 in lines */
 
-static struct {
-    volatile uint32_t in, out; /* bytes ever; they wrap */
-    uint8_t bytes[RING_BYTES];
-} ring;
+static struct eq_ring ring;
 
 /* The receive interrupt. What does not fit is lost: the core holds its host to `buf_count` messages. */
 static void received(void)
 {
     uint8_t byte = 0; /* BOARD: the UART's byte; reading it clears the interrupt */
-    if (ring.in - ring.out < RING_BYTES) {
-        ring.bytes[ring.in % RING_BYTES] = byte;
-        ring.in++;
+    if (!eq_ring_is_full(&ring)) {
+        eq_ring_put(&ring, byte);
     }
 }
 
@@ -26,13 +24,8 @@ EQ_INTERRUPTS = {received}; /* BOARD: at its own number */
 
 static size_t read(void *context, uint8_t *data, size_t size)
 {
-    size_t count = 0;
     (void)context;
-    for (; count < size && ring.in != ring.out; count++) {
-        data[count] = ring.bytes[ring.out % RING_BYTES];
-        ring.out++;
-    }
-    return count;
+    return eq_ring_get(&ring, data, size);
 }
 
 static void write(void *context, const uint8_t *data, size_t size)
@@ -85,7 +78,7 @@ static int flash_erase(void *context, uint32_t offset, uint32_t bytes)
 void eq_port_wait(void)
 {
     eq_interrupts_off();
-    if (ring.in == ring.out) {
+    if (eq_ring_is_empty(&ring)) {
         eq_wait_for_interrupt_or(CLOCK_HZ / 4u); /* BOARD: 2^24 cycles at most */
     }
     eq_interrupts_on();

@@ -44,6 +44,13 @@ static inline uint32_t eq_fe_bits(uint32_t x)
     return x == 0 ? 0 : 32u - eq_fe_zeros(x);
 }
 
+/* A raw input is not taken, and why. */
+static inline int eq_fe_refused(const char **why, const char *reason)
+{
+    *why = reason;
+    return EQ_INVALID;
+}
+
 /* The values and bins of a frame. */
 static inline int32_t *eq_fe_values(const struct eq_frontend *front)
 {

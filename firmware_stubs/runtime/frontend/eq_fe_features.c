@@ -12,12 +12,6 @@ static const struct eq_fe_features *record(const struct eq_frontend *front)
     return (const void *)front->records;
 }
 
-static int refused(const char **why, const char *reason)
-{
-    *why = reason;
-    return EQ_INVALID;
-}
-
 static uint32_t size_of(uint32_t dtype)
 {
     return dtype == EQ_U8 ? 1 : dtype == EQ_I16 ? 2 : 4;
@@ -29,16 +23,16 @@ int eq_fe_features_begin(struct eq_frontend *front, const struct eq_raw *raw, co
     uint32_t last = raw->rank == 0 || raw->rank > 3 ? 1 : raw->dims[raw->rank - 1];
     uint64_t count = 1;
     if ((raw->dtype != EQ_I16 && raw->dtype != EQ_U8 && raw->dtype != EQ_F32) || raw->rank > 3 || raw->rate_hz != 0) {
-        return refused(why, "the release takes features: int16, uint8 or float32 of up to 3 axes, without a rate");
+        return eq_fe_refused(why, "the release takes features: int16, uint8 or float32 of up to 3 axes, without a rate");
     }
     for (uint32_t i = 0; i < raw->rank && count <= front->head->most; i++) {
         count *= raw->dims[i];
     }
     if ((op->axes == EQ_FE_ROWS_OF && raw->rank != 2) || (op->axes != EQ_FE_ANY_AXES && last != op->width)) {
-        return refused(why, "the features have another last axis than the release expects");
+        return eq_fe_refused(why, "the features have another last axis than the release expects");
     }
     if (count < front->head->least || count > front->head->most || (uint32_t)count % op->width != 0) {
-        return refused(why, "the features are fewer or more than the release expects");
+        return eq_fe_refused(why, "the features are fewer or more than the release expects");
     }
     front->dtype = raw->dtype;
     front->word = front->column = 0;

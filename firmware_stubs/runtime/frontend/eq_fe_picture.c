@@ -42,12 +42,6 @@ static int32_t middle(uint32_t from, uint32_t of)
     return from >= of ? (int32_t)((from - of) / 2) : -(int32_t)((of - from) / 2);
 }
 
-static int refused(const char **why, const char *reason)
-{
-    *why = reason;
-    return EQ_INVALID;
-}
-
 static int set_axes(struct eq_frontend *front, uint32_t tall, uint32_t wide, const char **why)
 {
     const struct eq_fe_picture *op = record(front);
@@ -57,7 +51,7 @@ static int set_axes(struct eq_frontend *front, uint32_t tall, uint32_t wide, con
     down->count = op->height;
     across->count = op->width;
     if (tall < down->size || wide < across->size) {
-        return refused(why, "the image is smaller than what is to be cut out of it");
+        return eq_fe_refused(why, "the image is smaller than what is to be cut out of it");
     }
     down->offset = (tall - down->size) / 2;
     across->offset = (wide - across->size) / 2;
@@ -67,11 +61,11 @@ static int set_axes(struct eq_frontend *front, uint32_t tall, uint32_t wide, con
         down->shift = across->shift = 0;
         return down->size == op->height && across->size == op->width
                    ? EQ_OK
-                   : refused(why, "the image has another size than the release expects");
+                   : eq_fe_refused(why, "the image has another size than the release expects");
     }
     fit(op, down->size, across->size, &down->fitted, &across->fitted);
     if (down->fitted > MOST_FITTED || across->fitted > MOST_FITTED) {
-        return refused(why, "the image is too long for its width, or too wide");
+        return eq_fe_refused(why, "the image is too long for its width, or too wide");
     }
     down->shift = middle(down->fitted, op->resized_height) + middle(op->resized_height, op->height);
     across->shift = middle(across->fitted, op->resized_width) + middle(op->resized_width, op->width);
@@ -84,13 +78,13 @@ int eq_fe_picture_begin(struct eq_frontend *front, const struct eq_raw *raw, con
     uint32_t tall = raw->dims[0], wide = raw->dims[1], channels = raw->dims[2];
     memset(&front->scan, 0, sizeof front->scan);
     if (raw->dtype != EQ_U8 || raw->rank != 3 || (channels != 1 && channels != 3)) {
-        return refused(why, "the release takes an image: uint8 [height, width, 1 or 3]");
+        return eq_fe_refused(why, "the release takes an image: uint8 [height, width, 1 or 3]");
     }
     if (op->colour == EQ_FE_AS_IS && channels != op->channels) {
-        return refused(why, "the image has another number of channels than the release expects");
+        return eq_fe_refused(why, "the image has another number of channels than the release expects");
     }
     if (tall == 0 || wide == 0 || tall > EQ_FE_MOST_SIDE || wide > EQ_FE_MOST_SIDE) {
-        return refused(why, "the image is empty or too large");
+        return eq_fe_refused(why, "the image is empty or too large");
     }
     front->scan.channels = channels;
     front->scan.stride = wide;

@@ -44,25 +44,19 @@ int eq_frontend_open(struct eq_frontend *front, const struct eq_model *model)
     return EQ_OK;
 }
 
-static int refused(const char **why, const char *reason)
-{
-    *why = reason;
-    return EQ_INVALID;
-}
-
 static int begin_audio(struct eq_frontend *front, const struct eq_raw *raw, const char **why)
 {
     const struct eq_fe_head *head = front->head;
     const struct eq_fe_micro *micro = find(front, EQ_FE_MICRO);
     uint32_t samples = raw->dims[0], padded;
     if (raw->dtype != EQ_I16 || raw->rank != 1) {
-        return refused(why, "the release takes audio: int16 samples [n]");
+        return eq_fe_refused(why, "the release takes audio: int16 samples [n]");
     }
     if (raw->rate_hz != head->rate_hz) {
-        return refused(why, "the audio has another rate than the release expects; resample it before it is sent");
+        return eq_fe_refused(why, "the audio has another rate than the release expects; resample it before it is sent");
     }
     if (samples < head->least || samples > head->most) {
-        return refused(why, "the audio is shorter or longer than the release expects");
+        return eq_fe_refused(why, "the audio is shorter or longer than the release expects");
     }
     front->bytes = samples * 2;
     if (front->resample != NULL) {
