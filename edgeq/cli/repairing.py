@@ -47,7 +47,9 @@ def tell_repair(found: Repaired) -> str:
         f"parts of {evidence['samples']} calibration samples that were held back in turn (measured on this machine)"
     ]
     lines += [
-        f"  kept     {trial['what']}: {trial['before_db']:.1f} -> {trial['after_db']:.1f} dB" for trial in found.kept
+        f"  kept     {trial['what']}: {trial['before_db']:.1f} -> {trial['after_db']:.1f} dB"
+        f"{'' if trial['after_db'] > trial['before_db'] else '; so few samples cannot judge it; it gains as a rule'}"
+        for trial in found.kept
     ]
     dropped = [trial["what"] for trial in evidence["trials"] if not trial["kept"]]
     lines += [f"  no gain  {', '.join(dropped)}"] if dropped else []

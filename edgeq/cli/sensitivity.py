@@ -48,12 +48,12 @@ def sensitivity(
         folder=project.root,
         progress=console.progress,
     )
+    console.result(found, tell_sensitivity(found))
     if plot:
         try:
             plot.write_text(picture(found), encoding="utf-8")
         except OSError as error:
             raise UsageError(f"'{plot}' cannot be written: {error.strerror}.", "Give --plot another file.") from error
-    console.result(found, tell_sensitivity(found))
 
 
 def _check_picture(plot: Path) -> None:
@@ -62,3 +62,5 @@ def _check_picture(plot: Path) -> None:
         raise UsageError(f"The picture is an SVG, and '{plot}' has another name.", "Give --plot a name in .svg.")
     if not plot.parent.is_dir():
         raise UsageError(f"'{plot}' cannot be written: there is no such folder.", "Give --plot another file.")
+    if plot.is_dir():
+        raise UsageError(f"'{plot}' cannot be written: it is a folder.", "Give --plot another file.")

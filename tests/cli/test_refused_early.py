@@ -30,3 +30,12 @@ def test_refused_early(
     code, out, err = edgeq(*arguments, capture=capsys, monkeypatch=monkeypatch)
     assert (code, out) == (2, "") and said in err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_picture_that_cannot_be_written_is_refused_early(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "layers.svg").mkdir()
+    arguments = ("sensitivity", "m.tflite", "--data", "d.npz", "--plot", str(tmp_path / "layers.svg"))
+    code, out, err = edgeq(*arguments, capture=capsys, monkeypatch=monkeypatch)
+    assert (code, out) == (2, "") and "it is a folder" in err

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from floatnets import FloatNet, answers, samples
 
+from edgeq.cli.repairing import tell_repair
 from edgeq.quantize.engine.pipeline import quantize
 from edgeq.quantize.outputs import sqnr_db
 from edgeq.quantize.recipe import Recipe
 from edgeq.quantize.repair.choose import FEWEST, Measured, choose, parts
 from edgeq.quantize.samples import as_samples
+from edgeq.repair import Repaired
 
 
 def test_imbalance_is_found_and_repaired_the_same_way_every_time() -> None:
@@ -74,3 +76,12 @@ def test_parts_hold_every_sample_once_and_each_label() -> None:
     assert sorted(place for part in found for place in part) == list(range(18))
     assert all(sorted(labels[place] for place in part) == [0, 0, 1, 1, 2, 2] for part in found)
     assert found == parts(18, 3, labels, seed=1) != parts(18, 3, labels, seed=2)
+
+
+def test_what_is_kept_without_a_gain_says_why() -> None:
+    trials = [
+        {"what": what, "before_db": 37.9, "after_db": after, "kept": True} for what, after in (("a", 39.0), ("b", 37.4))
+    ]
+    evidence = {"trials": trials, "samples": 10, "before_db": 37.9, "after_db": 37.4, "left_out": ()}
+    gained, judged = tell_repair(Repaired(Recipe(), evidence)).splitlines()[1:]
+    assert gained.endswith("39.0 dB") and "so few samples cannot judge it" in judged
