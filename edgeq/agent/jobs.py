@@ -92,7 +92,11 @@ class Jobs:
             self._jobs[job.number] = job
             for number in sorted(self._jobs)[:-KEPT]:
                 del self._jobs[number]
-        threading.Thread(target=self._run, args=(job, work), name=f"job-{job.number}", daemon=True).start()
+        try:
+            threading.Thread(target=self._run, args=(job, work), name=f"job-{job.number}", daemon=True).start()
+        except RuntimeError as error:  # A job that never began must not keep all others out for ever.
+            del self._jobs[job.number]
+            raise Refused(Status.BUSY, f"the device can start nothing more now: {error}") from error
         return job
 
     def get(self, number: int) -> Job:

@@ -147,6 +147,19 @@ def test_jobs_that_fail_say_why(service: Service) -> None:
     assert (told["state"], told["status"]) == ("failed", Status.NOT_FOUND)
 
 
+def test_a_job_that_cannot_begin_keeps_no_other_out(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    request = (ours.WRITE, 64, 3, {"sha": b"a" * 32, "wheels": []})
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", full)
+        told = ask(Connection(service), *request).body
+    assert (told["err"]["rc"], "new thread" in told["rsn"]) == (Status.BUSY, True)
+    assert not service.jobs.busy
+    assert ask(Connection(service), *request).body["job"]
+
+
 def test_an_answer_that_fits_into_no_message_is_refused_and_the_stream_goes_on(service: Service) -> None:
     connection = Connection(service)
     shas = [number.to_bytes(32, "big") for number in range(1800)]
