@@ -29,6 +29,12 @@ def write(folder: Path, text: str, name: str = "meter.csv") -> Path:
         "# a meter's remark\npower_mw,note,T_S\n100,begin,0\n\n200,end,0.5\n",
         "t_s,power_mw,current_a,voltage_v\n0,100,9,9\n0.5,200,9,9\n",
         "\ufefft_s,power_mw\n0,100\n0.5,200\n",
+        "Time (s);Current (A);Voltage (V)\r\n0,0;0,02;5,0\r\n0,5;4,0e-2;5,0\r\n",
+        "t_s\tpower_w\n0\t0,1\n0,5\t0,2\n",
+        "#time,current,voltage,power,charge,energy\n0.0,0.02,5,0.1,0,0\n0.5,0.04,5,0.2,0.01,0.05\n",
+        "# made by hand\n# t_s, power_mw\n0,1e2\n0.5,2e2\n",
+        "# a remark\nt(s),p(w)\n0,.1\n.5,.2\n",
+        "# a remark\nt_s,power_mw,\n0,100,\n# another\n0.5,200,\n",
     ],
 )
 def test_headers_of_many_meters_say_the_same(tmp_path: Path, text: str) -> None:
@@ -37,6 +43,31 @@ def test_headers_of_many_meters_say_the_same(tmp_path: Path, text: str) -> None:
     assert recording.power_mw == pytest.approx((100, 200))
     assert recording.gate == ()
     assert recording.windows() == ()
+
+
+def test_a_windows_program_s_micro_sign_is_one(tmp_path: Path) -> None:
+    path = tmp_path / "scope.csv"
+    path.write_bytes("Time (µs);Power (µW)\n0;100000,0\n500000;200000,0\n".encode("cp1252"))
+    assert read_recording(path).t_s == pytest.approx((0, 0.5))
+    assert read_recording(path).power_mw == pytest.approx((100, 200))
+
+
+def test_a_pin_is_found_in_the_ppk2_s_string_of_pins(tmp_path: Path) -> None:
+    levels = ["0", "0", "1", "1", "0", "X", "1", "X", "0"]
+    rows = "".join(f"{ms},1000,00{level}0000-\n" for ms, level in enumerate(levels))
+    path = write(tmp_path, "Timestamp(ms),Current(uA),D0-D7\n" + rows)
+    windows = read_recording(path, gate="D2", supply_v=3.0).windows()
+    assert [edge for window in windows for edge in window] == pytest.approx([0.0015, 0.0035, 0.0045, 0.0065])
+    assert read_recording(path, gate="d0", supply_v=3.0).windows() == ()
+    with pytest.raises(UsageError, match="'-' is not a finite number"):
+        read_recording(path, gate="D7", supply_v=3.0)
+    with pytest.raises(UsageError, match="no marker column 'D8'"):
+        read_recording(path, gate="D8", supply_v=3.0)
+
+
+def test_a_separate_column_of_a_pin_goes_before_the_string_of_pins(tmp_path: Path) -> None:
+    path = write(tmp_path, "t_s,power_mw,D0-D7,D0\n0,1,10000000,0\n1,1,10000000,1\n2,1,10000000,0\n")
+    assert read_recording(path, gate="D0").windows() == ((0.5, 1.5),)
 
 
 def test_current_alone_takes_the_supply_it_is_told(tmp_path: Path) -> None:
@@ -75,6 +106,9 @@ def test_gate_windows_begin_and_end_between_samples(tmp_path: Path) -> None:
         ("t_s,power_mw\n0,1\n1\n", ":3: column 'power_mw': the value is missing", "line"),
         ("t_s,power_mw\n0,1\n2,1\n1,1\n", ":4: time does not advance: 1 s after 2 s", "Sort"),
         ("t_s,power_mw\n0,1\n0,1\n", ":3: time does not advance", "doubled"),
+        ("t_s,power_mw\n0,0,100,0\n0,5,200,0\n", ":2: has 4 cells where the header has 2", "decimal commas"),
+        ("t_s;power_mw\n0,0;1.000,5\n", "'1.000,5' is not a finite number", "line"),
+        ("time,current,voltage\n0,1,5\n", "no column gives time", "needs a unit"),
         ("t_s,power_mw,gate\n0,1,0\n1,1,2\n", ":3: the marker must be 0 or 1; it is 2", "marker"),
     ],
 )

@@ -2,13 +2,15 @@
 
 Columns are named `quantity_unit`, `quantity(unit)` or `quantity [unit]`, in any case and order: time, and power or
 current with voltage, and optionally a marker of 0 and 1. Other columns are left alone. Lines that begin with `#` are
-comments.
+comments, but for the last one before the samples where no other line names columns (Joulescope). Where columns are
+not parted by commas, numbers may have decimal commas.
 """
 
 from __future__ import annotations
 
 import csv
 import difflib
+import itertools
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -30,6 +32,10 @@ NAMES = {
     **dict.fromkeys(("i", "current"), "current"),
     **dict.fromkeys(("u", "v", "voltage"), "voltage"),
 }
+JOULESCOPE = ("time", "current", "voltage", "power", "charge", "energy")
+"""The header of the Joulescope UI's recorded statistics, which has no units: they are those of the SI."""
+PPK2_PINS = "d0-d7"
+"""The column in which the Power Profiler app writes all pins of a sample, D0 first: 0, 1, X (both) or - (neither)."""
 MOST_SAMPLES = 2_000_000
 _COLUMN = re.compile(r"([a-z]+)[ _]*[\(\[_ ] *([a-z]+) *[\)\]]?")
 _VOCABULARY = "Name columns such as t_s or timestamp_us, and power_mw, or current_ma with voltage_v."
@@ -68,28 +74,53 @@ def read_recording(path: Path, *, gate: str = "gate", supply_v: float | None = N
     advance, more than two million samples.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return _parse(path, _lines(file), gate, supply_v)
+        try:
+            return _read(path, "utf-8-sig", gate, supply_v)
+        except UnicodeDecodeError:  # such as the micro sign of an instrument's software on Windows
+            return _read(path, "cp1252", gate, supply_v)
     except FileNotFoundError as error:
         raise UsageError(f"There is no recording {path}.", "Correct the path behind 'replay:'.") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"{path}: cannot be read as a meter's recording: {error}.", _VOCABULARY) from error
 
 
-def _lines(file: Iterator[str]) -> Iterator[tuple[int, str]]:
-    return ((number, line) for number, line in enumerate(file, 1) if line.strip() and not line.startswith("#"))
+def _read(path: Path, encoding: str, gate: str, supply_v: float | None) -> Recording:
+    with path.open(encoding=encoding, newline="") as file:
+        header, lines = _header(file)
+        return _parse(path, header, lines, gate, supply_v)
 
 
-def _parse(path: Path, lines: Iterator[tuple[int, str]], gate: str, supply_v: float | None) -> Recording:
-    _, header = next(lines, (0, ""))
+def _header(file: Iterator[str]) -> tuple[str, Iterator[tuple[int, str]]]:
+    """The line that names columns, and those behind it with their numbers, without comments."""
+    lines = ((number, line) for number, line in enumerate(file, 1) if line.strip())
+    comment = ""
+    for number, line in lines:
+        if line.startswith("#"):
+            comment = line[1:]
+            continue
+        samples = ((number, line) for number, line in lines if not line.startswith("#"))
+        if "\0" in line:
+            raise csv.Error("it is no text of one byte a letter; save it as UTF-8")
+        # A line that begins with a number is a sample: the comment above it is the header.
+        if comment and re.match(r'[\s"]*[-+.]?\d', line):
+            return comment, itertools.chain([(number, line)], samples)
+        return line, samples
+    return comment, iter(())
+
+
+def _parse(path: Path, header: str, lines: Iterator[tuple[int, str]], gate: str, supply_v: float | None) -> Recording:
     delimiter = max(",;\t", key=header.count)
     names = [name.strip() for name in next(csv.reader([header], delimiter=delimiter), [])]
-    columns = _columns(path, names, gate, supply_v)
+    if tuple(name.lower() for name in names) == JOULESCOPE:
+        names = ["time_s", "current_a", "voltage_v", "power_w", *names[4:]]
+    columns, pin = _columns(path, names, gate, supply_v)
     times: list[float] = []
     powers: list[float] = []
     flags: list[bool] = []
     for number, line in lines:
-        row = next(csv.reader([line], delimiter=delimiter))
+        row = _row(path, number, names, line, delimiter)
+        if pin is not None:
+            row[columns["gate"][0]] = _pin(row, columns["gate"][0], pin, before=bool(flags) and flags[-1])
         cell = {what: _number(path, number, names, row, index) * factor for what, (index, factor) in columns.items()}
         if times and cell["time"] <= times[-1]:
             raise UsageError(
@@ -109,11 +140,36 @@ def _parse(path: Path, lines: Iterator[tuple[int, str]], gate: str, supply_v: fl
     return Recording(tuple(times), tuple(powers), tuple(flags))
 
 
-def _columns(path: Path, names: list[str], gate: str, supply_v: float | None) -> Mapping[str, tuple[int, float]]:
-    """Quantity -> (column, factor) for the quantities that are used."""
+def _row(path: Path, number: int, names: list[str], line: str, delimiter: str) -> list[str]:
+    """The cells of a line, at least as many as there are columns; decimal commas become points."""
+    row = [text.strip() for text in next(csv.reader([line], delimiter=delimiter))]
+    if any(row[len(names) :]):
+        raise UsageError(
+            f"{path}:{number}: has {len(row)} cells where the header has {len(names)}.",
+            "Where numbers have decimal commas, columns are parted by semicolons or tabs; say so in the export.",
+        )
+    if delimiter != ",":
+        row = [text.replace(",", ".") if text.count(",") == 1 and "." not in text else text for text in row]
+    return row + [""] * (len(names) - len(row))
+
+
+def _pin(row: list[str], index: int, pin: int, *, before: bool) -> str:
+    """One pin of the PPK2's; X has seen an edge: as the other level both edges are early alike, no pulse is lost."""
+    level = row[index][pin : pin + 1]
+    return str(int(not before)) if level == "X" else level
+
+
+def _columns(
+    path: Path, names: list[str], gate: str, supply_v: float | None
+) -> tuple[Mapping[str, tuple[int, float]], int | None]:
+    """Quantity -> (column, factor) for the quantities that are used; which pin the gate is of the PPK2's, if one."""
     found: dict[str, tuple[int, float]] = {}
+    plain = [name.lower() for name in names]
+    own = gate.lower() in plain
+    pin = int(gate[1]) if not own and PPK2_PINS in plain and re.fullmatch("[dD][0-7]", gate) else None
+    marker = gate.lower() if pin is None else PPK2_PINS
     for index, name in enumerate(names):
-        what, factor = ("gate", 1.0) if name.lower() == gate.lower() else _meaning(path, name)
+        what, factor = ("gate", 1.0) if name.lower() == marker else _meaning(path, name)
         if what and what in found:
             raise UsageError(
                 f"{path}: the columns '{names[found[what][0]]}' and '{name}' both give {what}.", "Keep one."
@@ -135,7 +191,7 @@ def _columns(path: Path, names: list[str], gate: str, supply_v: float | None) ->
         raise UsageError(
             f"{path}: current without voltage gives no power.", "Add '?supply_v=3.3' (your supply) to the address."
         )
-    return found
+    return found, pin
 
 
 def _meaning(path: Path, name: str) -> tuple[str, float]:
@@ -152,7 +208,7 @@ def _meaning(path: Path, name: str) -> tuple[str, float]:
 
 
 def _number(path: Path, line: int, names: list[str], row: list[str], index: int) -> float:
-    text = row[index].strip() if index < len(row) else ""
+    text = row[index]
     try:
         value = float(text)
     except ValueError:
