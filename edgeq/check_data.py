@@ -90,7 +90,7 @@ def check_data(
         if shape:
             wrong.append(shape)
         else:
-            evidence = replace(evidence, model=_watch(float_model, norm, given, others, facts, progress))
+            evidence = replace(evidence, norm=norm, model=_watch(float_model, norm, given, others, facts, progress))
     evidence = replace(evidence, class_count=_classes(evidence, named, opened))
     return _report(evidence, wrong, opened, note, waivers)
 

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeq.model.norms import Norm
+
 Floats = NDArray[np.float32]
 Numbers = NDArray[np.int64]
 
@@ -155,12 +157,14 @@ class ModelFacts:
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that is known; `model` is None where no float model was given, `evaluation` where no evaluation set was."""
+    """All that is known; `model` is None where no float model was given, `evaluation` where no evaluation set was,
+    `norm` where it was none of Keras whose first layers say what they expect."""
 
     calibration: SetFacts
     evaluation: SetFacts | None = None
     model: ModelFacts | None = None
     class_count: int = 0
+    norm: Norm | None = None
     notes: tuple[str, ...] = field(default_factory=tuple)
 
 

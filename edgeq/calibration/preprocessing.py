@@ -1,8 +1,8 @@
 """Whether the samples are what the model was trained on: their scale, their order of channels and axes.
 
-Three kinds of evidence, strongest first: labels (the same samples, changed, are answered rightly far more often), the
-answers themselves (they tell more, or with more margin), and a batch norm after the first layer, whose training left
-each channel near mean 0 and deviation 1.
+Four kinds of evidence, strongest first: labels (the same samples, changed, are answered rightly far more often), the
+answers themselves (they tell more, or with more margin), a scaling with which the model begins, and a batch norm after
+the first layer, whose training left each channel near mean 0 and deviation 1.
 """
 
 from __future__ import annotations
@@ -40,6 +40,9 @@ NEAR, CLOSER, FITS = 0.4, 1 / 3, 0.8
 Three models on right data: 0.1, 0.04 and 0.6, which no change brought to a third."""
 RATIO = (0.55, 1.8)
 """Of the deviations, where no change comes close. Right data: 0.88 to 1.04."""
+SCALED = (0.005, 20.0)
+"""Behind a scaling of the model's own: the least deviation, and the most in the median. Values that were scaled before
+have 0.002 at most after a division by 127.5 or 255; quiet sound in 16 bits has 0.01."""
 INFORMED = 0.5
 """Answers that tell more than this show that the model understands the samples."""
 
@@ -56,8 +59,8 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     found = [each for each in (judge(trial, labelled, model) for trial in model.trials) if each]
     yield from found
     if not any(each.code == "scale" for each in found):
-        yield from _first_layer(model)
-        yield from _norm(model)
+        scaled = list(by_scaling(evidence))
+        yield from scaled or [*_first_layer(model), *_norm(model)]
 
 
 def judge(trial: Trial, labelled: bool, model: ModelFacts) -> Finding | None:
@@ -106,6 +109,33 @@ def chance(gained: int, lost: int) -> float:
     """How likely `gained` or more of the changes are for the better where both directions are as likely."""
     count = gained + lost
     return float(sum(math.comb(count, each) for each in range(gained, count + 1)) / 2**count)
+
+
+def by_scaling(evidence: Evidence) -> Iterator[Finding]:
+    """By the layer with which the model itself brings its input to about 0..1, -1..1, or mean 0 and deviation 1."""
+    norm, few = evidence.norm, evidence.calibration.few
+    if norm is None or not norm.scaling or not few:
+        return
+    x = np.stack(few).astype(np.float64)
+    if len(norm.multiply) not in (1, x.shape[-1]):
+        return
+    scaled = x * np.array(norm.multiply) + np.array(norm.add)
+    deviations = scaled.reshape(-1, scaled.shape[-1]).std(axis=0)
+    deviation = float(np.median(deviations[deviations > 0])) if deviations.any() else 1.0
+    far = float(np.median(np.abs(scaled)))
+    if SCALED[0] <= deviation and far <= SCALED[1]:
+        return
+    by_deviation = deviation < SCALED[0]
+    yield Finding(
+        "scale",
+        "error",
+        f"The samples do not look like what the model was trained on: its own first layer ('{norm.scaling}') is "
+        f"there to make values of about 1 of its input, and of these, from {x.min():.3g} to {x.max():.3g}, it makes "
+        f"{scaled.min():.3g} to {scaled.max():.3g}, with a deviation of {deviation:.2g}.",
+        f"{_HINT} Such a model takes values as they were before that layer: pixels usually as 0..255.",
+        deviation if by_deviation else far,
+        SCALED[0 if by_deviation else 1],
+    )
 
 
 def _first_layer(model: ModelFacts) -> Iterator[Finding]:

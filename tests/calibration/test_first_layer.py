@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from practice import bars, bars_case, save
+from practice import Case, bars, bars_case, look, save
 
+from edgeq.calibration import preprocessing
 from edgeq.calibration.first_layer import distance
 from edgeq.check_data import check_data
 from edgeq.finding import Finding
@@ -49,3 +51,14 @@ def test_faults_that_answers_do_not_show(tmp_path: Path, change: Change, mended:
 def test_without_the_norm_nothing_tells(tmp_path: Path) -> None:
     """Known and documented: the float `.tflite` does not hold it."""
     assert not scale(tmp_path, bars(), lambda x: x / 2)
+
+
+@pytest.mark.parametrize(("factor", "told"), [(1, False), (0.1, False), (1 / 255, True), (255, True)])
+def test_a_scaling_of_the_models_own(tmp_path: Path, factor: float, told: bool) -> None:
+    case = Case(bars_case(40).x * np.float32(factor), None)
+    for norm in (Norm(scaling="rescaling", multiply=(1 / 255,), add=(0.0,)),
+                 Norm(scaling="normalization", multiply=(1 / 60,) * 3, add=(-2.0,) * 3)):  # fmt: skip
+        evidence = replace(look(case, None, tmp_path), norm=norm)
+        found = list(preprocessing.by_scaling(evidence))
+        assert [each.code for each in found] == ["scale"] * told, norm
+    assert not list(preprocessing.by_scaling(replace(evidence, norm=replace(norm, multiply=(1.0,) * 7))))

@@ -56,6 +56,9 @@ told = [
         model(shared, shared, L.BatchNormalization()),
         saved(L.Conv2D(2, 3), L.ReLU(), follows),
         saved(L.Conv2D(2, 3), follows, L.ReLU()),
+        saved(L.Rescaling(255.0), L.Conv2D(2, 3)),
+        saved(L.Rescaling(0.25, offset=-1), L.Conv2D(2, 3)),
+        saved(L.Normalization(mean=[1.0, 2.0, 3.0], variance=[4.0, 4.0, 16.0]), L.Conv2D(2, 3)),
     )
 ]
 print(json.dumps(told))
@@ -71,8 +74,11 @@ def test_the_first_norm_of_a_model(tmp_path: Path, library: str) -> None:
     command = [sys.executable, "-W", "ignore", "-c", _SCRIPT, library, str(tmp_path / "model.keras")]
     done = subprocess.run(command, env=quiet, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
-    right, plain, *others, sequential = json.loads(done.stdout.splitlines()[-1])
+    right, plain, *others, sequential, larger, rescaled, normalized = json.loads(done.stdout.splitlines()[-1])
     assert Norm.from_json(right) == Norm((0.5, 0.0), (2.0, 3.0))
     assert Norm.from_json(plain) == Norm((0.0,) * 3, (1.0,) * 3)
-    assert others == [None] * 6
+    assert [*others, larger] == [None] * 7
+    assert (rescaled["multiply"], rescaled["add"], rescaled["means"]) == ([0.25], [-1.0], [])
+    assert normalized["multiply"] == pytest.approx([0.5, 0.5, 0.25]) and rescaled["scaling"].startswith("rescaling")
+    assert normalized["add"] == pytest.approx([-0.5, -1, -0.75]) and Norm.from_json(normalized).to_json()["means"] == ()
     assert Norm.from_json(sequential) == Norm((0.0,) * 2, (1.0,) * 2)
