@@ -101,7 +101,8 @@ def _slices(document: Mapping[str, Any]) -> list[str]:
         worst = sorted(these, key=lambda row: (-1 if paired else 1) * float(row[key] or 0))[:SHOWN]
         # Within a class F1 and AUC say little: the table then says what it holds.
         of = f" {these[0]['metric']}" if these[0]["metric"] != document["metric"] else ""
-        values = (f"float{of}", f"quantized{of}", "loss", "95 % interval", "") if paired else (f"quantized{of}",)
+        lost = "points lost" if unit == FRACTION else "loss"
+        values = (f"float{of}", f"quantized{of}", lost, "95 % interval", "") if paired else (f"quantized{of}",)
         head = (by, "samples", *values)
         lines = [(row["slice"], row["samples"], *_cells(row, unit, paired)) for row in worst]
         more = f"\n... and {len(these) - SHOWN} more that lost less" if len(these) > SHOWN else ""
@@ -121,7 +122,8 @@ def _corruptions(document: Mapping[str, Any]) -> str:
     found, unit = document["corruptions"], document["unit"]
     paired = document["float_value"] is not None
     head = ("corruption", "severity", "level", *(("float",) if paired else ()), "quantized")
-    head += ("loss", "more than clean", "95 % interval") if paired else ()
+    lost = "points lost" if unit == FRACTION else "loss"
+    head += (lost, "more than clean", "95 % interval") if paired else ()
     lines = []
     for row in found["rows"]:
         values = ([_value(row["float_value"], unit)] if paired else []) + [_value(row["value"], unit)]

@@ -16,6 +16,7 @@ from ai_edge_litert import schema_py_generated as schema
 from segmenter import pictures, segmenter
 
 from edgeq.asked import Asked
+from edgeq.cli.telling_evaluation import tell_evaluated
 from edgeq.errors import UsageError
 from edgeq.evaluate import robustness
 from edgeq.evaluate.gates import failures
@@ -120,6 +121,12 @@ def test_everything_at_once_is_the_same_every_time(folder: Path, monkeypatch: py
     alone = evaluate(folder / "int8.tflite", folder / "few.npz", asked=replace(asked, out_of_distribution=""))
     assert alone.document is not None, "each severity in a run of its own"
     assert [row["value"] for row in alone.document["corruptions"]["rows"]] == [row["value"] for row in rows]
+
+
+def test_a_table_of_classes_says_that_it_holds_accuracy(folder: Path) -> None:
+    found = evaluate(folder / "int8.tflite", folder / "few.npz", folder / "float.tflite", asked=Asked("f1", ("label",)))
+    told = tell_evaluated(found, [])[1]
+    assert "F1" in told and "label  samples  float accuracy  quantized accuracy  points lost  95 % interval" in told
 
 
 def test_without_a_float_model_there_is_nothing_to_compare(folder: Path) -> None:
