@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -32,8 +33,12 @@ def fingerprint(values: NDArray[Any]) -> Floats:
     if flat.size <= _LONG:
         return flat.astype(np.float32)
     means, squares = _pool(flat, 0, _LONG), _pool(np.square(flat), 0, _LONG)
-    signs = np.random.default_rng(0).choice((-1.0, 1.0), flat.size)
-    return np.concatenate([means, np.sqrt(squares), _pool(flat * signs, 0, _LONG)]).astype(np.float32)
+    return np.concatenate([means, np.sqrt(squares), _pool(flat * _signs(flat.size), 0, _LONG)]).astype(np.float32)
+
+
+@lru_cache(maxsize=4)
+def _signs(count: int) -> NDArray[np.float64]:
+    return np.random.default_rng(0).choice((-1.0, 1.0), count)
 
 
 def smoothness(values: NDArray[Any]) -> float:
