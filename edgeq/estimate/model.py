@@ -21,6 +21,8 @@ MISSING = 0.05
 """A total is told where ops without data have at most this part of the multiply-accumulates and of the bytes."""
 FEWEST = 3
 """So many models must be told without themselves before there are error bars."""
+QUICK = 0.5
+"""A total is told where at most this part of it is too quick for the profiler's clock."""
 TRIFLE = 0.001
 """Of an inference: what costs less is not fitted closer than that."""
 APART = 2
@@ -79,12 +81,13 @@ class Cost:
 class Costs:
     """All that a set of measured models says. A whole inference is `factor` x what its ops cost + `extra` + `between` x
     the number of its ops. Where nobody looked at ops, `ops` is empty and `rate` tells whole models by their
-    multiply-accumulates alone."""
+    multiply-accumulates alone. `step` is the coarsest of the profilers' clocks."""
 
     ops: Mapping[str, Cost]
     factor: float = 1.0
     extra: float = 0.0
     between: float = 0.0
+    step: float = 0.0
     rate: Cost | None = None
 
 
@@ -112,7 +115,7 @@ class Prediction:
 @dataclass(frozen=True)
 class Left:
     """One model, told by all the others: `error` is predicted / measured - 1; None with the reason `why` not. `beyond`
-    says that it is larger or smaller than what the others have shown, which an estimate never is."""
+    says that it is larger, smaller or quicker than what the others have shown, which an estimate never is."""
 
     model: str
     measured: float
@@ -136,7 +139,8 @@ def learn(measured: Sequence[Measured]) -> Costs:
             kinds.setdefault(spent.op, []).append((spent, max(one.coarse, TRIFLE * one.whole)))
     sums = [sum(spent.took for spent in one.ops) for one in measured]
     beyond = [one.whole - total for one, total in zip(measured, sums, strict=True)]
-    costs = Costs({op: _cost(op, found, coarse) for op, found in kinds.items()})
+    step = max(one.coarse for one in measured)
+    costs = Costs({op: _cost(op, found, coarse) for op, found in kinds.items()}, step=step)
     if statistics.median(beyond) >= 0:
         extra, between = _beyond([len(one.items) for one in measured], beyond, sums)
         return replace(costs, extra=extra, between=between)
@@ -232,7 +236,9 @@ def predict(costs: Costs, items: Sequence[Item], beyond: bool = False) -> Predic
     ops = tuple(_told(costs, item, beyond) for item in items)
     covered = sum(told.cost for told in ops if told.cost is not None)
     why = _too_much([told.item for told in ops if told.cost is None], items)
-    return Prediction(None if why else _whole(costs, covered, len(items)), why, ops, covered)
+    total = _whole(costs, covered, len(items))
+    why = why or ("" if beyond else _too_quick(costs, ops, total))
+    return Prediction(None if why else total, why, ops, covered)
 
 
 def _whole(costs: Costs, covered: float, count: int) -> float:
@@ -245,6 +251,14 @@ def _told(costs: Costs, item: Item, beyond: bool) -> Told:
         return Told(item, None, why="this kind of op was never seen")
     why = cost.unlike(item) if beyond else cost.missing(item)
     return Told(item, None, why=why) if why else Told(item, cost.of(item), cost.spread)
+
+
+def _too_quick(costs: Costs, ops: Sequence[Told], total: float) -> str:
+    """A clock saw next to nothing of ops that take less than its step, and what it cut off is beyond the ops."""
+    quick = sum(costs.factor * told.cost for told in ops if told.cost is not None and told.cost < costs.step)
+    cut = min(total - costs.factor * sum(told.cost or 0.0 for told in ops), costs.step * len(ops))
+    part = (quick + cut) / total if total else 0.0
+    return f"{100 * part:.0f} % of it is quicker than the steps of the profiler's clock" if part > QUICK else ""
 
 
 def _too_much(lacking: Sequence[Item], items: Sequence[Item]) -> str:
