@@ -69,6 +69,7 @@ def test_replay_gives_power_gate_and_energy(meter: Path) -> None:
     assert energy.values == (pytest.approx(35_000),)
     assert energy.how == "measured"
     assert "meter.csv: 10 inferences in 2 s, idle 100 mW subtracted" in energy.source
+    assert energy.source.endswith("+- at k = 2, without the meter's own error")
     assert energy.error_pct is not None
     assert energy.error_pct > 0
 
@@ -80,6 +81,7 @@ def test_replay_with_times_and_the_meters_accuracy(meter: Path) -> None:
     assert energy.values == (pytest.approx(200_000),)
     assert energy.error_pct is not None
     assert energy.error_pct > 40
+    assert energy.source.endswith("+- at k = 2")
 
 
 def test_replay_without_a_count_gives_no_energy(meter: Path) -> None:

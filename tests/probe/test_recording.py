@@ -98,6 +98,7 @@ def test_gate_windows_begin_and_end_between_samples(tmp_path: Path) -> None:
         ("t_s,power_mw\n", "has 0 samples", "longer"),
         ("t_s,power_mw\n0,1\n", "has 1 samples", "longer"),
         ("time,power_mw\n0,1\n1,1\n", "no column gives time; the header has 'time', 'power_mw'", "'time' needs a unit"),
+        ("Record Length,1000\nt_s,power_mw\n0,1\n1,1\n", "no column gives time", "lines above the header"),
         ("t_s,temperature_c\n0,1\n1,1\n", "no column gives power or current", "current_ma"),
         ("t_s,power_kw\n0,1\n1,1\n", "'power_kw' has the unknown unit 'kw'", "w, mw, uw, nw"),
         ("t_s,power_mw,p_w\n0,1,1\n1,1,1\n", "'power_mw' and 'p_w' both give power", "one"),

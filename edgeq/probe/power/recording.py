@@ -180,7 +180,7 @@ def _columns(
     if "time" not in found or not {"power", "current"} & found.keys():
         missing = "time" if "time" not in found else "power or current"
         near = difflib.get_close_matches(missing.split()[0], [name.lower() for name in names], 1, 0.4)
-        hint = f"'{near[0]}' needs a unit. " if near else ""
+        hint = f"'{near[0]}' needs a unit. " if near else "Remove the lines above the header, if there are any. "
         raise UsageError(f"{path}: no column gives {missing}; the header has {listed}.", hint + _VOCABULARY)
     if gate != "gate" and "gate" not in found:
         raise UsageError(f"{path}: there is no marker column '{gate}'; the header has {listed}.", "Correct 'gate='.")

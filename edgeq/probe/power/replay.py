@@ -105,6 +105,7 @@ class Replay:
         }
         idle = f"idle {energy.idle_mw:.4g} mW subtracted" if energy.idle_mw is not None else "idle power not subtracted"
         source = f"{power.source}: {inferences:.0f} inferences in {energy.seconds:.4g} s, {idle}; +- at k = 2"
+        source += "" if meter.gain_pct else ", without the meter's own error"
         relative = expanded / abs(value) * 100 if value else 0.0
         return Series("energy", "uj", "measured", (value,), error_pct=relative, source=source)
 
