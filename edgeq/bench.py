@@ -23,6 +23,7 @@ from edgeq.probe.power.account import account
 from edgeq.probe.validity import judge
 from edgeq.profile import profile as profile_ops
 from edgeq.run import Plan, Run, Series
+from edgeq.runtimes.resolve import MICRO
 from edgeq.sustained import Teller
 from edgeq.target import TargetProfile, load_target
 
@@ -46,6 +47,7 @@ def bench(
     end_to_end: bool = False,
     every_s: float | None = None,
     per_op: bool = False,
+    bundle: Path | None = None,
     among: Sequence[Path] = (),
     probes: Sequence[str] | None = None,
     progress: Progress = silent,
@@ -57,16 +59,17 @@ def bench(
     lasts for `seconds`. `threads` 0 and an empty `delegate` mean what the bundle says; `every_s` is how often the
     device reads its sensors; `probes` by default the power model of the target, where it has one. When `stopped` says
     so, what there is by then is the run. With `per_op` it is profiled first, so that what cannot be is said at once;
-    `among` are bundles of which one may be what serves.
+    `bundle` is what serves, `among` are bundles of which one may be it.
     """
     plan = Plan(runs, warmup, threads, seconds, rel_error, sustained, delegate, end_to_end)
     facts, manifest = device.describe(), device.manifest()
+    _one_thread(threads, manifest)
     how = "emulated" if facts.get("emulated") else "measured"
     profile = _profile(manifest["target"])
     series: list[Series] = []
     watching = [_open(address, profile) for address in (_default_probes(profile) if probes is None else probes)]
     golden = device.selftest(progress=lambda note: progress(f"golden vectors: {note}"))
-    asked: dict[str, Any] = {"threads": threads, "delegate": delegate, "among": among}
+    asked: dict[str, Any] = {"threads": threads, "delegate": delegate, "bundle": bundle, "among": among}
     table = profile_ops(device, **asked, progress=progress).table if per_op else None
     with ExitStack() as stack:
         for probe in watching:
@@ -105,6 +108,14 @@ def _measured(
             progress(f"measuring: {note}")
 
     return device.bench(progress=say, stopped=stopped, watch=watch, every_s=every_s, **asdict(plan))
+
+
+def _one_thread(threads: int, manifest: Mapping[str, Any]) -> None:
+    """A run of several threads is none where the runtime has but one."""
+    if threads > 1 and (manifest.get("golden") or {}).get("kernels") == MICRO:
+        raise UsageError(
+            f"{threads} threads cannot be measured: edgeq-micro runs a model in one.", "Leave --threads away."
+        )
 
 
 def _environment(answer: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str, Any]:

@@ -146,7 +146,7 @@ class Teller:
 
     def __init__(self, seconds: float, say: Callable[[str], None]) -> None:
         self._width_s, self._say = min(LONGEST_INTERVAL_S, seconds / FEWEST_INTERVALS), say
-        self._done, self._first = 0, 0.0
+        self._done, self._first, self._digits = 0, 0.0, int(self._width_s < 1)
 
     def __call__(self, samples: Sequence[int], starts: Sequence[int], trace: Sequence[Mapping[str, Any]]) -> None:
         """Samples and their starts in ns so far, warm-up included; they only grow."""
@@ -161,7 +161,7 @@ class Teller:
             self._done = index
             # A clock so coarse that a median is 0 tells no rise.
             rise = f" ({100 * (p50 / self._first - 1):+.1f} %)" if self._first else ""
-            words = [f"{starts[index] / 1e9:.0f} s: p50 {format_seconds(p50 / 1e9)}{rise}"]
+            words = [f"{starts[index] / 1e9:.{self._digits}f} s: p50 {format_seconds(p50 / 1e9)}{rise}"]
             self._say(", ".join([*words, *_last(trace)]))
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 settings.register_profile("edgeq", deadline=None)  # How long an example takes is the machine's affair.
 settings.load_profile("edgeq")
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # As in what a shell starts with '&', and its children's children.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # As in all that a shell starts with '&'.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

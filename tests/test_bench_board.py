@@ -32,8 +32,11 @@ def test_the_same_bench_twice_gives_identical_ticks(
             first, second = (bench(device, runs=40, warmup=3) for _ in range(2))
             with pytest.raises(UsageError, match="counts instructions"):
                 bench(device, seconds=1.0)
-            with pytest.raises(DeviceError, match="knows nothing of delegates"):
+            with pytest.raises(DeviceError, match="knows nothing of delegates") as no:
                 bench(device, delegate="xnnpack")
+            assert "agent" not in no.value.hint
+            with pytest.raises(UsageError, match="4 threads cannot be measured"):
+                bench(device, threads=4)
     finally:
         emulate.stop(TARGET)
     for name in ("instructions", "init_instructions", "first_inference_instructions", "warmup_instructions"):

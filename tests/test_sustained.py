@@ -85,6 +85,7 @@ def test_each_interval_is_told_once_it_is_over() -> None:
 def test_a_clock_that_reads_0_for_an_inference_tells_no_rise() -> None:
     said: list[str] = []
     Teller(10.0, said.append)([0] * 2000, [index * 1_000_000 for index in range(2000)], [])
+    assert [line.partition(":")[0] for line in said] == ["0.5 s", "1.0 s", "1.5 s"]
     assert said[0].endswith("p50 0 ns")
 
 

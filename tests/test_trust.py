@@ -69,7 +69,7 @@ def test_what_differs_or_does_not_answer_is_named_and_the_rest_is_kept(tmp_path:
             tmp_path / "list",
             *(f"{name} SHA256:{'A' * 43}" for name in (silent, stranger, "[127.0.0.1]:1")),
             server.line(server.keys[0]),
-            deadline_s=3,
+            deadline_s=10,
         )
     assert [(item.host, item.state) for item in found] == [
         (silent, FAILED),

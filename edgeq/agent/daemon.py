@@ -129,6 +129,7 @@ class _Server:
         self._hosts = 0
         self._lock = threading.Lock()
         self._ending = threading.Event()
+        self._full = False  # It is about to end: whoever comes now waits for the next one.
 
     def run(self) -> None:
         last_seen = time.monotonic()
@@ -151,7 +152,7 @@ class _Server:
         try:
             channel.settimeout(10)
             fds = list(socket.recv_fds(channel, 1, 2)[1])
-            if len(fds) == 2 and not self._ending.is_set():
+            if len(fds) == 2 and not self._full:
                 channel.sendall(TAKEN)
                 self._talk(*fds)
         except (OSError, SmpError, Ending):
@@ -171,6 +172,7 @@ class _Server:
                 if not data:
                     return
                 answer = memoryview(connection.feed(data))
+                self._full = self._full or connection.reset  # Before the answer, after which the next host may come.
                 while answer:
                     answer = answer[os.write(sink, answer) :]
                 if connection.reset:

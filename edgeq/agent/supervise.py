@@ -54,8 +54,8 @@ def supervise(root: Path, pace: Pace | None = None) -> int:
         lock.write(str(os.getpid()))
         lock.flush()
         supervisor = _Supervisor(root, pace or Pace())
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: supervisor.ending.set())
+        for number in (signal.SIGTERM, signal.SIGINT):  # A handler may come while this thread holds the event's lock.
+            signal.signal(number, lambda *_: threading.Thread(target=supervisor.ending.set).start())
         supervisor.run()
     return 0
 

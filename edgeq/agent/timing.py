@@ -76,13 +76,15 @@ def measure(
 
 
 def _slices(run: Callable[[], None], count: int, until_ns: int, skip: int) -> Iterator[array[int]]:
-    while count > 0 and _clock() < until_ns:
+    over = False
+    while count > 0 and not over:  # The first without a look at the clock: whatever the time, there is one sample.
         least = min(until_ns, _clock() + SLICE_NS)
         times = (
             _loop(run, min(count, MOST_EACH), least) if not skip else _sparse(run, min(count, MOST_EACH), least, skip)
         )
         count -= len(times) // 2
         yield times
+        over = _clock() >= until_ns
 
 
 def _loop(run: Callable[[], None], count: int, until_ns: int) -> array[int]:

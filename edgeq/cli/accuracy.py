@@ -30,10 +30,12 @@ class Labelled:
     limit: int = 0
     bundle: Path | None = None
 
-    def check(self, sweep: Sequence[tuple[int, str]]) -> None:
-        """`UsageError` where it does not go with the rest."""
-        if not self.data and (self.limit or self.bundle):
-            raise UsageError("--limit and --bundle belong to --accuracy.", "Give --accuracy DATA, too.")
+    def check(self, sweep: Sequence[tuple[int, str]], per_op: bool = False) -> None:
+        """`UsageError` where it does not go with the rest; with `per_op` the bundle names the ops of the model."""
+        if not self.data and (self.limit or (self.bundle and not per_op)):
+            raise UsageError(
+                "--limit belongs to --accuracy, --bundle to --accuracy or --profile.", "Give --accuracy DATA, too."
+            )
         if self.data and (len(sweep) > 1 or sweep[0][1]):
             raise UsageError(
                 "Accuracy is that of the release as it serves, with its own delegate.",

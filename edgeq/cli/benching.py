@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import product
 from pathlib import Path
@@ -15,7 +15,7 @@ import typer
 from edgeq.cli.accuracy import Labelled, kept, tell_accuracy
 from edgeq.cli.base import Jobs, ManyArgument, app, command, console, open_address
 from edgeq.cli.fleets import bench_many
-from edgeq.errors import UsageError
+from edgeq.errors import EdgeqError, UsageError
 
 RUNS = 200
 MOST_RUNS = 1_000_000
@@ -68,9 +68,9 @@ def bench(
 
     how: dict[str, Any] = {**_length(runs, seconds, rel_error, sustained), "warmup": warmup, "probes": probe}
     how.update(end_to_end=end_to_end, every_s=every, per_op=per_op)
-    sweep = list(product(_numbers(threads), [word.strip() for word in delegate.split(",")]))
+    sweep = list(product(_numbers(threads), _words(delegate)))
     labelled = Labelled(accuracy, limit, bundle)
-    labelled.check(sweep)
+    labelled.check(sweep, per_op)
     project = load_project()
     if project.is_many(wanted := [device] if device else []):
         if per_op or accuracy or len(sweep) > 1:
@@ -95,7 +95,8 @@ def _bench(
     from edgeq.cli.telling_bench import tell_run, tell_sweep
     from edgeq.results import publish
 
-    entry, made = project.resolve(device), []
+    made: list[tuple[Any, Path]] = []
+    entry = project.resolve(device)
     beside = labelled.beside(output.parent if output else project.runs)
     with ExitStack() as stack:
         opened = stack.enter_context(open_address(entry.address))
@@ -106,16 +107,18 @@ def _bench(
         for threads, delegate in sweep:
             if len(sweep) > 1:
                 console.progress(f"{threads or 'usual'} threads, {delegate or 'usual delegate'}")
-            run = bench_device(
-                opened,
-                name=entry.name,
-                threads=threads,
-                delegate=delegate,
-                among=bundles_of(project, entry) if how["per_op"] else (),
-                progress=console.progress,
-                stopped=stopped,
-                **how,
-            )
+            with _telling(made):
+                run = bench_device(
+                    opened,
+                    name=entry.name,
+                    threads=threads,
+                    delegate=delegate,
+                    bundle=labelled.bundle,
+                    among=bundles_of(project, entry) if how["per_op"] else (),
+                    progress=console.progress,
+                    stopped=stopped,
+                    **how,
+                )
             run = kept(run, document)
             path = output or project.run_path(run.created, entry.name)
             if output:
@@ -128,6 +131,19 @@ def _bench(
             if stopped():
                 break
     console.result(*tell_accuracy(document, *(tell_run(*made[0]) if len(sweep) == 1 else tell_sweep(made))))
+
+
+@contextmanager
+def _telling(made: Sequence[tuple[Any, Path]]) -> Iterator[None]:
+    """Where a sweep ends with an error, that says where the runs before it are."""
+    try:
+        yield
+    except EdgeqError as error:
+        if made:
+            paths = [str(path) for _, path in made]
+            error.hint = f"{error.hint} What was measured before is kept: {', '.join(paths)}.".lstrip()
+            error.facts = {**error.facts, "runs": paths}
+        raise
 
 
 @contextmanager
@@ -167,7 +183,7 @@ def duration_s(text: str) -> float:
     match = re.fullmatch(r"(\d+(?:\.\d+)?) *(s|m|min|h)?", text.strip())
     value = float(match[1]) * _UNITS[match[2] or ""] if match else 0.0
     if not 0.01 <= value <= 86_400:
-        raise UsageError(f"'{text}' is no duration of at most a day.", "Write 90, 90s, 10m or 1h.")
+        raise UsageError(f"'{text}' is no duration from 0.01 s to a day.", "Write 90, 90s, 10m or 1h.")
     return value
 
 
@@ -177,6 +193,13 @@ def _fraction(text: str) -> float:
     if not 1e-4 <= value <= 0.5:
         raise UsageError(f"'{text}' is no relative error from 0.01% to 50%.", "Write 1% or 0.01.")
     return value
+
+
+def _words(text: str) -> list[str]:
+    words = [word.strip() for word in text.split(",")]
+    if len(words) > 1 and not all(words):
+        raise UsageError(f"'{text}' is no list of delegates.", "Write xnnpack, or xnnpack,reference.")
+    return words
 
 
 def _numbers(text: str) -> list[int]:

@@ -30,7 +30,7 @@ def tell_run(run: Run, path: Path) -> Told:
         lines = [f"{_where(run)}: nothing was measured"]
     else:
         lines = [_headline(run, series), *_sure(series), *_parts(run), *_over_time(run, series), *_energy(run)]
-    lines += [f"  {issue.severity}: {issue.message}" for issue in run.issues]
+    lines += [f"  {issue.severity}: {issue.message} {issue.hint}".rstrip() for issue in run.issues]
     return {"file": str(path), **run.to_json()}, "\n".join([*lines, f"Run: {path}  ({run.verdict})"])
 
 
@@ -42,7 +42,8 @@ def _headline(run: Run, series: Series) -> str:
         figures = ", ".join(f"{name} {format_seconds(getattr(found, name) / 1e9)}" for name in ("p50", "p90", "p99"))
     why = ENDED.get(str(run.environment.get("ended_by")), "")
     ended = f"; {why}" if why and why != ENDED["runs"] else ""
-    return f"{_where(run)}: {figures} per inference ({series.how}), {found.n} runs{ended}"
+    runs = f"{found.n} run{'s' * (found.n != 1)}"
+    return f"{_where(run)}: {figures} per inference ({series.how}), {runs}{ended}"
 
 
 def _where(run: Run) -> str:
@@ -73,12 +74,33 @@ def _parts(run: Run) -> list[str]:
         for series in [run.one(name)]
         if series and series.values
     ]
+    counted = (("init_instructions", "load"), ("first_inference_instructions", "first inference"))
+    said += [
+        f"{words} {series.values[0]:,.0f} instructions"
+        for name, words in counted
+        for series in [run.one(name)]
+        if series and series.values
+    ]
     peak, increase = run.one("rss_peak"), run.one("rss_load")
     if peak and increase:
         said.append(
             f"memory at most {format_bytes(peak.values[0])}, {format_bytes(increase.values[0])} of it the model"
         )
-    return [f"  {', '.join(said)}"] if said else []
+    return [f"  {', '.join(part)}" for part in (said, _board_memory(run)) if part]
+
+
+def _board_memory(run: Run) -> list[str]:
+    """What a microcontroller needs of its RAM and flash."""
+    ram, flash = run.one("ram"), run.one("flash")
+    parts = (("arena", "arena"), ("static", "variables"), ("stack", "stack at most"))
+    of = [
+        f"{words} {format_bytes(series.values[0])}"
+        for name, words in parts
+        for series in [run.one(name)]
+        if series and series.values
+    ]
+    said = [f"RAM {format_bytes(ram.values[0])} ({', '.join(of)})"] if ram and ram.values else of
+    return [*said, *([f"flash {format_bytes(flash.values[0])}"] if flash and flash.values else [])]
 
 
 def _energy(run: Run) -> list[str]:
@@ -124,10 +146,6 @@ def tell_sweep(made: Sequence[tuple[Run, Path]]) -> Told:
     heads = ("threads", "delegate", "p50", "p99", "above the best", "runs", "verdict", "run")
     document = {"runs": [{"file": str(path), **run.to_json()} for run, path in made]}
     return document, f"{_where(made[0][0])}\n{table(heads, rows)}"
-
-
-def _said(value: float, timed: bool) -> str:
-    return format_seconds(value / 1e9) if timed else f"{value:,.0f}"
 
 
 def _p50(run: Run) -> float:

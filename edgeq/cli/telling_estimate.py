@@ -103,7 +103,8 @@ def _left(found: Estimate) -> str:
     rows = []
     for one in found.left:
         told = "no data" if one.predicted is None else _cell(one.predicted, found.unit)
-        error = one.why if one.error is None else f"{100 * one.error:+.0f} %{' (beyond what the others show)' * one.beyond}"
+        beyond = " (beyond what the others show)" if one.beyond else ""
+        error = one.why if one.error is None else f"{100 * one.error:+.0f} %{beyond}"
         rows.append((one.model, _cell(one.measured, found.unit), told, error))
     unit = "" if found.unit == "ns" else f" ({found.unit})"
     return f"Each model left out and told by the others{unit}:\n" + table(("model", "measured", "told", "error"), rows)

@@ -21,6 +21,7 @@ RING = 64
 MOST_RUNS = 1_000_000
 """That a device takes."""
 _OLD_AGENT = "'edgeq agent update DEVICE' brings one that knows it, or leave the option away."
+_NOT_SO = "Leave the option away, or ask for what the release has."
 
 
 Progress = Callable[[str], None]
@@ -116,8 +117,13 @@ def _whole(
     watch: Watch | None,
     every_s: float | None,
 ) -> dict[str, Any]:
-    """A device that knows every key."""
-    return _heard(device, _body(asked, every_s), progress, lambda _: stopped(), watch)
+    """A device that knows every key; what it does not support is something that its release lacks."""
+    try:
+        return _heard(device, _body(asked, every_s), progress, lambda _: stopped(), watch)
+    except DeviceError as error:
+        if error.status == Status.UNSUPPORTED:
+            error.hint = _NOT_SO
+        raise
 
 
 def _heard(
@@ -196,9 +202,10 @@ def _judged(
 
 
 def _refuse_unknown(device: Device, asked: Plan) -> None:
+    hint = "Leave the option away." if device.describe().get("kind") == "mcu" else _OLD_AGENT
     for what, given in (("delegates", asked.delegate), ("the way from end to end", asked.end_to_end)):
         if given:
-            raise DeviceError(f"{device.address} knows nothing of {what}.", _OLD_AGENT, Status.UNSUPPORTED)
+            raise DeviceError(f"{device.address} knows nothing of {what}.", hint, Status.UNSUPPORTED)
 
 
 def _counts(device: Device) -> UsageError:

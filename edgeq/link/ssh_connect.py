@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,7 @@ class Connection:
         if not done.wait(deadline.left(self.shown, "exchanging keys")):
             raise too_late(self.shown, self.timeout_s, "exchanging keys")
         if not self.transport.is_active():
+            deadline.left(self.shown, "exchanging keys")  # On a machine that slept, paramiko's limit may speak first.
             raise self.transport.get_exception() or EOFError()
 
     @property
@@ -118,20 +120,15 @@ class Connection:
     @contextlib.contextmanager
     def bounded(self, timeout_s: float, doing: str) -> Iterator[None]:
         """Let the block wait for `timeout_s` at most: then the connection is closed, which ends every wait."""
-        fired = threading.Event()
-
-        def fire() -> None:
-            fired.set()
-            self.transport.close()
-
-        timer = threading.Timer(timeout_s, fire)
+        ends = time.monotonic() + timeout_s
+        timer = threading.Timer(timeout_s, self.transport.close)
         timer.daemon = True
         timer.start()
         try:
             with ssh_paramiko.translating(self.shown):
                 yield
         except EdgeqError as error:
-            if fired.is_set() or self.wire.stalled:
+            if time.monotonic() >= ends or self.wire.stalled:
                 raise too_late(self.shown, timeout_s, doing) from error
             raise
         finally:

@@ -6,6 +6,8 @@ from edgeq.run import Run, Series
 from edgeq.stats import outliers, summarize
 
 MOST_NAMED = 5
+LEAST_CORES = 0.05
+"""Other programs that took less than that explain nothing."""
 NEAR_S = 1.0
 """A reading belongs to the samples that lie within this time of it."""
 
@@ -36,9 +38,12 @@ def _why(run: Run, invoke: Series, found: tuple[int, ...]) -> str:
         return ""
     times = [invoke.t_s[index] for index in found]
     reasons = []
-    for name, words in (("other_load", "other programs took {:.1f} cores"), ("throttled", "throttle bits were set")):
+    for name, words, least in (
+        ("other_load", "other programs took {:.1f} cores", LEAST_CORES),
+        ("throttled", "throttle bits were set", 0.0),
+    ):
         near, far = _split(run.one(name), times)
-        if near and max(near) > 0 and (not far or sum(near) / len(near) > 1.5 * sum(far) / len(far)):
+        if near and sum(near) / len(near) > least and (not far or sum(near) / len(near) > 1.5 * sum(far) / len(far)):
             reasons.append(words.format(sum(near) / len(near)))
     near, far = _split(run.one("cpu_hz"), times)
     if near and far and sum(near) / len(near) < 0.9 * sum(far) / len(far):

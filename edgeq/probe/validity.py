@@ -118,7 +118,8 @@ def _too_few_runs(run: Run) -> str:
     """fewer than 30 steady samples"""
     invoke = run.one("invoke")
     n = len(invoke.values) if invoke else 0
-    return f"Only {n} steady samples: percentiles above p50 are not reliable." if 0 < n < FEWEST_RUNS else ""
+    samples = f"{n} steady sample{'s' * (n != 1)}"
+    return f"Only {samples}: percentiles above p50 are not reliable." if 0 < n < FEWEST_RUNS else ""
 
 
 def _first_outlier(run: Run) -> str:
@@ -134,7 +135,8 @@ def _many_outliers(run: Run) -> str:
     found = len(outliers(values)) if values else 0
     if found <= MANY_OUTLIERS * len(values):
         return ""
-    return f"{found} of {len(values)} steady samples are outliers{when_and_why(run)}."
+    are = "is an outlier" if found == 1 else "are outliers"
+    return f"{found} of {len(values)} steady samples {are}{when_and_why(run)}."
 
 
 def _drifting(run: Run) -> str:

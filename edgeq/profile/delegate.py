@@ -12,20 +12,27 @@ from dataclasses import dataclass
 
 BEHIND = ("Clamp",)
 """Helpers that serve the op before them; others serve the one behind."""
-HELPERS = (*BEHIND, "Static Reshape", "Copy", "Convert", "Constant Pad", "Transpose")
+HELPERS = (
+    *(*BEHIND, "Static Reshape", "Static Expand Dims", "Fuse Dims", "Split Dims"),
+    *("Copy", "Convert", "Constant Pad", "Transpose"),
+)
 TABLES = ("LOGISTIC", "HARD_SWISH", "TANH", "ELU", "EXP", "GELU", "LEAKY_RELU", "LOG", "ABS", "NEG", "RSQRT", "SQRT")
 """Functions that XNNPACK looks up in a table where they are of int8; it has no name for that."""
 STANDS_FOR: Mapping[str, tuple[str, ...]] = {
     "Abs": ("ABS",),
     "Add": ("ADD",),
+    "ApproxGELU": ("GELU",),
     "Average Pooling": ("AVERAGE_POOL_2D",),
+    "Bankders Rounding": ("ROUND",),
     "Batch Matrix Multiply": ("BATCH_MATMUL",),
+    "Ceiling": ("CEIL",),
     "Clamp": ("RELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1"),
     "Concatenate": ("CONCATENATION",),
     "Constant Pad": ("PAD", "PADV2"),
     "Convert": ("QUANTIZE", "DEQUANTIZE", "CAST"),
     "Convolution": ("CONV_2D", "DEPTHWISE_CONV_2D"),
-    "Copy": ("RESHAPE", "EXPAND_DIMS", "SQUEEZE"),
+    "Copy": ("CONCATENATION", "RESHAPE", "EXPAND_DIMS", "SQUEEZE"),
+    "Cosine": ("COS",),
     "Deconvolution": ("TRANSPOSE_CONV",),
     "Depth To Space": ("DEPTH_TO_SPACE",),
     "Divide": ("DIV",),
@@ -38,7 +45,7 @@ STANDS_FOR: Mapping[str, tuple[str, ...]] = {
     "Global Average Pooling": ("AVERAGE_POOL_2D", "MEAN"),
     "HardSwish": ("HARD_SWISH",),
     "Invalid Unary Op": TABLES,
-    "Leaky ReLU": ("LEAKY_RELU",),
+    "LeakyReLU": ("LEAKY_RELU",),
     "Log": ("LOG",),
     "Max Pooling": ("MAX_POOL_2D",),
     "Maximum": ("MAXIMUM",),
@@ -47,9 +54,13 @@ STANDS_FOR: Mapping[str, tuple[str, ...]] = {
     "Multiply": ("MUL",),
     "Negate": ("NEG",),
     "PReLU": ("PRELU",),
+    "Power": ("POW",),
     "Reciprocal Square Root": ("RSQRT",),
+    "Reduce Max": ("REDUCE_MAX",),
+    "Reduce Min": ("REDUCE_MIN",),
     "Resize Bilinear": ("RESIZE_BILINEAR",),
     "Sigmoid": ("LOGISTIC",),
+    "Sine": ("SIN",),
     "Slice": ("SLICE", "STRIDED_SLICE"),
     "Softmax": ("SOFTMAX",),
     "Space To Depth": ("SPACE_TO_DEPTH",),
@@ -57,10 +68,11 @@ STANDS_FOR: Mapping[str, tuple[str, ...]] = {
     "Square": ("SQUARE",),
     "Square Root": ("SQRT",),
     "Squared Difference": ("SQUARED_DIFFERENCE",),
+    "Static Expand Dims": ("EXPAND_DIMS",),
     "Static Reshape": ("RESHAPE", "EXPAND_DIMS", "SQUEEZE"),
     "Subtract": ("SUB",),
     "Sum": ("SUM",),
-    "Tanh": ("TANH",),
+    "TanH": ("TANH",),
     "Transpose": ("TRANSPOSE",),
 }
 """What an op of XNNPACK, named up to its bracket, may be in the model."""

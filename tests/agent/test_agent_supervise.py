@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,10 @@ from edgeq.device.device import Device
 from edgeq.link.program import ProgramLink
 from edgeq.protocol import contract
 
-QUICK = Pace(first_s=0.1, longest_s=0.5, ask_every_s=0.5, silent=2, trial_s=8.0, ending_s=10.0)
+PATIENT = Pace(first_s=0.1, longest_s=0.5, ask_every_s=3.0, silent=2, trial_s=60.0, ending_s=30.0)
+"""On a busy machine an agent takes some seconds until it answers."""
+QUICK = replace(PATIENT, trial_s=8.0)
+"""Where the agent on trial never answers."""
 SCRIPT = """
 import json, sys
 from pathlib import Path
@@ -38,17 +41,17 @@ sys.exit(supervise(Path(sys.argv[2]), Pace(**json.loads(sys.argv[1]))))
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Iterator[Path]:
-    """A store whose agent is installed and supervised, at a quick pace."""
+def root(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A store whose agent is installed and supervised, at a pace that a test may choose."""
     store = tmp_path / "store"
     installed.add_file(store, agent_path(), installed.agent_file(store, agent_sha()))
     installed.write(store, Installed(agent_sha(), installed.SUPERVISED))
-    with running(store):
+    with running(store, getattr(request, "param", PATIENT)):
         yield store
 
 
 @contextlib.contextmanager
-def running(store: Path, pace: Pace = QUICK) -> Iterator[subprocess.Popen[bytes]]:
+def running(store: Path, pace: Pace = PATIENT) -> Iterator[subprocess.Popen[bytes]]:
     with subprocess.Popen([sys.executable, "-c", SCRIPT, json.dumps(asdict(pace)), str(store)]) as supervisor:
         try:
             until(lambda: facts(store))
@@ -185,12 +188,13 @@ def test_a_new_agent_is_confirmed(root: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("added", "said"),
+    ("root", "added", "said"),
     [
-        (CRASHES, "was started 3 times during its trial"),
-        (HANGS, "did not answer in time"),
-        (WRONG, "it computes something else"),
+        (PATIENT, CRASHES, "was started 3 times during its trial"),
+        (QUICK, HANGS, "did not answer in time"),
+        (PATIENT, WRONG, "it computes something else"),
     ],
+    indirect=["root"],
     ids=["crashes", "hangs", "computes something else"],
 )
 def test_a_bad_agent_goes_and_the_former_one_serves(

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from agents import until
 from bundles import make_bundle, tiny
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -298,16 +299,18 @@ def test_a_wheel_that_is_nowhere(root: Path, tmp_path: Path) -> None:
 
 
 def test_the_daemon_dies_during_the_trial(root: Path, tmp_path: Path) -> None:
-    """SIGKILL where the window has begun: the next agent goes on with the trial, and apply hears how it ends."""
+    """SIGKILL where the trial has begun: the next agent goes on with it, and apply hears how it ends."""
     assert agent("apply", packed(tmp_path / "a", name="a"), root).returncode == 0
-    file = packed(tmp_path / "b", name="b", confirm={"window_s": 3, "starts": 5})
+    file = packed(tmp_path / "b", name="b", confirm={"good": 1, "starts": 5})
     command = [sys.executable, str(agent_path()), "apply", str(file), str(root), "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr
         for line in process.stderr:
-            if "watch: on trial until" in line:
+            if "watch: on trial, waits" in line:
                 break
         kill_daemon(root)
+        with attach(root) as device:
+            until(lambda: device.report(2, good=1) == "confirmed")  # Heard once it is being watched again.
         said = process.stderr.read()
         assert process.stdout
         found = json.loads(process.stdout.read())

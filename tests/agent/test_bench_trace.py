@@ -9,17 +9,18 @@ import time
 from pathlib import Path
 
 import pytest
+from agents import until
 
 from edgeq.agent.sensors import Place
 from edgeq.agent.trace import Load, Trace
 
-BUSY = "import time; end = time.monotonic() + {}\nwhile time.monotonic() < end: pass"
+BUSY = "import time; end = time.monotonic() + 60\nwhile time.monotonic() < end: pass"
 
 
 def test_it_reads_at_both_ends_and_in_between() -> None:
     start = time.perf_counter_ns()
     with Trace(Load(), start, 0.05) as trace:
-        time.sleep(0.2)
+        until(lambda: len(trace.readings) >= 2)
     times = [reading["t_ns"] for reading in trace.readings]
     assert len(times) >= 3
     assert times == sorted(times)
@@ -29,20 +30,24 @@ def test_it_reads_at_both_ends_and_in_between() -> None:
 def test_a_busy_program_is_other_load_unless_it_is_our_own() -> None:
     seen = {}
     for ours in (True, False):
-        child = subprocess.Popen(["nice", "-n", "5", sys.executable, "-c", BUSY.format(1.6)])
+        child = subprocess.Popen(["nice", "-n", "5", sys.executable, "-c", BUSY])
         try:
             before = time.process_time()
             with Trace(Load([child.pid] if ours else []), time.perf_counter_ns(), 0.7) as trace:
                 time.sleep(1.5)
+                until(lambda trace=trace, ours=ours: ours or max(loads(trace), default=0) > 0.3, 30)
             assert time.process_time() - before < 1
         finally:
             child.kill()
             child.wait()
-        loads = [reading["other_load"] for reading in trace.readings if "other_load" in reading]
-        seen[ours] = sum(loads) / len(loads)
+        seen[ours] = loads(trace)
     # Others may be at work here too, so only what is sure is said: the busy one is seen.
-    assert seen[False] > 0.3
-    assert all(0 <= load <= (os.cpu_count() or 1) + 0.5 for load in seen.values())
+    assert max(seen[False]) > 0.3
+    assert all(0 <= load <= (os.cpu_count() or 1) + 0.5 for found in seen.values() for load in found)
+
+
+def loads(trace: Trace) -> list[float]:
+    return [reading["other_load"] for reading in list(trace.readings) if "other_load" in reading]
 
 
 def test_ticks_of_our_own_are_taken_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -141,20 +141,37 @@ def test_a_kill_at_any_moment_of_an_activation_leaves_one_release_that_answers(
         assert (last in (n, n + 1), state(device, last)) == (True, "confirmed")
 
 
+IDLE = """
+import sys, threading
+from pathlib import Path
+from edgeq.agent import daemon
+
+class Server(daemon._Server):
+    def __init__(self, *given):
+        super().__init__(*given)
+        threading.Thread(target=self._hurry).start()
+
+    def _hurry(self):
+        sys.stdin.read()
+        self._idle_s = 1.0
+
+daemon._Server = Server
+while (code := daemon.serve(Path(sys.argv[1]), idle_s=1000.0)) == daemon.BUSY: pass  # the former one ends
+sys.exit(code)
+"""
+"""A daemon that has a second for the next host, but only since its input has ended."""
+
+
 def test_a_daemon_with_a_trial_stays_though_nobody_is_there(store: Path, tmp_path: Path) -> None:
     with join(store) as device:
         install(device, make_bundle(tmp_path / "b", confirm=ConfirmPolicy(window_s=3.0).to_json()))
         device.reset()
-    script = (
-        "import sys; from pathlib import Path; from edgeq.agent import daemon\n"
-        "while (code := daemon.serve(Path(sys.argv[1]), idle_s=1.0)) == daemon.BUSY: pass\n"  # the former one ends
-        "sys.exit(code)"
-    )
-    with subprocess.Popen([sys.executable, "-c", script, str(store)]) as child:
+    with subprocess.Popen([sys.executable, "-c", IDLE, str(store)], stdin=subprocess.PIPE) as child:
         until(lambda: (store / "agent.sock").exists())
         with join(store) as device:
-            assert child.poll() is None, "it ended before anybody was there: the machine is too busy for this test"
             assert device.activate(2)["state"] == "trial"
+            assert child.stdin
+            child.stdin.close()
         assert child.wait(WAIT_S) == 0
     with join(store) as device:
         assert (state(device, 2), serving(device)) == ("confirmed", [2])

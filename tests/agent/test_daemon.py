@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from edgeq.agent import daemon
+from edgeq.agent.service import Service
 from edgeq.device.agentfile import agent_path
 from edgeq.device.device import Device
 from edgeq.link.program import ProgramLink
@@ -62,6 +64,33 @@ def test_joining_while_another_host_resets(tmp_path: Path) -> None:
         with join(tmp_path / "store") as device:
             assert device.releases() == []
             device.reset()
+
+
+def test_who_comes_after_the_answer_to_a_reset_is_not_taken(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The daemon may be stopped for any time between the answer and its end."""
+    written, said = os.write, list[bytes]()
+    (tmp_path / "asked").write_bytes(Message(smp.WRITE, 0, 5).encode())
+    source, sink = os.open(tmp_path / "asked", os.O_RDONLY), os.open(os.devnull, os.O_RDWR)
+
+    def write(fd: int, data: bytes) -> int:
+        done = written(fd, data)
+        ours, theirs = socket.socketpair()
+        with ours:
+            socket.send_fds(ours, [b"\0"], (sink, sink))
+            server._serve_host(theirs)
+            said.append(ours.recv(1))
+        return done
+
+    with socket.socket() as unused, monkeypatch.context() as patch:
+        server = daemon._Server(unused, service, 1.0)
+        patch.setattr(os, "write", write)
+        server._talk(source, sink)
+    os.close(source)
+    os.close(sink)
+    assert said == [b""]
+    assert server._ending.is_set()
 
 
 def test_a_second_daemon_leaves_the_store_alone(tmp_path: Path) -> None:

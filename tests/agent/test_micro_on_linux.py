@@ -18,7 +18,7 @@ from edgeq.build import build
 from edgeq.bundle import Bundle, read_bundle, write_bundle
 from edgeq.deploy import deploy
 from edgeq.device.device import Device
-from edgeq.errors import DeviceError
+from edgeq.errors import DeviceError, UsageError
 from edgeq.estimate.learned import measured_of
 from edgeq.estimate.table import shape_of
 from edgeq.estimate.work import items_of
@@ -92,6 +92,10 @@ def test_a_bench_with_a_profile_teaches_what_ops_cost(bundle: Bundle, device: De
     key, measured = measured_of(run)
     assert (key.runtime, key.kernels, key.unit) == ("edgeq-micro", "edgeq-micro", "ns")
     assert measured.shape == shape_of(items_of(bundle.path("model.tflite").read_bytes(), key.runtime))
+    named = bench(device, runs=10, warmup=1, per_op=True, bundle=bundle.folder)
+    assert named.profile and named.profile["ops"][0]["op"] == "CONV_2D"
+    with pytest.raises(UsageError, match="2 threads cannot be measured: edgeq-micro"):
+        bench(device, runs=10, threads=2)
 
 
 def test_steps_behind_the_last_do_nothing(bundle: Bundle) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -168,8 +169,12 @@ def test_readings_are_taken_anew_each_time(tmp_path: Path) -> None:
 def test_a_board_at_rest_is_read_for_its_idle_power(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sources = rails.find(grown("jetson-xavier-nx.tree", tmp_path))
     monkeypatch.setattr(rails, "_here", lambda: sources)
-    rows = rails.at_rest(since_ns=10**30, seconds=0.1, every_s=0.01)
-    assert len(rows) >= 2
+    now = [0.0]
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "monotonic", lambda: now[0])
+        patch.setattr(time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+        rows = rails.at_rest(since_ns=10**30, seconds=0.1, every_s=0.04)
+    assert len(rows) == 3
     assert all(row["t_ns"] < 0 and set(row) == {"t_ns", "rest", "rails"} for row in rows)
     monkeypatch.setattr(rails, "_here", tuple)
     assert rails.at_rest(seconds=60) == []

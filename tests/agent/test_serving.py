@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from agents import until
 from bundles import make_bundle, tiny
 from inmemory import connect
 
@@ -82,8 +83,8 @@ def test_twenty_swaps_under_load_fail_no_request(service: Service) -> None:
             assert device.activate(2)["state"] == "confirmed"
             assert device.rollback() == 1
         assert device.verify()["vectors"] == 4
+        until(lambda: load.done > 100)
     assert load.failed == []
-    assert load.done > 100
 
 
 def test_jobs_refuse_no_inference(service: Service) -> None:
@@ -116,10 +117,11 @@ def test_where_applications_read_files_no_model_stays_loaded(service: Service) -
 
 
 def test_a_model_that_does_not_serve_is_let_go(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "LINGER_S", 1000.0)
     service.invoke(2, SAMPLE)
-    monkeypatch.setattr(serving, "LINGER_S", 0.1)
     service.invoke(None, SAMPLE)
     assert sorted(service.transaction.serving._all) == [1, 2]
+    monkeypatch.setattr(serving, "LINGER_S", 0.1)
     service.invoke(2, SAMPLE)
     deadline = time.monotonic() + 30
     while sorted(service.transaction.serving._all) != [1]:
@@ -212,13 +214,15 @@ def test_until_a_trial_is_tested_the_one_before_answers(service: Service) -> Non
 def test_a_model_that_was_served_until_just_now_still_answers(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(serving, "LINGER_S", 1.0)
+    monkeypatch.setattr(serving, "LINGER_S", 1000.0)
     service.invoke(None, SAMPLE)
     process = service.transaction.serving._all[1]._process
     assert process is not None
     with connect(service) as device:
         device.activate(2)
     assert process.alive
+    monkeypatch.setattr(serving, "LINGER_S", 0.1)
+    assert service.invoke(1, SAMPLE) == WANTED
     deadline = time.monotonic() + 30
     while process.alive:
         assert time.monotonic() < deadline

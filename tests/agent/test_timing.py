@@ -53,11 +53,28 @@ def test_every_inference_has_a_beginning_and_an_end_in_order() -> None:
     assert found["first_ns"] >= 200_000
 
 
-def test_it_stops_when_the_time_is_over_and_has_one_sample_at_least() -> None:
-    found = collected(Sleeper(), runs=10**6, seconds=0.05)
+def test_it_stops_when_the_time_is_over_and_has_one_sample_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, model = [0], Sleeper()
+    monkeypatch.setattr(timing, "_clock", lambda: now[0])
+    monkeypatch.setattr(model, "run", lambda: now.__setitem__(0, now[0] + 200_000))
+    found = collected(model, runs=10**6, seconds=0.05)
     assert found["ended_by"] == "seconds"
-    assert 0.04e9 < found["invoke"][-1] - found["invoke"][0] < 1e9
-    assert len(collected(Sleeper(0.02), runs=10**6, seconds=0.001)["invoke"]) == 2
+    assert found["invoke"][-1] - found["invoke"][0] == 50_000_000
+    assert len(collected(model, runs=10**6, seconds=0.0001)["invoke"]) == 2
+
+
+def test_a_process_that_is_stopped_as_its_time_begins_has_one_sample_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, model = [0], Sleeper(0)
+
+    def late() -> int:
+        now[0] += 1_000_000_000
+        return now[0]
+
+    monkeypatch.setattr(timing, "_clock", late)
+    found = collected(model, runs=10**6, seconds=0.5)
+    assert (found["ended_by"], len(found["invoke"])) == ("seconds", 2)
 
 
 def test_it_stops_when_the_median_is_known() -> None:
@@ -76,8 +93,7 @@ def test_it_stops_when_it_is_told(phase: str) -> None:
 
 def test_a_sustained_bench_of_a_fast_model_times_some_of_its_inferences() -> None:
     model = Sleeper(0)
-    seconds = 0.3
-    found = collected(model, seconds=seconds, sustained=True, runs=1)
+    found = collected(model, seconds=0.3, sustained=True, runs=1)
     assert found["ended_by"] == "seconds"
     assert found["timed_every"] >= 1
     assert len(found["invoke"]) // 2 > 1

@@ -51,6 +51,13 @@ def test_the_run_keeps_what_the_device_reached(run: Any, tmp_path: Path) -> None
     assert code == 2 and "as it serves" in err
     code, _, err = run("bench", "local:", "--limit", 3)
     assert code == 2 and "--accuracy" in err
+    code, _, err = run("bench", "local:", "--bundle", tmp_path / "build" / "tiny")
+    assert code == 2 and "--profile" in err
+    code, _, err = run("bench", "local:", "--runs", 5, "--delegate", "builtin,npu")
+    kept = list((tmp_path / "runs").glob("*/run.json"))
+    assert code == 5 and len(kept) == 1 and kept[0].parent.name in err
+    code, _, err = run("bench", "local:", "--delegate", "xnnpack,")
+    assert code == 2 and "no list of delegates" in err
     code, _, err = run("bench", "local:", "--accuracy", "eval.npz", "--bundle", tmp_path)
     assert code != 0 and "bundle" in err
 

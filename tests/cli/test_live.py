@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import sys
-import time
 
 import pytest
+from agents import until
 
 from edgeq.cli.live import Line, counts, plain_lines, shown, watching
 from edgeq.errors import LinkError
@@ -57,7 +57,7 @@ def test_a_terminal_gets_a_table_that_is_gone_at_the_end(monkeypatch: pytest.Mon
     with watching(NAMES) as watch:
         play(watch)
         watch(1, FAILED, "a reason that goes on and on " * 5)
-        time.sleep(0.5)  # it is drawn five times a second
+        until(lambda: "1 done, 1 failed" in screen.getvalue())
         frames.append(screen.getvalue())
     assert "pi1 " in frames[0] and "board  " in frames[0] and "failed" in frames[0] and "1 done, 1 failed" in frames[0]
     assert "Nothing more is begun." in frames[0]

@@ -1,4 +1,4 @@
-"""What a bench says of energy on the terminal."""
+"""What a bench says of energy, memory and issues on the terminal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from edgeq.cli.telling_bench import tell_run
-from edgeq.run import Plan, Run, Series
+from edgeq.run import Issue, Plan, Run, Series
 
 METERED = {
     "tier": "T2",
@@ -51,3 +51,18 @@ def test_energy_is_one_line(energy: dict[str, Any] | None, said: str) -> None:
     _, text = tell_run(run, Path("run.json"))
     assert said in text
     assert ("energy" in text) == bool(said)
+
+
+def test_a_microcontroller_tells_its_memory_and_every_issue_what_to_do() -> None:
+    sizes = {"arena": 6184, "static": 20, "stack": 564, "ram": 6768, "flash": 16720}
+    series = [Series(name, "bytes", "emulated", (value,)) for name, value in sizes.items()]
+    counted = {"init_instructions": 10_796, "first_inference_instructions": 1_586_923, "instructions": 1_586_923}
+    series += [Series(name, "instructions", "emulated", (value,)) for name, value in counted.items()]
+    issue = Issue("emulated", "info", "It is emulated.", "Bench on the hardware.")
+    board = {"name": "qemu:mps2-an386"}
+    run = Run("", "", board, {"name": "kws"}, Plan(1, 0, 1), {}, tuple(series), issues=(issue,))
+    _, text = tell_run(run, Path("run.json"))
+    assert "(emulated), 1 run\n" in text
+    assert "load 10,796 instructions, first inference 1,586,923 instructions" in text
+    assert "RAM 6.6 KiB (arena 6.0 KiB, variables 20 B, stack at most 564 B), flash 16.3 KiB" in text
+    assert "info: It is emulated. Bench on the hardware." in text

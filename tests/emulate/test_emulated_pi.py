@@ -121,7 +121,7 @@ def test_a_stranger_does_not_get_in(pi: emulate.Instance) -> None:
 def test_starting_again_finds_it(pi: emulate.Instance) -> None:
     began = time.monotonic()
     assert emulate.start("rpi4", instance=pi.key) == pi
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 10
     assert pi in emulate.instances()
 
 

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -55,9 +54,9 @@ def test_a_daemon_of_the_command_ends_with_it(how: signal.Signals | None) -> Non
 
 
 def test_power_down_is_asked_for_first() -> None:
-    script = "line = input(); print('asked to', line, flush=True)"
+    script = "print('ready', flush=True); line = input(); print('asked to', line, flush=True)"
     with _start("cookie", "poweroff", "10", sys.executable, "-c", script) as supervisor:
-        time.sleep(0.3)
+        assert supervisor.stdout and supervisor.stdout.readline() == "ready\n"
         supervisor.terminate()
         output, _ = supervisor.communicate(timeout=10)
     assert output == "asked to poweroff\n"

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import pytest
 
 from edgeq.errors import EdgeqError, LinkError, LinkTimeout
-from edgeq.host.parallel import DONE, FAILED, STOPPED, WAITING, for_each
+from edgeq.host.parallel import DONE, EVERYTHING, FAILED, STOPPED, WAITING, for_each
 
 Progress = Callable[[str], None]
 
@@ -38,13 +38,16 @@ def test_outcomes_are_in_the_order_of_the_items_and_hold_every_failure() -> None
 
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_no_more_than_jobs_are_at_work(jobs: int) -> None:
-    lock, now, most = threading.Lock(), 0, 0
+    lock, now, most, full = threading.Lock(), 0, 0, threading.Event()
 
     def action(_item: int, _progress: Progress) -> None:
         nonlocal now, most
         with lock:
             now += 1
             most = max(most, now)
+            if most == jobs:
+                full.set()
+        assert full.wait(30)
         time.sleep(0.02)
         with lock:
             now -= 1
@@ -68,51 +71,63 @@ def test_what_hangs_is_left_behind_and_its_place_is_used() -> None:
 
     def action(item: int, progress: Progress) -> int:
         if item == 0:
-            hanging.wait(5)
+            hanging.wait(60)
             progress("too late")  # unwinds: nobody listens any more
             notes.append("went on")
         return item
 
     outcomes = for_each(range(3), action, jobs=1, deadline_s=0.3)
     assert [outcome.state for outcome in outcomes] == [FAILED, DONE, DONE]
-    assert isinstance(outcomes[0].error, LinkTimeout) and outcomes[0].seconds < 2
+    assert isinstance(outcomes[0].error, LinkTimeout) and outcomes[0].seconds < 30
     hanging.set()
     time.sleep(0.1)
     assert notes == []
 
 
-def press(*after_s: float) -> None:
-    for wait in after_s:
-        threading.Timer(wait, os.kill, (os.getpid(), signal.SIGINT)).start()
+def press() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 def test_the_first_interrupt_finishes_what_is_under_way_and_begins_nothing() -> None:
     before = signal.getsignal(signal.SIGINT)  # ignored, where a shell runs the tests in the background
-    press(0.2)
+    both, told = threading.Barrier(2), threading.Event()
 
     def action(item: int, progress: Progress) -> int:
-        for _ in range(6):
-            time.sleep(0.1)
-            progress("on")
+        if both.wait(30) == 0:
+            press()
+        assert told.wait(30)
+        progress("on")
         return item
 
-    outcomes = for_each(range(4), action, jobs=2)
+    def watch(index: int, _state: str, _note: str) -> None:
+        if index == EVERYTHING:
+            told.set()
+
+    outcomes = for_each(range(4), action, jobs=2, watch=watch)
     assert [outcome.state for outcome in outcomes] == [DONE, DONE, WAITING, WAITING]
     assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_the_second_interrupt_stops_at_the_next_progress() -> None:
-    press(0.1, 0.3)
+    unwound = threading.Event()
 
     def action(_item: int, progress: Progress) -> None:
-        for _ in range(200):
-            time.sleep(0.05)
-            progress("on")
+        press()
+        try:
+            for _ in range(600):
+                time.sleep(0.05)
+                progress("on")
+        except BaseException:
+            unwound.set()
+            raise
 
-    began = time.monotonic()
-    outcomes = for_each(range(3), action, jobs=1)
+    def watch(index: int, _state: str, _note: str) -> None:
+        if index == EVERYTHING:  # It has heard of the first.
+            press()
+
+    outcomes = for_each(range(3), action, jobs=1, watch=watch)
     assert [outcome.state for outcome in outcomes] == [STOPPED, WAITING, WAITING]
-    assert time.monotonic() - began < 3
+    assert unwound.wait(30)
 
 
 def test_programs_that_work_starts_do_not_see_the_terminal_s_interrupt() -> None:
@@ -139,5 +154,5 @@ def test_outside_the_main_thread_it_works_too() -> None:
     outcomes: list[object] = []
     thread = threading.Thread(target=lambda: outcomes.extend(for_each([1], lambda item, _: item)))
     thread.start()
-    thread.join(5)
+    thread.join(30)
     assert len(outcomes) == 1

@@ -146,7 +146,8 @@ class Sshd:
         self.close()
 
     def _wait(self) -> None:
-        for _ in range(200):
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
             try:
                 with socket.create_connection(("127.0.0.1", self.port), timeout=1) as sock:
                     sock.settimeout(2)

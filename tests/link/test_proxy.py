@@ -44,7 +44,7 @@ def echo() -> Iterator[int]:
 
 def connect(proxy: Proxy) -> socket.socket:
     sock = socket.create_connection(("127.0.0.1", proxy.port), timeout=5)
-    sock.settimeout(2)
+    sock.settimeout(30)
     return sock
 
 
@@ -99,7 +99,7 @@ def test_freezes_and_thaws(echo: int) -> None:
         with pytest.raises(TimeoutError):
             sock.recv(1)
         proxy.thaw()
-        sock.settimeout(2)
+        sock.settimeout(30)
         assert take(sock, 1) == b"b"
         proxy.drop()
         assert sock.recv(1) == b""
@@ -108,14 +108,16 @@ def test_freezes_and_thaws(echo: int) -> None:
 def test_freezes_at_a_byte(echo: int) -> None:
     with Proxy("127.0.0.1", echo, down=Faults(freeze_at=5)) as proxy, connect(proxy) as sock:
         sock.sendall(b"0123456789")
-        sock.settimeout(0.5)
+        sock.settimeout(10)
         assert take(sock, 5) == b"01234"
+        sock.settimeout(0.5)
         with pytest.raises(TimeoutError):
             sock.recv(1)
 
 
 def test_loses_the_device_without_a_word(echo: int) -> None:
     with Proxy("127.0.0.1", echo, up=Faults(lose_at=4)) as proxy, connect(proxy) as sock:
+        sock.settimeout(2)
         sock.sendall(b"12345678")
         with contextlib.suppress(TimeoutError):
             assert sock.recv(8) in (b"1234", b"12", b"1", b"123")
@@ -142,7 +144,7 @@ def test_limits_the_rate(echo: int) -> None:
         started = time.monotonic()
         sock.sendall(b"x" * 10_000)
         assert len(take(sock, 10_000)) == 10_000
-        assert 0.4 < time.monotonic() - started < 3
+        assert 0.4 < time.monotonic() - started < 30
 
 
 def test_nobody_behind_it() -> None:

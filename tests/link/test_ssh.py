@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from agents import until
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sshd import Sshd, keygen, need_sshd
@@ -75,12 +76,12 @@ def test_run_where_the_command_reads_nothing(session: SshSession) -> None:
 def test_run_has_a_deadline_and_a_bound(session: SshSession) -> None:
     started = time.monotonic()
     with pytest.raises(LinkTimeout, match=r"0\.5 s"):
-        session.run(["sleep", "5"], timeout_s=0.5)
-    assert time.monotonic() - started < 2
+        session.run(["sleep", "60"], timeout_s=0.5)
+    assert time.monotonic() - started < 30
     with pytest.raises(LinkError, match=r"more than 1\.0 MiB"):
         session.run(["cat", "/dev/zero"], max_output_bytes=1 << 20)
-    slow = ["sh", "-c", "for i in 1 2 3 4; do sleep 0.3; echo $i; done"]
-    assert session.run(slow, timeout_s=0.9).stdout == b"1\n2\n3\n4\n"
+    slow = ["sh", "-c", "for i in $(seq 40); do sleep 0.1; echo $i; done"]
+    assert session.run(slow, timeout_s=3.5).stdout == b"".join(b"%d\n" % i for i in range(1, 41))
 
 
 def test_a_session_survives_floods_that_are_cut_off(session: SshSession) -> None:
@@ -317,10 +318,7 @@ def test_the_agents_keys(server: Sshd, home: Path, monkeypatch: pytest.MonkeyPat
     sock = home / "agent"
     agent = subprocess.Popen(["ssh-agent", "-D", "-a", str(sock)], stdout=subprocess.DEVNULL)
     try:
-        for _ in range(100):
-            if sock.exists():
-                break
-            time.sleep(0.02)
+        until(sock.exists)
         monkeypatch.setenv("SSH_AUTH_SOCK", str(sock))
         others = [keygen(home / f"other{number}") for number in range(7)]
         for key in (*others, server.identity):
@@ -391,11 +389,7 @@ def test_ways_through(server: Sshd, home: Path, tmp_path_factory: pytest.TempPat
             data = os.urandom(300_000)
             assert session.run(["cat"], stdin=data).stdout == data
             assert gate.children()
-        for _ in range(50):
-            if not gate.children():
-                break
-            time.sleep(0.05)
-        assert not gate.children()
+        until(lambda: not gate.children())
 
 
 def test_a_proxy_command_that_fails(server: Sshd, home: Path) -> None:
@@ -406,7 +400,7 @@ def test_a_proxy_command_that_fails(server: Sshd, home: Path) -> None:
     started = time.monotonic()
     with pytest.raises(LinkTimeout):
         SshSession("ssh://board", identity=server.identity, timeout_s=0.5)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 30
 
 
 def test_nobody_there(home: Path) -> None:
@@ -415,7 +409,7 @@ def test_nobody_there(home: Path) -> None:
         started = time.monotonic()
         with pytest.raises(LinkTimeout, match=r"within 0\.5 s"):
             SshSession(f"ssh://127.0.0.1:{port}", timeout_s=0.5)
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 10
     with pytest.raises(LinkError, match="refused the connection"):
         SshSession(f"ssh://127.0.0.1:{port}")
     with pytest.raises(LinkError, match="was not found"):
@@ -427,11 +421,7 @@ def test_no_threads_are_left(server: Sshd) -> None:
     for _ in range(3):
         with SshSession(server.address, identity=server.identity, known_hosts=server.known_hosts) as session:
             session.start(["cat"])
-    for _ in range(50):
-        if threading.active_count() <= before:
-            break
-        time.sleep(0.02)
-    assert threading.active_count() <= before
+    until(lambda: threading.active_count() <= before)
 
 
 def test_importing_it_does_not_import_paramiko() -> None:

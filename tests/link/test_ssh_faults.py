@@ -16,8 +16,11 @@ from sshd import Sshd, need_sshd
 from edgeq.errors import LinkError, LinkTimeout
 from edgeq.link.proxy import Faults, Proxy
 from edgeq.link.ssh import SshSession
+from edgeq.link.ssh_wire import Deadline
 
-LIMIT_S = 0.5
+LIMIT_S, KEYS = 0.5, "exchanging keys"
+SPARE_S = 5.0
+"""What a busy machine may take beside; what hangs takes far longer."""
 OFFSETS = (0, 1, 60, 700, 1500, 2200, 2800, 3300, 4000, 6000)
 
 
@@ -46,8 +49,9 @@ def test_a_frozen_peer(server: Sshd, way: str) -> None:
     """Receive, send, run, start and close each end in time, whichever comes first."""
     for act in ("receive", "send", "run", "start", "open"):
         with Proxy("127.0.0.1", server.port) as proxy:
-            session = connect(server, proxy, LIMIT_S if act in ("start", "open") else 10.0)
+            session = connect(server, proxy)
             link = session.start(["cat"])
+            session._timeout_s = LIMIT_S
             link.send(b"x", 5)
             assert link.receive(5) == b"x"
             if way == "proxy":
@@ -55,7 +59,7 @@ def test_a_frozen_peer(server: Sshd, way: str) -> None:
             else:
                 server.signal_sessions(signal.SIGSTOP)
             try:
-                with within(LIMIT_S * 2 + 0.3), pytest.raises(LinkTimeout) as caught:
+                with within(LIMIT_S * 2 + SPARE_S), pytest.raises(LinkTimeout) as caught:
                     if act == "receive":
                         link.receive(LIMIT_S)
                     elif act == "send":
@@ -65,7 +69,7 @@ def test_a_frozen_peer(server: Sshd, way: str) -> None:
                     else:
                         session.start(["cat"])
                 assert caught.value.message and caught.value.hint
-                with within(5):
+                with within(5 + SPARE_S):
                     link.close()
                     session.close()
             finally:
@@ -75,8 +79,29 @@ def test_a_frozen_peer(server: Sshd, way: str) -> None:
 def test_a_frozen_peer_while_connecting(server: Sshd) -> None:
     with Proxy("127.0.0.1", server.port) as proxy:
         proxy.freeze()
-        with within(LIMIT_S * 2), pytest.raises(LinkTimeout, match="while exchanging keys"):
+        with within(LIMIT_S * 2 + SPARE_S), pytest.raises(LinkTimeout, match="while exchanging keys"):
             connect(server, proxy, LIMIT_S)
+
+
+@pytest.mark.parametrize("at", ["keys", "channel"])
+def test_a_machine_that_slept_over_every_limit_says_so(server: Sshd, monkeypatch: pytest.MonkeyPatch, at: str) -> None:
+    """Our limit is the shorter one; where paramiko's is seen first, all the same, the peer was too slow."""
+    with Proxy("127.0.0.1", server.port) as proxy:
+        if at == "keys":
+            left = Deadline.left
+            waits = iter([20.0])
+            more = lambda given: next(waits, 0.0) if KEYS in given else 0.0  # noqa: E731
+            monkeypatch.setattr(Deadline, "left", lambda *given: left(*given) + more(given))
+            proxy.freeze()
+            with pytest.raises(LinkTimeout, match=KEYS):
+                connect(server, proxy, LIMIT_S)
+            return
+        with connect(server, proxy) as session:
+            session._timeout_s = LIMIT_S
+            monkeypatch.setattr(threading.Timer, "run", lambda _: None)
+            proxy.freeze()
+            with pytest.raises(LinkTimeout, match="opening a channel"):
+                session.start(["cat"])
 
 
 @pytest.mark.parametrize("direction", ["up", "down"])
@@ -86,7 +111,7 @@ def test_every_offset(server: Sshd, mode: str, direction: str) -> None:
     for offset in OFFSETS:
         faults = Faults(**{mode: offset}) if offset or mode == "freeze_at" else Faults(**{mode: 5})
         arguments = {direction: faults}
-        with Proxy("127.0.0.1", server.port, **arguments) as proxy, within(LIMIT_S * 6):
+        with Proxy("127.0.0.1", server.port, **arguments) as proxy, within(LIMIT_S * 6 + SPARE_S):
             session = None
             try:
                 session = connect(server, proxy, LIMIT_S)
@@ -106,14 +131,14 @@ def test_the_connection_is_killed_midway(server: Sshd) -> None:
     link.send(b"x", 5)
     assert link.receive(5) == b"x"
     server.signal_sessions(signal.SIGKILL)
-    with within(3), pytest.raises(LinkError, match=r"closed the connection|was lost") as caught:
+    with within(10), pytest.raises(LinkError, match=r"closed the connection|was lost") as caught:
         link.receive(20)
     assert not isinstance(caught.value, LinkTimeout)
-    with within(3), pytest.raises(LinkError):
+    with within(10), pytest.raises(LinkError):
         link.send(bytes(1 << 20), 20)
-    with within(3), pytest.raises(LinkError):
+    with within(10), pytest.raises(LinkError):
         session.run(["true"])
-    with within(3), pytest.raises(LinkError):
+    with within(10), pytest.raises(LinkError):
         session.start(["true"])
     session.close()
     with SshSession(server.address, identity=server.identity, known_hosts=server.known_hosts) as again:
@@ -125,19 +150,19 @@ def test_killed_while_somebody_waits(server: Sshd) -> None:
         link = session.start(["cat"])
         timer = threading.Timer(0.3, proxy.reset)
         timer.start()
-        with within(3), pytest.raises(LinkError) as caught:
+        with within(10), pytest.raises(LinkError) as caught:
             link.receive(20)
         assert not isinstance(caught.value, LinkTimeout)
         timer.join()
 
 
 def test_a_slow_link_is_not_a_dead_one(server: Sshd) -> None:
-    """400 KB at 200 KB/s take longer than the deadline, which counts from the last byte that moved."""
+    """800 KB at 200 KB/s take longer than the deadline, which counts from the last byte that moved."""
     with Proxy("127.0.0.1", server.port, up=Faults(bytes_per_s=200_000)) as proxy, connect(server, proxy) as session:
-        data = os.urandom(400_000)
+        data = os.urandom(800_000)
         started = time.monotonic()
-        assert session.run(["cat"], stdin=data, timeout_s=1.5).stdout == data
-        assert time.monotonic() - started > 1.5
+        assert session.run(["cat"], stdin=data, timeout_s=3.5).stdout == data
+        assert time.monotonic() - started > 3.5
 
 
 def test_nothing_secret_goes_to_an_unknown_host(server: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

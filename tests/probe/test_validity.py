@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from edgeq.probe.outlier import when_and_why
 from edgeq.probe.validity import CHECKS, documented, judge
 from edgeq.run import Plan, Run, Series
 
@@ -152,6 +153,14 @@ def test_outliers_are_named_with_what_was_read_then() -> None:
     assert "4 of 60" in message
     assert "#40 at 5.33 s (8.9 times p50)" in message
     assert "other programs took" in message
+
+
+def test_what_takes_next_to_nothing_explains_no_outlier() -> None:
+    values = list(STEADY)
+    values[40] = 9e6
+    base = traced("other_load", *[0.04] * 8)
+    message = when_and_why(replace(base, series=(replace(base.series[0], values=tuple(values)), base.series[1])))
+    assert message.startswith(": #40 at 5.33 s") and "other programs" not in message
 
 
 def test_a_sustained_bench_may_drift() -> None:

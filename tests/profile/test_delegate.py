@@ -26,6 +26,10 @@ def model(*ops: str) -> list[Wanted]:
         (["Mean (ND) Reduce", RESHAPE, DENSE], ["MEAN", "FULLY_CONNECTED"], [0, 1, 1]),
         ([CLAMP], ["RELU6"], [0]),
         (["Invalid Unary Op", "Multiply (ND)"], ["LOGISTIC", "MUL"], [0, 1]),  # a table: it has no name
+        # As LiteRT 2.3.0 names them: a concatenation is one copy, whatever it joins.
+        ([CONV, "LeakyReLU (NC)", CONV, "TanH (NC)"], ["CONV_2D", "LEAKY_RELU", "CONV_2D", "TANH"], [0, 1, 2, 3]),
+        (["Copy (NC, X8)", CONV], ["CONCATENATION", "CONV_2D"], [0, 1]),
+        (["Reduce Max (ND) Reduce", RESHAPE, DENSE], ["REDUCE_MAX", "FULLY_CONNECTED"], [0, 1, 1]),
         ([], [], []),
     ],
 )

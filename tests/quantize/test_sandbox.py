@@ -60,7 +60,7 @@ def test_a_model_that_hangs_is_ended() -> None:
         start = time.monotonic()
         with pytest.raises(ConvertError, match=r"did not end within 0\.5 s of running it"):
             sandbox.invoke(_inputs()[0])
-        assert time.monotonic() - start < 5
+        assert time.monotonic() - start < 30
 
 
 def test_a_model_that_takes_all_memory_is_refused() -> None:

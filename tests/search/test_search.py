@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -169,7 +170,8 @@ def test_trials_end_with_a_search_that_is_killed(tmp_path: Path) -> None:
 def cluster() -> Iterator[str]:
     """A real Dask scheduler with two workers on this machine."""
     pytest.importorskip("distributed", reason="distributed is not installed")
-    address = "tcp://127.0.0.1:38786"
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
     quiet = {**os.environ, "DASK_DISTRIBUTED__SCHEDULER__DASHBOARD__ENABLED": "False"}
     dask = [sys.executable, "-m", "dask"]
     silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": quiet}

@@ -11,6 +11,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from agents import until
 
 from edgeq.errors import LinkError, UsageError
 from edgeq.probe import open_probe
@@ -160,10 +161,12 @@ def test_energy_of_what_a_plug_told(silent: tuple[float, float], within: float) 
 
 
 def test_a_plug_that_falls_silent_for_a_moment_is_counted() -> None:
+    asked: list[int] = []
     answers = iter([SHELLY] * 3 + [{"restarting": True}] + [SHELLY] * 1000)
-    with serving({"/rpc/Switch.GetStatus?id=0": lambda: next(answers)}) as host:
+    with serving({"/rpc/Switch.GetStatus?id=0": lambda: asked.append(0) or next(answers)}) as host:
         probe = open_probe(f"plug:{host}?every_s=0.05&idle_s=0.3", PI)
         probe.start()
+        until(lambda: len(asked) > 4)
         probe.stop()
     assert isinstance(probe, Plug)
     assert probe.capture().lost == 1
@@ -171,13 +174,15 @@ def test_a_plug_that_falls_silent_for_a_moment_is_counted() -> None:
 
 def test_a_plug_that_falls_silent_for_good_is_told() -> None:
     """From the fourth time on it answers with something else, then with nothing that HTTP knows."""
+    asked: list[int] = []
     answers = iter([SHELLY] * 3 + [{"StatusSNS": []}] * 1000)
-    with serving({"/rpc/Switch.GetStatus?id=0": lambda: next(answers)}) as host:
+    with serving({"/rpc/Switch.GetStatus?id=0": lambda: asked.append(0) or next(answers)}) as host:
         probe = open_probe(f"plug:{host}?every_s=0.05&idle_s=0.2", PI)
         probe.start()
-    time.sleep(0.1)  # The server is gone.
-    probe.stop()
+        until(lambda: len(asked) > 4)
     assert isinstance(probe, Plug)
+    until(lambda: "http://" in probe._failure)  # The server is gone.
+    probe.stop()
     (note,) = probe.capture().notes
     assert note.startswith("The plug fell silent: http://127.0.0.1:")
     assert probe.capture().lost >= 2

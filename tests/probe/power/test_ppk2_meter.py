@@ -72,7 +72,10 @@ def measured(board: Board, options: str = "&pin=3", **kit: Any) -> tuple[Ppk2, E
         while emulated.sent_s < board.at_s + COUNT * EVERY_S and board.at_s < 5:
             time.sleep(0.01)
         probe.stop()
-        time.sleep(0.05)  # The last commands take a moment.
+        end = time.monotonic() + 10
+        while 0x07 not in [command[0] for command in emulated.heard[1:]] and time.monotonic() < end:
+            time.sleep(0.01)  # The kit reads its last commands when it comes to them.
+        time.sleep(0.05)
     return probe, emulated
 
 
@@ -334,7 +337,9 @@ def test_an_interrupt_while_it_starts_leaves_no_kit_measuring(monkeypatch: pytes
         monkeypatch.setattr(time, "sleep", sleep)
         with pytest.raises(KeyboardInterrupt):
             probe.start()
-        plain(0.1)
-        assert [command[0] for command in emulated.heard[-2:]] == [0x06, 0x07]
+        end = time.monotonic() + 10
+        while [command[0] for command in emulated.heard[-2:]] != [0x06, 0x07]:
+            assert time.monotonic() < end
+            plain(0.01)
         assert not [thread for thread in threading.enumerate() if thread.name == "ppk2"]
         assert probe.stop() == ()
