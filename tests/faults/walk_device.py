@@ -110,8 +110,10 @@ class Near:
         except Exception as error:
             raise Refused(Status.RUNTIME, f"{type(error).__name__}: {error}") from error
 
-    def close(self) -> None:
+    def end(self) -> None:
         self.alive = False
+
+    close = end
 
     def __enter__(self) -> Near:
         return self
