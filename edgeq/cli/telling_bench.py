@@ -113,6 +113,8 @@ def _energy(run: Run) -> list[str]:
     said = [f"{told['tier']}: {told['meter']}", f"gated by {told['gate']}" if told["tier"] != "T0" else "modelled"]
     said += [f"idle {idle:.4g} mW subtracted"] if idle is not None else []
     said += [f"at {supply:g} V"] if supply is not None else []
+    known = told["tier"] == "T0" or "meter" in (told.get("budget") or {})
+    said += [] if known else ["without the meter's own error"]
     figures = f"{three_digits(value)} uJ +- {three_digits(unsure)} uJ"
     return [f"  energy {figures} per inference (k = 2; {', '.join(said)})"]
 

@@ -18,6 +18,7 @@ METERED = {
     "supply_v": 3.3,
     "energy_uj": 198.04,
     "uncertainty_uj": 22.9,
+    "budget": {"meter": 11.4, "edges": 1.0},
 }
 
 
@@ -32,6 +33,11 @@ METERED = {
         (
             {**METERED, "tier": "T0", "meter": "the target's profile", "gate": "p50 latency", "idle_mw": None},
             "(k = 2; T0: the target's profile, modelled, at 3.3 V)",
+        ),
+        (
+            {**METERED, "budget": {"edges": 0.4}, "uncertainty_uj": 0.8},
+            "energy 198 uJ +- 0.800 uJ per inference (k = 2; T2: Nordic PPK2, gated by pin, 56 pulses, "
+            "idle 6.6 mW subtracted, at 3.3 V, without the meter's own error)",
         ),
         ({**METERED, "energy_uj": None, "uncertainty_uj": None}, ""),
         (None, ""),
