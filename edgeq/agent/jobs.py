@@ -88,15 +88,14 @@ class Jobs:
                 doing = f" ({running})" if running else ""
                 raise Refused(Status.BUSY, f"the device is busy with another job{doing}; try again when it is done")
             job = Job(self._next)
-            self._next += 1
+            try:
+                threading.Thread(target=self._run, args=(job, work), name=f"job-{job.number}", daemon=True).start()
+            except RuntimeError as error:
+                raise Refused(Status.BUSY, f"the device can start nothing more now: {error}") from error
+            self._next += 1  # Counted once it has begun: one that never did must not keep all others out for ever.
             self._jobs[job.number] = job
             for number in sorted(self._jobs)[:-KEPT]:
                 del self._jobs[number]
-        try:
-            threading.Thread(target=self._run, args=(job, work), name=f"job-{job.number}", daemon=True).start()
-        except RuntimeError as error:  # A job that never began must not keep all others out for ever.
-            del self._jobs[job.number]
-            raise Refused(Status.BUSY, f"the device can start nothing more now: {error}") from error
         return job
 
     def get(self, number: int) -> Job:

@@ -229,13 +229,6 @@ def _samples_request(interface: dict[str, Any], length: int) -> dict[str, Any]:
 def _raw_request(interface: dict[str, Any], raw: dict[str, Any]) -> dict[str, Any]:
     if "steps" not in (interface.get("preprocess") or {}):
         raise Refused(Status.UNSUPPORTED, "this release has no preprocessing: give it the model's own input")
-    kind, shape, rate = (raw.get(key) for key in ("type", "shape", "rate"))
-    if (
-        not isinstance(kind, str)
-        or not isinstance(shape, list)
-        or not all(type(item) is int for item in (*shape, rate))
-    ):
-        raise Refused(Status.INVALID, "a raw input has a type, a shape and a rate")  # Who asks is wrong, not the model.
     return {"do": "raw", "raw": raw, "preprocess": interface["preprocess"]}
 
 

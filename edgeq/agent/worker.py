@@ -104,9 +104,10 @@ class _Worker:
 
     def _from_raw(self, raw: dict[str, Any], preprocess: dict[str, Any]) -> list[bytes]:
         from edgeq.preprocess import parse
-        from edgeq.preprocess.wire import decode_raw
+        from edgeq.preprocess.wire import check_raw, decode_raw
 
         try:
+            check_raw(raw)
             if hasattr(self.model, "invoke_raw"):
                 own: list[bytes] = self.model.invoke_raw(raw)  # The image's own front end, in integers.
                 return own

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,19 +68,9 @@ def _parts(run: Run) -> list[str]:
     """Loading, the first inference, the way from end to end; memory."""
     once = (("init", "load"), ("first_inference", "first inference"), ("warm_load", "load again"))
     means = (("preprocess", "preprocess"), ("postprocess", "postprocess"), ("end_to_end", "end to end"))
-    said = [
-        f"{words} {format_seconds(summarize(series.values).p50 / 1e9)}"
-        for name, words in (*once, *means)
-        for series in [run.one(name)]
-        if series and series.values
-    ]
     counted = (("init_instructions", "load"), ("first_inference_instructions", "first inference"))
-    said += [
-        f"{words} {series.values[0]:,.0f} instructions"
-        for name, words in counted
-        for series in [run.one(name)]
-        if series and series.values
-    ]
+    said = _each(run, (*once, *means), lambda median: format_seconds(median / 1e9))
+    said += _each(run, counted, lambda count: f"{count:,.0f} instructions")
     peak, increase = run.one("rss_peak"), run.one("rss_load")
     if peak and increase:
         said.append(
@@ -91,16 +81,15 @@ def _parts(run: Run) -> list[str]:
 
 def _board_memory(run: Run) -> list[str]:
     """What a microcontroller needs of its RAM and flash."""
-    ram, flash = run.one("ram"), run.one("flash")
-    parts = (("arena", "arena"), ("static", "variables"), ("stack", "stack at most"))
-    of = [
-        f"{words} {format_bytes(series.values[0])}"
-        for name, words in parts
-        for series in [run.one(name)]
-        if series and series.values
-    ]
-    said = [f"RAM {format_bytes(ram.values[0])} ({', '.join(of)})"] if ram and ram.values else of
-    return [*said, *([f"flash {format_bytes(flash.values[0])}"] if flash and flash.values else [])]
+    of = _each(run, (("arena", "arena"), ("static", "variables"), ("stack", "stack at most")), format_bytes)
+    ram = [f"{whole} ({', '.join(of)})" for whole in _each(run, [("ram", "RAM")], format_bytes)]
+    return (ram or of) + _each(run, [("flash", "flash")], format_bytes)
+
+
+def _each(run: Run, named: Iterable[tuple[str, str]], shown: Callable[[float], str]) -> list[str]:
+    """The words for each series that the run has, and its median."""
+    found = ((words, run.one(name)) for name, words in named)
+    return [f"{words} {shown(summarize(series.values).p50)}" for words, series in found if series and series.values]
 
 
 def _energy(run: Run) -> list[str]:

@@ -63,7 +63,7 @@ def labels_of(model: bytes) -> tuple[str, ...]:
             if not names or files.getinfo(names[0]).file_size > MOST_LABEL_BYTES:
                 return ()
             text = files.read(names[0]).decode("utf-8")
-    except (zipfile.BadZipFile, UnicodeDecodeError, NotImplementedError, RuntimeError, EOFError, zlib.error, OSError):
+    except (zipfile.BadZipFile, UnicodeDecodeError, RuntimeError, EOFError, zlib.error, OSError):
         return ()
     return tuple(line.strip() for line in text.rstrip().splitlines())
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import numpy as np
+
 _SUMS = ("Conv1D", "Conv2D", "DepthwiseConv2D", "Dense")
 
 
@@ -58,13 +60,8 @@ def _scaling(model: Any) -> dict[str, Any]:
 
 
 def _numbers(values: Any) -> list[float]:
-    if hasattr(values, "numpy"):
-        values = values.numpy()
-    return [float(each) for each in (values.ravel() if hasattr(values, "ravel") else _listed(values))]
-
-
-def _listed(values: Any) -> list[Any]:
-    return list(values) if isinstance(values, list | tuple) else [values]
+    found = np.ravel(values.numpy() if hasattr(values, "numpy") else values)
+    return [float(each) for each in found]
 
 
 def _batch_norm(model: Any) -> Norm | None:

@@ -22,15 +22,22 @@ def encode_raw(raw: Raw) -> dict[str, Any]:
     return {"type": kind, "shape": list(array.shape), "rate": raw.rate_hz, "data": data}
 
 
+def check_raw(item: Mapping[str, Any]) -> None:
+    """`ValueError` where it is no map of `encode_raw`'s, or its sizes do not agree."""
+    kind, shape, rate = item.get("type"), item.get("shape"), item.get("rate")
+    size = TYPES.get(kind) if isinstance(kind, str) else None
+    extents = (*shape, rate) if isinstance(shape, (list, tuple)) else ()
+    whole = [extent for extent in extents if type(extent) is int and 0 <= extent < 1 << 31]
+    if size is None or not 0 < len(extents) == len(whole) <= MOST_AXES + 1:
+        raise ValueError(f"a raw input of type {kind!r} and shape {shape!r} is not one that edgeq sends"[:300])
+    if math.prod(whole[:-1]) * size != len(item["data"]):
+        raise ValueError(f"a raw input of shape {shape} has {len(item['data'])} bytes")
+
+
 def decode_raw(item: Mapping[str, Any]) -> Raw:
-    """The raw input of `encode_raw`'s map; `ValueError` where its sizes do not agree."""
+    """The raw input of `encode_raw`'s map; `ValueError` as `check_raw`."""
     import numpy as np
 
-    shape, size, rate = item["shape"], TYPES.get(item["type"]), item["rate"]
-    whole = [extent for extent in (*shape, rate) if isinstance(extent, int) and 0 <= extent < 1 << 31]
-    if size is None or len(shape) > MOST_AXES or len(whole) != len(shape) + 1:
-        raise ValueError(f"a raw input of type {item['type']!r} and shape {shape!r} is not one that edgeq sends")
-    if math.prod(shape) * size != len(item["data"]):
-        raise ValueError(f"a raw input of shape {shape} has {len(item['data'])} bytes")
+    check_raw(item)
     array = np.frombuffer(item["data"], np.dtype(item["type"]).newbyteorder("<")).astype(item["type"], copy=False)
-    return Raw(array.reshape(shape), rate)
+    return Raw(array.reshape(item["shape"]), item["rate"])
