@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Callable
@@ -52,5 +53,5 @@ def _unpack_one(store: Store, wheel: Path, folder: Path) -> None:
             for member in members:
                 # zipfile drops "..", drive letters and leading slashes, and writes symbolic links as plain files.
                 archive.extract(member, folder)
-    except (zipfile.BadZipFile, NotImplementedError) as error:
+    except (zipfile.BadZipFile, RuntimeError, EOFError, zlib.error) as error:  # encrypted, unknown method, cut, damaged
         raise Refused(Status.INVALID, f"a runtime wheel cannot be unpacked: {error}") from error
